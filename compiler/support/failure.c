@@ -1,0 +1,14 @@
+#include "support/failure.h"
+
+#include <stdio.h>
+
+bool failure_set(struct failure *failure, enum failure_kind kind, const char *format, ...) {
+    if (failure->kind != FAILURE_NONE)
+        return false;
+    failure->kind = kind;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    va_end(arguments);
+    return false;
+}
