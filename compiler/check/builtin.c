@@ -1,0 +1,354 @@
+/* Functions that are not .nn text, because they look at shapes or make nodes that no expression can.
+ *
+ * A row of the table gives the name, the parameters as a model writes them, and what a call does.
+ */
+#include "check/check.h"
+#include "graph/operator.h"
+
+#include <string.h>
+
+/* The value as a tensor; numbers become scalars. */
+static struct node *tensor_argument(struct checker *checker, struct value *argument) {
+    return to_tensor(checker, argument, argument->kind == VALUE_TENSOR ? argument->tensor->type.element : checker->real);
+}
+
+static bool is_true(const struct value *value) {
+    return value->kind == VALUE_NUMBER && value->number != 0;
+}
+
+/* Sets axes[i] for the axes that `axis` names: a number, a list, or none for all. */
+static bool chosen_axes(struct checker *checker, const struct value *axis, const struct node *of, bool *axes) {
+    const struct value *items = axis->kind == VALUE_LIST ? axis->items : axis;
+    int count = axis->kind == VALUE_LIST ? axis->item_count : 1;
+    memset(axes, 0, RANK_MAX * sizeof *axes);
+    if (axis->kind == VALUE_NONE) {
+        for (int i = 0; i < of->type.shape.rank; i++)
+            axes[i] = true;
+        return true;
+    }
+    for (int i = 0; i < count; i++) {
+        int64_t number;
+        if (!to_integer(checker, &items[i], "an axis", -RANK_MAX, RANK_MAX, &number))
+            return false;
+        int found = shape_axis(&of->type.shape, number);
+        if (found < 0) {
+            check_error(checker, axis->span, "no axis %lld in %s", (long long)number,
+                        shape_text(checker->arena, &of->type.shape, checker->graph->batch_name));
+            return false;
+        }
+        axes[found] = true;
+    }
+    return true;
+}
+
+/* fold(x, axis, keep): over the batch last, so that the columns of a row are taken together first. */
+static struct value fold(struct checker *checker, enum operator_code operator, struct value *arguments,
+                         struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    bool axes[RANK_MAX];
+    if (!x || !chosen_axes(checker, &arguments[1], x, axes))
+        return value_error;
+    if (x->type.element == ELEMENT_INT)
+        x = graph_convert(checker->graph, x, checker->real);
+    struct shape kept = x->type.shape;
+    int batch = shape_batch_axis(&kept);
+    checker->graph->span = span;
+    for (int axis = kept.rank - 1; axis >= 0; axis--) {
+        if (axes[axis])
+            kept.dims[axis] = 1;
+        if (axes[axis] && axis != batch)
+            x = graph_fold(checker->graph, operator, x, axis);
+    }
+    if (batch >= 0 && axes[batch])
+        x = graph_fold(checker->graph, operator, x, shape_batch_axis(&x->type.shape));
+    return value_tensor(is_true(&arguments[2]) ? graph_reshape(checker->graph, x, kept) : x, span);
+}
+
+static struct value call_sum(struct checker *checker, struct value *arguments, struct span span) {
+    return fold(checker, OPERATOR_sum, arguments, span);
+}
+static struct value call_max(struct checker *checker, struct value *arguments, struct span span) {
+    return fold(checker, OPERATOR_max, arguments, span);
+}
+static struct value call_min(struct checker *checker, struct value *arguments, struct span span) {
+    return fold(checker, OPERATOR_min, arguments, span);
+}
+
+/* The number of elements along the axes: a number, or for the batch the rows that arrived. */
+static struct value call_count(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    bool axes[RANK_MAX];
+    if (!x || !chosen_axes(checker, &arguments[1], x, axes))
+        return value_error;
+    double count = 1;
+    bool batch = false;
+    for (int axis = 0; axis < x->type.shape.rank; axis++) {
+        if (axes[axis] && x->type.shape.dims[axis] == BATCH)
+            batch = true;
+        else if (axes[axis])
+            count *= (double)x->type.shape.dims[axis];
+    }
+    if (!batch)
+        return value_number(count, span);
+    struct value operands[2] = {{.kind = VALUE_BATCH, .span = span}, value_number(count, span)};
+    enum element element = x->type.element == ELEMENT_INT ? checker->real : x->type.element;
+    operands[0] = value_tensor(to_tensor(checker, &operands[0], element), span);
+    return apply_elementwise(checker, OPERATOR_multiply, operands, 2, span);
+}
+
+/* Each element's index along the last axis of `like`, as a vector. */
+static struct node *coordinates(struct checker *checker, const struct node *like) {
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type.element = like->type.element;
+    attributes.type.shape.rank = 1;
+    attributes.type.shape.dims[0] = like->type.shape.dims[like->type.shape.rank - 1];
+    return graph_node(checker->graph, OPERATOR_coordinate, NULL, 0, &attributes, NULL);
+}
+
+/* 1 where the class `t` of the row is the index along a new last axis of `like`. */
+static struct node *one_hot(struct checker *checker, struct node *t, const struct node *like) {
+    struct node *index = graph_convert(checker->graph, t, like->type.element);
+    struct shape column = index->type.shape;
+    column.dims[column.rank++] = 1;
+    return graph_binary(checker->graph, OPERATOR_equal, coordinates(checker, like),
+                        graph_reshape(checker->graph, index, column));
+}
+
+/* x of one more axis than the classes t, the others alike. */
+static bool matches_classes(struct checker *checker, const struct node *x, const struct node *t, struct span span) {
+    struct shape rows = shape_without(&x->type.shape, x->type.shape.rank - 1);
+    if (x->type.shape.rank == t->type.shape.rank + 1 && shape_equal(&rows, &t->type.shape))
+        return true;
+    struct diagnostic *error =
+        check_error(checker, span, "a score of %s and classes of %s: expected one score for each class and row",
+                    shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
+                    shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
+    check_note_operands(checker, error, (struct node *[]){(struct node *)x, (struct node *)t}, 2);
+    return false;
+}
+
+/* The range of a class target against the number of columns that the score has. */
+static bool matches_class_count(struct checker *checker, const struct node *x, const struct node *t, struct span span) {
+    if (t->operator != OPERATOR_input)
+        return true;
+    const struct column *column = &checker->model->columns[t->attributes.index];
+    int64_t columns = x->type.shape.dims[x->type.shape.rank - 1];
+    if (column->classes == 0 || column->classes == columns)
+        return true;
+    struct diagnostic *error = check_error(checker, span, "the score has %lld columns, the target '%s' has %lld classes",
+                                           (long long)columns, column->name, (long long)column->classes);
+    diagnostic_note(checker->sink, error, column->span, "the classes are fixed here");
+    return false;
+}
+
+/* pick(x, t): for a class t its element of the last axis; for a real t (one-hot, or probabilities) the sum of x
+ * weighted by t. */
+static struct value call_pick(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]), *t = tensor_argument(checker, &arguments[1]);
+    if (!x || !t)
+        return value_error;
+    checker->graph->span = span;
+    if (x->type.shape.rank == 0) {
+        check_error(checker, span, "expected scores with a last axis of classes, found a scalar");
+        return value_error;
+    }
+    struct value product;
+    if (t->type.element == ELEMENT_INT) {
+        if (!matches_classes(checker, x, t, span) || !matches_class_count(checker, x, t, span))
+            return value_error;
+        product = value_tensor(graph_ternary(checker->graph, OPERATOR_where, one_hot(checker, t, x), x,
+                                             graph_number(checker->graph, 0, x->type.element)),
+                               span);
+    } else if (!shape_equal(&x->type.shape, &t->type.shape)) {
+        struct diagnostic *error = check_error(checker, span, "the score is %s, the target %s: expected the same shape",
+                                               shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
+                                               shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
+        check_note_operands(checker, error, (struct node *[]){x, t}, 2);
+        return value_error;
+    } else
+        product = make_node(checker, OPERATOR_multiply, (struct node *[]){t, x}, 2, NULL, span);
+    if (product.kind == VALUE_ERROR)
+        return product;
+    return value_tensor(
+        graph_fold(checker->graph, OPERATOR_sum, product.tensor, product.tensor->type.shape.rank - 1), span);
+}
+
+/* The first index of the largest element along the last axis: the least index at which it equals the maximum. */
+static struct value call_argmax(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    if (!x || x->type.shape.rank == 0 || x->type.element == ELEMENT_INT) {
+        if (x)
+            check_error(checker, span, "expected real numbers along a last axis, found %s",
+                        type_text(checker->arena, &x->type, checker->graph->batch_name));
+        return value_error;
+    }
+    int last = x->type.shape.rank - 1;
+    if (x->type.shape.dims[last] == BATCH) {
+        check_error(checker, span, "the last axis is the batch: expected an axis of classes");
+        return value_error;
+    }
+    checker->graph->span = span;
+    struct shape kept = x->type.shape;
+    kept.dims[last] = 1;
+    struct node *top = graph_reshape(checker->graph, graph_fold(checker->graph, OPERATOR_max, x, last), kept);
+    struct node *index = graph_ternary(checker->graph, OPERATOR_where,
+                                       graph_binary(checker->graph, OPERATOR_equal, x, top), coordinates(checker, x),
+                                       graph_number(checker->graph, (double)x->type.shape.dims[last], x->type.element));
+    return value_tensor(graph_convert(checker->graph, graph_fold(checker->graph, OPERATOR_min, index, last), ELEMENT_INT),
+                        span);
+}
+
+/* A class stays; a row of numbers becomes the index of its largest. */
+static struct value call_class_of(struct checker *checker, struct value *arguments, struct span span) {
+    if (arguments[0].kind == VALUE_TENSOR && arguments[0].tensor->type.element == ELEMENT_INT)
+        return arguments[0];
+    return call_argmax(checker, arguments, span);
+}
+
+static struct value call_transpose(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    if (!x)
+        return value_error;
+    checker->graph->span = span;
+    int rank = x->type.shape.rank;
+    int64_t order[RANK_MAX] = {0};
+    bool seen[RANK_MAX] = {false};
+    if (arguments[1].kind == VALUE_NONE) {
+        if (rank < 2) {
+            check_error(checker, span, "expected two axes or more to exchange the last two, found %s",
+                        shape_text(checker->arena, &x->type.shape, checker->graph->batch_name));
+            return value_error;
+        }
+        return value_tensor(graph_swap_last(checker->graph, x), span);
+    }
+    if (arguments[1].kind != VALUE_LIST || arguments[1].item_count != rank) {
+        check_error(checker, arguments[1].span, "expected a list of all %d axes in their new order", rank);
+        return value_error;
+    }
+    for (int i = 0; i < rank; i++) {
+        if (!to_integer(checker, &arguments[1].items[i], "an axis", -rank, rank - 1, &order[i]))
+            return value_error;
+        order[i] += order[i] < 0 ? rank : 0;
+        if (seen[order[i]]) {
+            check_error(checker, arguments[1].span, "axis %lld stands twice in the new order", (long long)order[i]);
+            return value_error;
+        }
+        seen[order[i]] = true;
+    }
+    return value_tensor(graph_transpose(checker->graph, x, order), span);
+}
+
+/* reshape(x, [batch, 4, 4]): a list of sizes; -1 once for "what is left"; `batch` by its name. */
+static struct value call_reshape(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    if (!x)
+        return value_error;
+    if (arguments[1].kind != VALUE_LIST || arguments[1].item_count > RANK_MAX) {
+        check_error(checker, arguments[1].span, "expected a list of at most %d sizes", (int)RANK_MAX);
+        return value_error;
+    }
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    struct shape *shape = &attributes.type.shape;
+    attributes.type.element = x->type.element;
+    int open = -1;
+    for (int i = 0; i < arguments[1].item_count; i++) {
+        const struct value *item = &arguments[1].items[i];
+        int64_t size = BATCH;
+        if (item->kind != VALUE_BATCH && !to_integer(checker, item, "a size", -1, ELEMENTS_MAX, &size))
+            return value_error;
+        if (item->kind != VALUE_BATCH && size == -1) {
+            if (open >= 0) {
+                check_error(checker, item->span, "only one size can be -1");
+                return value_error;
+            }
+            open = i;
+            size = 1;
+        }
+        shape->dims[shape->rank++] = size;
+    }
+    if (open >= 0 && shape_inner_size(shape) > 0)
+        shape->dims[open] = shape_inner_size(&x->type.shape) / shape_inner_size(shape);
+    return make_node(checker, OPERATOR_reshape, &x, 1, &attributes, span);
+}
+
+/* [batch, a, b, c] becomes [batch, a * b * c]; without a batch axis first, all axes become one. */
+static struct value call_flatten(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    if (!x)
+        return value_error;
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    struct shape *shape = &attributes.type.shape;
+    attributes.type.element = x->type.element;
+    if (shape_batch_axis(&x->type.shape) >= 0)
+        shape->dims[shape->rank++] = BATCH;
+    shape->dims[shape->rank++] = shape_inner_size(&x->type.shape);
+    return make_node(checker, OPERATOR_reshape, &x, 1, &attributes, span);
+}
+
+static struct value convert_to(struct checker *checker, struct value *argument, enum element element, struct span span) {
+    struct node *x = tensor_argument(checker, argument);
+    if (!x)
+        return value_error;
+    checker->graph->span = span;
+    return value_tensor(graph_convert(checker->graph, x, element), span);
+}
+
+static struct value call_f32(struct checker *checker, struct value *arguments, struct span span) {
+    return convert_to(checker, arguments, ELEMENT_F32, span);
+}
+static struct value call_f64(struct checker *checker, struct value *arguments, struct span span) {
+    return convert_to(checker, arguments, ELEMENT_F64, span);
+}
+
+/* Random numbers of the shape of the weight whose initialiser is at work; one stream for each weight. */
+static struct value random_numbers(struct checker *checker, enum operator_code operator, struct span span) {
+    if (!checker->weight_shape) {
+        check_error(checker, span, "random numbers can only be drawn in an initialiser");
+        return value_error;
+    }
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type = checker->weight_shape->type;
+    attributes.index = checker->weight_shape->attributes.index;
+    return make_node(checker, operator, NULL, 0, &attributes, span);
+}
+
+static struct value call_random_uniform(struct checker *checker, struct value *arguments, struct span span) {
+    (void)arguments;
+    return random_numbers(checker, OPERATOR_uniform, span);
+}
+static struct value call_random_normal(struct checker *checker, struct value *arguments, struct span span) {
+    (void)arguments;
+    return random_numbers(checker, OPERATOR_normal, span);
+}
+
+static const struct builtin builtins[] = {
+    {"sum", "x, axis = none, keep = false", call_sum},
+    {"max", "x, axis = none, keep = false", call_max},
+    {"min", "x, axis = none, keep = false", call_min},
+    {"count", "x, axis = none", call_count},
+    {"argmax", "x", call_argmax},
+    {"class_of", "t", call_class_of},
+    {"pick", "x, t", call_pick},
+    {"transpose", "x, axes = none", call_transpose},
+    {"reshape", "x, shape", call_reshape},
+    {"flatten", "x", call_flatten},
+    {"f32", "x", call_f32},
+    {"f64", "x", call_f64},
+    {"random_uniform", "", call_random_uniform},
+    {"random_normal", "", call_random_normal},
+};
+
+const struct builtin *builtin_find(const char *name) {
+    for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++)
+        if (strcmp(builtins[i].name, name) == 0)
+            return &builtins[i];
+    return NULL;
+}
+
+const char *builtin_name(int index) {
+    return (size_t)index < sizeof builtins / sizeof *builtins ? builtins[index].name : NULL;
+}

@@ -1,0 +1,183 @@
+/* The checker: from tree to model.
+ *
+ * It evaluates the file: every expression becomes a value, which is a number known now, a node of the graph, a
+ * text, a list, or something that can be called.  Layers are elaborated at each call (so each call makes its
+ * own weights); initialisers and solvers are elaborated once for each weight.
+ *
+ *   statement.c   the file: params, data, model, train; the order of values; results
+ *   expression.c  expressions
+ *   call.c        binding arguments, unifying shapes, elaborating layers and initialisers
+ *   builtin.c     functions that are not .nn text
+ *   weight.c      weights, their names, their first values, the solver's updates
+ */
+#ifndef NN_CHECK_H
+#define NN_CHECK_H
+
+#include "model/model.h"
+#include "tree/tree.h"
+
+enum value_kind {
+    VALUE_ERROR, /* already reported: says nothing more */
+    VALUE_NONE,
+    VALUE_NUMBER,
+    VALUE_TEXT,
+    VALUE_TENSOR,
+    VALUE_LIST,
+    VALUE_BATCH,    /* the symbolic dimension, bound by a signature */
+    VALUE_CALLABLE, /* a layer, initialiser, solver or built-in function, not called */
+    VALUE_RECIPE,   /* an initialiser or solver with its arguments, waiting for a weight */
+};
+
+struct value {
+    enum value_kind kind;
+    double number;
+    const char *text;
+    struct node *tensor;
+    struct value *items; /* list */
+    int item_count;
+    const struct statement *declaration; /* callable, recipe */
+    const struct builtin *builtin;       /* callable: instead of a declaration */
+    enum operator_code operator;         /* callable: with neither, an element-wise operator */
+    struct scope *arguments;             /* recipe: the bound parameters */
+    struct span span;
+};
+
+enum binding_state { BINDING_DONE, BINDING_PENDING, BINDING_RUNNING };
+
+/* A name and its value; a value that is still pending is evaluated when first needed. */
+struct binding {
+    const char *name;
+    struct value value;
+    enum binding_state state;
+    const struct statement *statement; /* that defines it, or NULL */
+    bool used;
+    struct binding *next;       /* in source order */
+    struct binding *next_hash;
+};
+
+struct scope {
+    struct scope *parent;
+    struct binding *first, *last;
+    struct binding **table; /* hash table once there are many */
+    int table_size;
+    int count;
+};
+
+/* One place in a statement from which layers are called: several with weights get numbers in their names. */
+struct site {
+    struct instance *within;
+    const char *statement;     /* the name of the value, or NULL for return */
+    int weighted;              /* instances with weights, */
+    struct instance *instances; /* the newest first */
+};
+
+/* One call of a layer. */
+struct instance {
+    struct site *site;
+    const char *layer;
+    const char *path; /* before the names of its weights; once settled */
+    bool weighted;
+    int number; /* among the weighted instances of this layer at its site */
+    struct instance *next;
+};
+
+/* The calls of layers that lead to what is being evaluated. */
+struct frame {
+    struct frame *caller;
+    const char *callee;
+    struct span call;
+};
+
+struct checker {
+    struct arena *arena;
+    struct diagnostics *sink;
+    struct model *model;
+    struct graph *graph;
+    const struct source *prelude;
+    struct scope *globals;      /* params */
+    struct scope *declarations; /* layers, initialisers, solvers */
+    struct frame *frame;
+    struct instance *instance; /* the layer's call that is being elaborated, or NULL */
+    struct site *site;         /* the statement that is being evaluated */
+    int depth;                 /* of expressions and calls */
+    enum element real; /* element type of weights and numbers that say none */
+    struct definition *definitions;
+    int definition_count;
+    struct weight_record *records; /* names of weights are settled at the end */
+    int record_count, record_capacity;
+    int weight_capacity, value_capacity;
+    struct node *weight_shape;     /* inside an initialiser: the weight that it is for */
+};
+
+/* A weight before its name is settled. */
+struct weight_record {
+    struct instance *instance;
+    const char *name;
+};
+
+extern const struct value value_error, value_none;
+struct value value_number(double number, struct span span);
+struct value value_tensor(struct node *node, struct span span);
+struct value value_text(const char *text, struct span span);
+/* "a number", "a tensor [batch, 3]", "the layer dense", ... for messages */
+const char *value_describe(struct checker *checker, const struct value *value);
+
+/* scope.c */
+struct scope *scope_new(struct checker *checker, struct scope *parent);
+struct binding *scope_add(struct checker *checker, struct scope *scope, const char *name, struct value value);
+struct binding *scope_find_here(const struct scope *scope, const char *name);
+struct binding *scope_find(const struct scope *scope, const char *name);
+
+/* Errors that happen inside the prelude are shown at the user's call. Returns NULL-safe diagnostics. */
+struct diagnostic *check_error(struct checker *checker, struct span span, const char *format, ...) TEXT_FORMAT(3);
+/* Places the nodes of a failing operator came from, as notes. */
+void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs, int count);
+
+/* statement.c */
+void evaluate_binding(struct checker *checker, struct scope *scope, struct binding *binding);
+/* Adds the body's values as pending bindings, reporting names defined twice. */
+void declare_body(struct checker *checker, struct scope *scope, const struct statement *body);
+/* Evaluates all of them, each after what it needs. */
+void evaluate_body(struct checker *checker, struct scope *scope);
+void name_node(struct node *node, const char *name);
+
+/* expression.c */
+struct value evaluate(struct checker *checker, struct scope *scope, const struct expression *expression);
+struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value *operands, int count,
+                               struct span span);
+/* The value as a node of `element`; NULL and an error if it is none. */
+struct node *to_tensor(struct checker *checker, const struct value *value, enum element element);
+/* A whole number in [low, high]; reports otherwise and returns false. */
+bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low, int64_t high,
+                int64_t *result);
+/* graph_node with the error reported. */
+struct value make_node(struct checker *checker, enum operator_code operator, struct node *const *inputs, int count,
+                       const struct attributes *attributes, struct span span);
+struct value lookup(struct checker *checker, struct scope *scope, const char *name, struct span span);
+
+/* call.c */
+struct value evaluate_call(struct checker *checker, struct scope *scope, const struct expression *callee,
+                           const struct value *piped, const struct argument *arguments, struct span span);
+/* Runs the body of a layer or initialiser whose parameters are bound in `scope`. */
+struct value run_body(struct checker *checker, struct scope *scope, const struct statement *declaration,
+                      struct span span);
+/* The type that `type` says in `scope`; `model_level`: an unknown name is the batch. */
+bool resolve_type(struct checker *checker, struct scope *scope, const struct type_expression *type, bool model_level,
+                  struct type *result, int64_t *classes);
+
+/* builtin.c */
+struct builtin {
+    const char *name;
+    const char *parameters; /* "x, axis = none, keep = false" */
+    struct value (*call)(struct checker *checker, struct value *arguments, struct span span);
+};
+enum { BUILTIN_PARAMETERS_MAX = 4 };
+const struct builtin *builtin_find(const char *name);
+const char *builtin_name(int index); /* NULL past the last: for suggestions */
+
+/* weight.c */
+struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement);
+void settle_names(struct checker *checker);
+void build_updates(struct checker *checker, const struct value *solver);
+
+#endif

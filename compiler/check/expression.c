@@ -1,0 +1,428 @@
+/* Expressions: numbers known now are computed now, anything that holds a tensor becomes nodes. */
+#include "check/check.h"
+#include "graph/operator.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { DEPTH_MAX = 1000 };
+
+const struct value value_error = {.kind = VALUE_ERROR};
+const struct value value_none = {.kind = VALUE_NONE};
+
+struct value value_number(double number, struct span span) {
+    return (struct value){.kind = VALUE_NUMBER, .number = number, .span = span};
+}
+
+struct value value_tensor(struct node *node, struct span span) {
+    return (struct value){.kind = VALUE_TENSOR, .tensor = node, .span = span};
+}
+
+struct value value_text(const char *text, struct span span) {
+    return (struct value){.kind = VALUE_TEXT, .text = text, .span = span};
+}
+
+const char *value_describe(struct checker *checker, const struct value *value) {
+    switch (value->kind) {
+    case VALUE_NUMBER:
+        return text_format(checker->arena, "the number %s", text_number(checker->arena, value->number, false));
+    case VALUE_TENSOR:
+        return type_text(checker->arena, &value->tensor->type, checker->graph->batch_name);
+    case VALUE_TEXT:
+        return "a text";
+    case VALUE_LIST:
+        return "a list";
+    case VALUE_BATCH:
+        return "the number of rows in a batch";
+    case VALUE_CALLABLE:
+        return text_format(checker->arena, "%s, which has to be called",
+                           value->declaration ? value->declaration->name.text
+                           : value->builtin   ? value->builtin->name
+                                              : operators[value->operator].name);
+    case VALUE_RECIPE:
+        return text_format(checker->arena, "%s(...)", value->declaration->name.text);
+    default:
+        return "none";
+    }
+}
+
+/* ---- errors ---- */
+
+/* The user's own span for something that went wrong at `span`: the call that led into the prelude, if it is there. */
+static struct span user_span(const struct checker *checker, struct span span, const struct frame **inside) {
+    *inside = NULL;
+    for (const struct frame *frame = checker->frame; frame && span.source == checker->prelude; frame = frame->caller) {
+        span = frame->call;
+        *inside = frame;
+    }
+    return span;
+}
+
+struct diagnostic *check_error(struct checker *checker, struct span span, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    struct text message = {.arena = checker->arena};
+    const struct frame *inside;
+    struct span shown = user_span(checker, span, &inside);
+    if (inside)
+        text_print(&message, "%s: ", inside->callee);
+    text_vprint(&message, format, arguments);
+    va_end(arguments);
+    struct diagnostic *error = diagnostic_error(checker->sink, shown, "%s", text_string(&message));
+    if (!inside) {
+        for (const struct frame *frame = checker->frame; frame; frame = frame->caller)
+            diagnostic_note(checker->sink, error, frame->call, "in this call of %s", frame->callee);
+    }
+    return error;
+}
+
+void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs, int count) {
+    for (int i = 0; i < count; i++) {
+        const struct node *node = inputs[i];
+        const struct frame *inside;
+        struct span span = user_span(checker, node->span, &inside);
+        if (!span.source || node->operator == OPERATOR_constant)
+            continue;
+        const char *side = count == 1 ? "it" : i == 0 ? "the left side" : "the right side";
+        diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "",
+                        node->name ? ", " : "", type_text(checker->arena, &node->type, checker->graph->batch_name));
+    }
+}
+
+/* ---- values to nodes ---- */
+
+struct value make_node(struct checker *checker, enum operator_code operator, struct node *const *inputs, int count,
+                       const struct attributes *attributes, struct span span) {
+    struct shape_error error = {0};
+    checker->graph->span = span;
+    struct node *node = graph_node(checker->graph, operator, inputs, count, attributes, &error);
+    if (node)
+        return value_tensor(node, span);
+    check_note_operands(checker, check_error(checker, span, "%s", error.message), inputs, count);
+    return value_error;
+}
+
+struct node *to_tensor(struct checker *checker, const struct value *value, enum element element) {
+    if (value->kind == VALUE_ERROR)
+        return NULL;
+    if (value->kind == VALUE_NUMBER)
+        return graph_number(checker->graph, value->number, element);
+    if (value->kind == VALUE_BATCH) {
+        struct attributes attributes;
+        memset(&attributes, 0, sizeof attributes);
+        attributes.type.element = element;
+        return graph_node(checker->graph, OPERATOR_rows, NULL, 0, &attributes, NULL);
+    }
+    if (value->kind != VALUE_TENSOR) {
+        check_error(checker, value->span, "expected a number or a tensor, found %s", value_describe(checker, value));
+        return NULL;
+    }
+    if (value->tensor->type.element == ELEMENT_INT && element != ELEMENT_INT)
+        return graph_convert(checker->graph, value->tensor, element); /* exact: classes are below 2^24 */
+    return value->tensor;
+}
+
+bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low, int64_t high,
+                int64_t *result) {
+    if (value->kind == VALUE_ERROR)
+        return false;
+    if (value->kind != VALUE_NUMBER || value->number != floor(value->number) || value->number < (double)low ||
+        value->number > (double)high) {
+        if (high >= ELEMENTS_MAX)
+            check_error(checker, value->span, "%s has to be a whole number, %lld or more; found %s", what,
+                        (long long)low, value_describe(checker, value));
+        else
+            check_error(checker, value->span, "%s has to be a whole number from %lld to %lld; found %s", what,
+                        (long long)low, (long long)high, value_describe(checker, value));
+        return false;
+    }
+    *result = (int64_t)value->number;
+    return true;
+}
+
+/* The element type in which mixed operands meet: that of the first real tensor. */
+static enum element common_element(const struct checker *checker, const struct value *operands, int count) {
+    for (int i = 0; i < count; i++)
+        if (operands[i].kind == VALUE_TENSOR && operands[i].tensor->type.element != ELEMENT_INT)
+            return operands[i].tensor->type.element;
+    return checker->real;
+}
+
+struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value *operands, int count,
+                               struct span span) {
+    bool numbers = true;
+    for (int i = 0; i < count; i++)
+        numbers = numbers && operands[i].kind == VALUE_NUMBER;
+    if (numbers)
+        return value_number(operator_fold(operator, operands[0].number, count > 1 ? operands[1].number : 0,
+                                          count > 2 ? operands[2].number : 0),
+                            span);
+    enum element element = common_element(checker, operands, count);
+    struct node *inputs[3];
+    bool complete = true;
+    for (int i = 0; i < count; i++) {
+        inputs[i] = to_tensor(checker, &operands[i], element);
+        complete = complete && inputs[i];
+    }
+    return complete ? make_node(checker, operator, inputs, count, NULL, span) : value_error;
+}
+
+/* ---- operators with signs ---- */
+
+/* a @ b, where a vector on either side is a matrix of one row or one column. */
+static struct value matmul(struct checker *checker, struct value *operands, struct span span) {
+    for (int i = 0; i < 2; i++) {
+        if (operands[i].kind == VALUE_ERROR)
+            return value_error;
+        if (operands[i].kind != VALUE_TENSOR) {
+            check_error(checker, operands[i].span, "'@' needs tensors on both sides, found %s",
+                        value_describe(checker, &operands[i]));
+            return value_error;
+        }
+    }
+    return make_node(checker, OPERATOR_matmul, (struct node *[]){operands[0].tensor, operands[1].tensor}, 2, NULL,
+                     span);
+}
+
+static struct value binary(struct checker *checker, struct scope *scope, const struct expression *expression) {
+    static const enum operator_code codes[] = {
+        [BINARY_ADD] = OPERATOR_add,           [BINARY_SUBTRACT] = OPERATOR_subtract,
+        [BINARY_MULTIPLY] = OPERATOR_multiply, [BINARY_DIVIDE] = OPERATOR_divide,
+        [BINARY_POWER] = OPERATOR_power,       [BINARY_MATMUL] = OPERATOR_matmul,
+        [BINARY_EQUAL] = OPERATOR_equal,       [BINARY_NOT_EQUAL] = OPERATOR_not_equal,
+        [BINARY_LESS] = OPERATOR_less,         [BINARY_LESS_EQUAL] = OPERATOR_less_equal,
+        [BINARY_GREATER] = OPERATOR_less,      [BINARY_GREATER_EQUAL] = OPERATOR_less_equal,
+    };
+    struct value operands[2];
+    bool swapped = expression->operator == BINARY_GREATER || expression->operator == BINARY_GREATER_EQUAL;
+    operands[swapped] = evaluate(checker, scope, expression->left);
+    operands[!swapped] = evaluate(checker, scope, expression->right);
+    if (expression->operator == BINARY_MATMUL)
+        return matmul(checker, operands, expression->span);
+    return apply_elementwise(checker, codes[expression->operator], operands, 2, expression->span);
+}
+
+/* ---- indexing ---- */
+
+static bool subscript_number(struct checker *checker, struct scope *scope, const struct expression *expression,
+                             int64_t absent, int64_t *result) {
+    *result = absent;
+    if (!expression)
+        return true;
+    struct value value = evaluate(checker, scope, expression);
+    return to_integer(checker, &value, "a subscript", -ELEMENTS_MAX + 1, ELEMENTS_MAX - 1, result);
+}
+
+static int64_t clamp(int64_t x, int64_t low, int64_t high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+/* first:last:step along one axis, by Python's rules. */
+static struct value range_of(struct checker *checker, struct scope *scope, struct value value, int axis,
+                             const struct subscript *subscript) {
+    int64_t size = value.tensor->type.shape.dims[axis], first, last, step;
+    if (!subscript->first && !subscript->last && !subscript->step)
+        return value;
+    if (size == BATCH) {
+        check_error(checker, subscript->span, "this axis is the batch: its rows cannot be picked out");
+        return value_error;
+    }
+    if (!subscript_number(checker, scope, subscript->step, 1, &step))
+        return value_error;
+    if (step == 0) {
+        check_error(checker, subscript->step->span, "the step of a range cannot be 0");
+        return value_error;
+    }
+    if (!subscript_number(checker, scope, subscript->first, step > 0 ? 0 : size - 1, &first) ||
+        !subscript_number(checker, scope, subscript->last, step > 0 ? size : -1 - size, &last))
+        return value_error;
+    first = clamp(first < 0 ? first + size : first, step > 0 ? 0 : -1, step > 0 ? size : size - 1);
+    last = clamp(last < 0 ? last + size : last, step > 0 ? 0 : -1, size);
+    int64_t count = step > 0 ? (last - first + step - 1) / step : (first - last - step - 1) / -step;
+    if (count <= 0) {
+        check_error(checker, subscript->span, "this range holds nothing: the axis has %lld elements", (long long)size);
+        return value_error;
+    }
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.axis = axis;
+    attributes.start = first;
+    attributes.step = step;
+    attributes.type = value.tensor->type;
+    attributes.type.shape.dims[axis] = count;
+    return make_node(checker, OPERATOR_slice, &value.tensor, 1, &attributes, subscript->span);
+}
+
+/* One element along an axis, which disappears. */
+static struct value element_of(struct checker *checker, struct scope *scope, struct value value, int axis,
+                               const struct subscript *subscript) {
+    int64_t size = value.tensor->type.shape.dims[axis], index;
+    if (size == BATCH) {
+        check_error(checker, subscript->span, "this axis is the batch: its rows cannot be picked out");
+        return value_error;
+    }
+    if (!subscript_number(checker, scope, subscript->first, 0, &index))
+        return value_error;
+    if (index < -size || index >= size) {
+        check_error(checker, subscript->span, "subscript %lld is outside an axis of %lld elements", (long long)index,
+                    (long long)size);
+        return value_error;
+    }
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.axis = axis;
+    attributes.start = index < 0 ? index + size : index;
+    attributes.step = 1;
+    attributes.type = value.tensor->type;
+    attributes.type.shape.dims[axis] = 1;
+    value = make_node(checker, OPERATOR_slice, &value.tensor, 1, &attributes, subscript->span);
+    return value_tensor(graph_reshape(checker->graph, value.tensor, shape_without(&value.tensor->type.shape, axis)),
+                        subscript->span);
+}
+
+static struct value indexed(struct checker *checker, struct scope *scope, const struct expression *expression) {
+    struct value value = evaluate(checker, scope, expression->left);
+    if (value.kind == VALUE_ERROR)
+        return value;
+    if (value.kind != VALUE_TENSOR) {
+        check_error(checker, expression->left->span, "only a tensor has elements to index; found %s",
+                    value_describe(checker, &value));
+        return value_error;
+    }
+    int given = 0, axis = 0, rank = value.tensor->type.shape.rank;
+    for (const struct subscript *s = expression->subscripts; s; s = s->next)
+        given += !s->is_ellipsis;
+    if (given > rank) {
+        check_error(checker, expression->span, "%d subscripts for a value of %d axes, %s", given, rank,
+                    value_describe(checker, &value));
+        return value_error;
+    }
+    for (const struct subscript *s = expression->subscripts; s && value.kind != VALUE_ERROR; s = s->next) {
+        if (s->is_ellipsis)
+            axis += rank - given;
+        else if (s->is_range)
+            value = range_of(checker, scope, value, axis++, s);
+        else
+            value = element_of(checker, scope, value, axis, s);
+    }
+    value.span = expression->span;
+    return value;
+}
+
+/* ---- names ---- */
+
+static void suggest(struct checker *checker, struct scope *scope, struct text *message, const char *name) {
+    const char **candidates = NULL;
+    int count = 0, capacity = 0;
+    for (struct scope *s = scope; s; s = s->parent)
+        for (struct binding *b = s->first; b; b = b->next) {
+            arena_reserve(checker->arena, candidates, count, capacity);
+            candidates[count++] = b->name;
+        }
+    for (struct binding *b = checker->declarations->first; b; b = b->next) {
+        arena_reserve(checker->arena, candidates, count, capacity);
+        candidates[count++] = b->name;
+    }
+    for (int i = 0; builtin_name(i); i++) {
+        arena_reserve(checker->arena, candidates, count, capacity);
+        candidates[count++] = builtin_name(i);
+    }
+    for (int i = 0; i < OPERATOR_COUNT; i++)
+        if (operators[i].callable) {
+            arena_reserve(checker->arena, candidates, count, capacity);
+            candidates[count++] = operators[i].name;
+        }
+    const char *nearest = text_nearest(name, candidates, (size_t)count);
+    if (nearest)
+        text_print(message, "; did you mean '%s'?", nearest);
+}
+
+struct value lookup(struct checker *checker, struct scope *scope, const char *name, struct span span) {
+    struct scope *home = scope;
+    struct binding *binding = NULL;
+    for (; home && !binding; home = home->parent)
+        if ((binding = scope_find_here(home, name)))
+            break;
+    if (binding) {
+        binding->used = true;
+        if (binding->state == BINDING_RUNNING) {
+            check_error(checker, span, "'%s' depends on itself", name);
+            return value_error;
+        }
+        evaluate_binding(checker, home, binding);
+        struct value value = binding->value;
+        value.span = span;
+        return value;
+    }
+    if ((binding = scope_find_here(checker->declarations, name)))
+        return (struct value){.kind = VALUE_CALLABLE, .declaration = binding->statement, .span = span};
+    const struct builtin *builtin = builtin_find(name);
+    if (builtin)
+        return (struct value){.kind = VALUE_CALLABLE, .builtin = builtin, .span = span};
+    if (operator_named(name) != OPERATOR_COUNT)
+        return (struct value){.kind = VALUE_CALLABLE, .operator = operator_named(name), .span = span};
+    struct text message = {.arena = checker->arena};
+    text_print(&message, "unknown name '%s'", name);
+    suggest(checker, scope, &message, name);
+    check_error(checker, span, "%s", text_string(&message));
+    return value_error;
+}
+
+static struct value list_of(struct checker *checker, struct scope *scope, const struct expression *expression) {
+    struct value list = {.kind = VALUE_LIST, .span = expression->span};
+    int count = 0;
+    for (const struct argument *a = expression->arguments; a; a = a->next)
+        count++;
+    list.items = arena_array(checker->arena, struct value, (size_t)count);
+    for (const struct argument *a = expression->arguments; a; a = a->next) {
+        list.items[list.item_count] = evaluate(checker, scope, a->value);
+        if (list.items[list.item_count++].kind == VALUE_ERROR)
+            return value_error;
+    }
+    return list;
+}
+
+static struct value piped(struct checker *checker, struct scope *scope, const struct expression *expression) {
+    struct value first = evaluate(checker, scope, expression->left);
+    const struct expression *right = expression->right;
+    if (right->kind == EXPRESSION_CALL)
+        return evaluate_call(checker, scope, right->left, &first, right->arguments, expression->span);
+    return evaluate_call(checker, scope, right, &first, NULL, expression->span);
+}
+
+static struct value evaluate_kind(struct checker *checker, struct scope *scope, const struct expression *expression) {
+    switch (expression->kind) {
+    case EXPRESSION_NUMBER:
+        return value_number(expression->number, expression->span);
+    case EXPRESSION_STRING:
+        return value_text(expression->string, expression->span);
+    case EXPRESSION_NAME:
+        return lookup(checker, scope, expression->string, expression->span);
+    case EXPRESSION_NEGATE: {
+        struct value operand = evaluate(checker, scope, expression->left);
+        return apply_elementwise(checker, OPERATOR_negate, &operand, 1, expression->span);
+    }
+    case EXPRESSION_BINARY:
+        return binary(checker, scope, expression);
+    case EXPRESSION_PIPE:
+        return piped(checker, scope, expression);
+    case EXPRESSION_CALL:
+        return evaluate_call(checker, scope, expression->left, NULL, expression->arguments, expression->span);
+    case EXPRESSION_INDEX:
+        return indexed(checker, scope, expression);
+    case EXPRESSION_LIST:
+        return list_of(checker, scope, expression);
+    }
+    return value_error;
+}
+
+struct value evaluate(struct checker *checker, struct scope *scope, const struct expression *expression) {
+    if (checker->depth > DEPTH_MAX) {
+        check_error(checker, expression->span, "nested more than %d levels deep", DEPTH_MAX);
+        return value_error;
+    }
+    checker->depth++;
+    struct value value = evaluate_kind(checker, scope, expression);
+    checker->depth--;
+    return value;
+}

@@ -1,0 +1,146 @@
+/* From a path to a model: reads the file, the files that it uses, and the prelude. */
+#include "check/check.h"
+#include "support/failure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+extern const char prelude_text[]; /* check/prelude.nn, put into the program by the build */
+extern const size_t prelude_length;
+
+enum { FILE_MAX = 64 << 20, USED_MAX = 256 };
+
+struct reader {
+    struct arena *arena;
+    struct diagnostics *sink;
+    struct statement *library, **library_end;
+    const struct source *used[USED_MAX]; /* each file is read once, so files may use each other */
+    int used_count;
+};
+
+/* The whole file in the arena, NUL behind it. */
+static const struct source *read_file(struct arena *arena, const char *path, const char **why) {
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        *why = strerror(errno);
+        return NULL;
+    }
+    struct source *source = NULL;
+    static const size_t step = 1 << 16;
+    *why = "larger than 64 MiB";
+    char *buffer = NULL;
+    size_t length = 0, capacity = 0;
+    bool full = false;
+    jmp_buf *outer = arena->out_of_memory, here;
+    arena->out_of_memory = &here;
+    if (setjmp(here)) { /* close the file, then go on as the owner of the arena would */
+        fclose(file);
+        arena->out_of_memory = outer;
+        longjmp(*outer, 1);
+    }
+    for (;;) {
+        if (capacity - length < step) {
+            buffer = arena_grow(arena, buffer, length, capacity ? 2 * capacity : 2 * step, 1);
+            capacity = capacity ? 2 * capacity : 2 * step;
+        }
+        size_t got = fread(buffer + length, 1, capacity - length - 1, file);
+        length += got;
+        full = length > FILE_MAX;
+        if (got == 0 || full)
+            break;
+    }
+    if (ferror(file))
+        *why = strerror(errno);
+    else if (!full) {
+        source = arena_new(arena, struct source);
+        *source = (struct source){.name = arena_copy(arena, path, strlen(path)), .text = buffer, .length = length};
+    }
+    arena->out_of_memory = outer;
+    fclose(file);
+    return source;
+}
+
+/* `name` beside the file `beside`, unless it is absolute. */
+static const char *path_beside(struct arena *arena, const char *beside, const char *name) {
+    const char *slash = strrchr(beside, '/');
+    if (name[0] == '/' || !slash)
+        return name;
+    return text_format(arena, "%.*s/%s", (int)(slash - beside), beside, name);
+}
+
+static void append(struct reader *reader, struct statement *statement) {
+    struct statement *copy = arena_new(reader->arena, struct statement);
+    *copy = *statement;
+    copy->next = NULL;
+    *reader->library_end = copy;
+    reader->library_end = &copy->next;
+}
+
+static void read_used(struct reader *reader, const struct statement *use);
+
+static void read_uses(struct reader *reader, const struct statement *statements) {
+    for (const struct statement *s = statements; s; s = s->next)
+        if (s->kind == STATEMENT_USE)
+            read_used(reader, s);
+}
+
+/* A used file gives its layers, initialisers and solvers. */
+static void read_used(struct reader *reader, const struct statement *use) {
+    const char *path = path_beside(reader->arena, use->span.source->name, use->value->string), *why;
+    for (int i = 0; i < reader->used_count; i++)
+        if (strcmp(reader->used[i]->name, path) == 0)
+            return;
+    const struct source *source = read_file(reader->arena, path, &why);
+    if (!source || reader->used_count == USED_MAX) {
+        diagnostic_error(reader->sink, use->value->span, "cannot read '%s': %s", path,
+                         source ? "more than 256 files in use" : why);
+        return;
+    }
+    reader->used[reader->used_count++] = source;
+    struct statement *statements = tree_parse(source, reader->arena, reader->sink);
+    read_uses(reader, statements);
+    for (struct statement *s = statements; s; s = s->next) {
+        if (s->kind == STATEMENT_LAYER || s->kind == STATEMENT_INITIALISER || s->kind == STATEMENT_SOLVER)
+            append(reader, s);
+        else if (s->kind != STATEMENT_USE)
+            diagnostic_error(reader->sink, s->keyword_span.source ? s->keyword_span : s->span,
+                             "a file that is used holds layers, initialisers and solvers only");
+    }
+}
+
+static const struct source *read_prelude(struct reader *reader) {
+    struct source *prelude = arena_new(reader->arena, struct source);
+    *prelude = (struct source){.name = "prelude.nn", .text = prelude_text, .length = prelude_length};
+    for (struct statement *s = tree_parse(prelude, reader->arena, reader->sink); s; s = s->next)
+        append(reader, s);
+    return prelude;
+}
+
+static struct model *check_source(const struct source *source, struct definition *definitions, int definition_count,
+                                  struct arena *arena, struct diagnostics *sink) {
+    struct reader reader = {.arena = arena, .sink = sink};
+    reader.library_end = &reader.library;
+    const struct source *prelude = read_prelude(&reader);
+    reader.used[reader.used_count++] = source;
+    struct statement *statements = tree_parse(source, arena, sink);
+    read_uses(&reader, statements);
+    if (sink->error_count)
+        return NULL;
+    return model_check(reader.library, statements, source, prelude, definitions, definition_count, arena, sink);
+}
+
+struct model *model_from_text(const struct source *source, struct arena *arena, struct diagnostics *sink) {
+    return check_source(source, NULL, 0, arena, sink);
+}
+
+struct model *model_read(const char *path, struct definition *definitions, int definition_count, struct arena *arena,
+                         struct diagnostics *sink, struct failure *failure) {
+    const char *why;
+    const struct source *source = read_file(arena, path, &why);
+    if (!source) {
+        failure_set(failure, FAILURE_DATA, "cannot read '%s': %s", path, why);
+        return NULL;
+    }
+    return check_source(source, definitions, definition_count, arena, sink);
+}

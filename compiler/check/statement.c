@@ -1,0 +1,728 @@
+/* The file: its params, declarations and data, the model's values, and how it is trained. */
+#include "check/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void name_node(struct node *node, const char *name) {
+    if (!node->name && node->operator != OPERATOR_constant)
+        node->name = name;
+}
+
+/* ---- values of a body: declared first, evaluated each after what it needs ---- */
+
+static bool defines_value(const struct statement *statement) {
+    switch (statement->kind) {
+    case STATEMENT_VALUE:
+    case STATEMENT_WEIGHT:
+        return true;
+    case STATEMENT_OUTPUT:
+    case STATEMENT_LOSS:
+    case STATEMENT_METRIC:
+        return statement->value != NULL;
+    default:
+        return false;
+    }
+}
+
+void declare_body(struct checker *checker, struct scope *scope, const struct statement *body) {
+    for (const struct statement *s = body; s; s = s->next) {
+        if (!defines_value(s))
+            continue;
+        const struct binding *old = scope_find_here(scope, s->name.text);
+        if (old) {
+            struct diagnostic *error = check_error(checker, s->name.span, "'%s' is defined twice", s->name.text);
+            if (old->statement)
+                diagnostic_note(checker->sink, error, old->statement->name.span, "it is defined here");
+            else if (old->value.span.source)
+                diagnostic_note(checker->sink, error, old->value.span, "it is defined here");
+            continue;
+        }
+        struct binding *binding = scope_add(checker, scope, s->name.text, value_none);
+        binding->statement = s;
+        binding->state = BINDING_PENDING;
+        binding->used = s->kind == STATEMENT_OUTPUT || s->kind == STATEMENT_LOSS || s->kind == STATEMENT_METRIC;
+    }
+}
+
+void evaluate_binding(struct checker *checker, struct scope *scope, struct binding *binding) {
+    if (binding->state != BINDING_PENDING)
+        return;
+    const struct statement *statement = binding->statement;
+    struct site *site = arena_new(checker->arena, struct site), *outer_site = checker->site;
+    const char *outer_home = checker->graph->home;
+    bool in_model = !checker->instance;
+    *site = (struct site){.within = checker->instance, .statement = statement->name.text};
+    checker->site = site;
+    if (in_model)
+        checker->graph->home = statement->name.text;
+    binding->state = BINDING_RUNNING;
+    if (statement->kind == STATEMENT_WEIGHT) {
+        struct node *weight = declare_weight(checker, scope, statement);
+        binding->value = weight ? value_tensor(weight, statement->name.span) : value_error;
+    } else {
+        binding->value = evaluate(checker, scope, statement->value);
+        if (in_model && binding->value.kind == VALUE_TENSOR)
+            name_node(binding->value.tensor, statement->name.text);
+    }
+    binding->state = BINDING_DONE;
+    checker->site = outer_site;
+    checker->graph->home = outer_home;
+}
+
+/* The order: a walk over the names that each value mentions, with a stack of its own so that ten thousand values in
+ * the opposite order of their need are no deeper a recursion than ten. */
+struct pending {
+    struct binding *binding;
+    struct pending *below;
+    bool expanded;
+};
+
+static struct pending *push_names(struct checker *checker, const struct scope *scope, const struct expression *expression,
+                                  struct pending *stack) {
+    for (; expression; expression = expression->left) { /* left-deep chains are long */
+        if (expression->kind == EXPRESSION_NAME) {
+            struct binding *binding = scope_find_here(scope, expression->string);
+            if (binding && binding->state == BINDING_PENDING) {
+                struct pending *entry = arena_new(checker->arena, struct pending);
+                *entry = (struct pending){binding, stack, false};
+                stack = entry;
+            }
+        }
+        for (const struct argument *a = expression->arguments; a; a = a->next)
+            stack = push_names(checker, scope, a->value, stack);
+        if (expression->right && expression->right->kind != EXPRESSION_NAME)
+            stack = push_names(checker, scope, expression->right, stack);
+        else if (expression->kind != EXPRESSION_PIPE && expression->right)
+            stack = push_names(checker, scope, expression->right, stack);
+        if (expression->kind == EXPRESSION_CALL)
+            break; /* the callee is no value */
+    }
+    return stack;
+}
+
+void evaluate_body(struct checker *checker, struct scope *scope) {
+    for (struct binding *b = scope->first; b; b = b->next) {
+        struct pending start = {b, NULL, false}, *stack = &start;
+        while (stack) {
+            struct pending *top = stack;
+            if (top->binding->state != BINDING_PENDING) {
+                stack = top->below;
+            } else if (top->expanded || top->binding->statement->kind == STATEMENT_WEIGHT) {
+                stack = top->below;
+                evaluate_binding(checker, scope, top->binding);
+            } else {
+                top->expanded = true;
+                stack = push_names(checker, scope, top->binding->statement->value, stack);
+                for (struct pending *p = stack; p != top; p = p->below)
+                    p->expanded = p->binding == top->binding; /* a value that names itself: reported when evaluated */
+            }
+        }
+    }
+}
+
+/* ---- params ---- */
+
+static const char *const keywords[] = {"all", "random", "even", "counter", "numpy"};
+
+static struct value defined_value(struct checker *checker, const struct statement *param, const struct value *usual,
+                                  const char *text) {
+    char *end;
+    if (usual->kind == VALUE_TEXT)
+        return value_text(arena_copy(checker->arena, text, strlen(text)), param->span);
+    if (usual->kind == VALUE_CALLABLE)
+        return lookup(checker, checker->globals, arena_copy(checker->arena, text, strlen(text)), param->value->span);
+    double number = strtod(text, &end);
+    if (end == text || *end || !isfinite(number)) {
+        check_error(checker, param->value->span, "-D %s=%s: expected a number, as the param is %s by default",
+                    param->name.text, text, value_describe(checker, usual));
+        return value_error;
+    }
+    return value_number(number, param->span);
+}
+
+static void add_param(struct checker *checker, const struct statement *param) {
+    struct value value = evaluate(checker, checker->globals, param->value);
+    const struct binding *old = scope_find_here(checker->globals, param->name.text);
+    bool overridden = false;
+    if (old) {
+        struct diagnostic *error = check_error(checker, param->name.span, "'%s' is defined twice", param->name.text);
+        if (old->statement)
+            diagnostic_note(checker->sink, error, old->statement->name.span, "it is defined here");
+        return;
+    }
+    if (value.kind == VALUE_TENSOR || value.kind == VALUE_LIST || value.kind == VALUE_NONE) {
+        check_error(checker, param->value->span, "a param is a number, a text or a name; found %s",
+                    value_describe(checker, &value));
+        return;
+    }
+    for (int i = 0; i < checker->definition_count && value.kind != VALUE_ERROR; i++)
+        if (strcmp(checker->definitions[i].name, param->name.text) == 0) {
+            value = defined_value(checker, param, &value, checker->definitions[i].value);
+            checker->definitions[i].used = overridden = true;
+        }
+    scope_add(checker, checker->globals, param->name.text, value)->statement = param;
+    const char *text = value.kind == VALUE_NUMBER ? text_number(checker->arena, value.number, false)
+                       : value.kind == VALUE_TEXT ? value.text
+                                                  : "";
+    struct model *model = checker->model;
+    struct parameter_value *grown = arena_grow(checker->arena, model->parameters, (size_t)model->parameter_count,
+                                               (size_t)model->parameter_count + 1, sizeof *grown);
+    model->parameters = grown;
+    grown[model->parameter_count++] = (struct parameter_value){param->name.text, text, overridden};
+}
+
+static void check_definitions(struct checker *checker, const struct source *source) {
+    for (int i = 0; i < checker->definition_count; i++) {
+        if (checker->definitions[i].used)
+            continue;
+        const char **names = arena_array(checker->arena, const char *, (size_t)checker->model->parameter_count);
+        for (int k = 0; k < checker->model->parameter_count; k++)
+            names[k] = checker->model->parameters[k].name;
+        const char *nearest =
+            text_nearest(checker->definitions[i].name, names, (size_t)checker->model->parameter_count);
+        diagnostic_error(checker->sink, (struct span){source, 0, 0}, "-D %s: the file has no param of this name%s%s%s",
+                         checker->definitions[i].name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                         nearest ? "'?" : "");
+    }
+}
+
+/* ---- declarations ---- */
+
+static void check_body(struct checker *checker, const struct statement *declaration) {
+    const struct statement *result = NULL;
+    bool solver = declaration->kind == STATEMENT_SOLVER, sets_weight = false;
+    for (const struct statement *s = declaration->body; s; s = s->next) {
+        bool allowed = s->kind == STATEMENT_VALUE || (!solver && s->kind == STATEMENT_RETURN) ||
+                       (solver && s->kind == STATEMENT_STATE) ||
+                       (declaration->kind == STATEMENT_LAYER && s->kind == STATEMENT_WEIGHT);
+        if (!allowed)
+            check_error(checker, s->keyword_span.source ? s->keyword_span : s->span,
+                        "this cannot stand in %s '%s'",
+                        solver                                         ? "the solver"
+                        : declaration->kind == STATEMENT_INITIALISER ? "the initialiser"
+                                                                      : "the layer",
+                        declaration->name.text);
+        if (s->kind == STATEMENT_RETURN && result)
+            check_error(checker, s->span, "'%s' has two return statements", declaration->name.text);
+        if (s->kind == STATEMENT_RETURN)
+            result = s;
+        sets_weight = sets_weight || (s->kind == STATEMENT_VALUE && strcmp(s->name.text, "weight") == 0);
+    }
+    if (!solver && !result)
+        check_error(checker, declaration->name.span, "'%s' has no return statement: it gives no value",
+                    declaration->name.text);
+    if (solver && !sets_weight)
+        check_error(checker, declaration->name.span, "the solver '%s' never sets 'weight'", declaration->name.text);
+}
+
+static void add_declaration(struct checker *checker, const struct statement *statement) {
+    struct binding *old = scope_find_here(checker->declarations, statement->name.text);
+    bool replaces = old && old->statement->span.source == checker->prelude;
+    if (old && !replaces) {
+        struct diagnostic *error =
+            check_error(checker, statement->name.span, "'%s' is defined twice", statement->name.text);
+        diagnostic_note(checker->sink, error, old->statement->name.span, "it is defined here");
+        return;
+    }
+    struct binding *binding = replaces ? old : scope_add(checker, checker->declarations, statement->name.text, value_none);
+    binding->statement = statement;
+    check_body(checker, statement);
+}
+
+/* ---- data ---- */
+
+/* One named argument of a data source. */
+struct setting {
+    const char *name;
+    struct value value;
+    bool given;
+};
+
+static bool read_settings(struct checker *checker, const struct expression *call, struct setting *settings, int count) {
+    int position = 0;
+    for (const struct argument *a = call->arguments; a; a = a->next) {
+        int index = position;
+        if (a->name.text) {
+            const char *names[8];
+            for (index = 0; index < count && strcmp(settings[index].name, a->name.text) != 0; index++)
+                ;
+            for (int i = 0; i < count; i++)
+                names[i] = settings[i].name;
+            const char *nearest = index < count ? NULL : text_nearest(a->name.text, names, (size_t)count);
+            if (index == count) {
+                check_error(checker, a->name.span, "%s has no setting '%s'%s%s%s", call->left->string, a->name.text,
+                            nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+                return false;
+            }
+        } else
+            position++;
+        if (index >= count || settings[index].given) {
+            check_error(checker, a->value->span, index >= count ? "too many arguments for %s" : "given twice: %s",
+                        index >= count ? call->left->string : settings[index].name);
+            return false;
+        }
+        settings[index].value = evaluate(checker, checker->globals, a->value);
+        settings[index].given = true;
+        if (settings[index].value.kind == VALUE_ERROR)
+            return false;
+    }
+    return true;
+}
+
+static bool spiral_data(struct checker *checker, const struct expression *call, struct data *data) {
+    struct setting s[] = {{"classes", value_number(3, call->span), false},
+                          {"points", value_number(100, call->span), false},
+                          {"noise", value_number(0.2, call->span), false},
+                          {"radius", value_text("even", call->span), false}};
+    if (!read_settings(checker, call, s, 4) ||
+        !to_integer(checker, &s[0].value, "the number of classes", 1, 1000, &data->classes) ||
+        !to_integer(checker, &s[1].value, "the number of points for each class", 1, 10000000, &data->points))
+        return false;
+    if (s[2].value.kind != VALUE_NUMBER || !(s[2].value.number >= 0)) {
+        check_error(checker, s[2].value.span, "noise has to be a number, 0 or more");
+        return false;
+    }
+    const char *radius = s[3].value.kind == VALUE_TEXT ? s[3].value.text : "";
+    data->noise = s[2].value.number;
+    data->radius_random = strcmp(radius, "random") == 0;
+    if (!data->radius_random && strcmp(radius, "even") != 0) {
+        check_error(checker, s[3].value.span, "radius has to be even or random");
+        return false;
+    }
+    return true;
+}
+
+static bool csv_data(struct checker *checker, const struct expression *call, struct data *data) {
+    struct setting s[] = {{"file", value_none, false}};
+    if (!read_settings(checker, call, s, 1))
+        return false;
+    if (s[0].value.kind != VALUE_TEXT) {
+        check_error(checker, call->span, "csv needs the name of a file, as in csv(\"rows.csv\")");
+        return false;
+    }
+    data->file = s[0].value.text;
+    return true;
+}
+
+static const struct source_kind {
+    const char *name;
+    enum data_source source;
+    bool (*read)(struct checker *checker, const struct expression *call, struct data *data);
+} source_kinds[] = {{"spiral", DATA_SPIRAL, spiral_data}, {"csv", DATA_CSV, csv_data}};
+
+static void add_data(struct checker *checker, const struct statement *statement) {
+    const struct expression *call = statement->value;
+    struct model *model = checker->model;
+    struct data data = {.name = statement->name.text, .span = statement->span};
+    if (strcmp(data.name, "train") != 0 && strcmp(data.name, "test") != 0)
+        diagnostic_warning(checker->sink, statement->name.span,
+                           "data '%s' is never used: 'train' is what training reads, 'test' what is held out",
+                           data.name);
+    if (model_data(model, data.name)) {
+        struct diagnostic *error = check_error(checker, statement->name.span, "data '%s' is defined twice", data.name);
+        diagnostic_note(checker->sink, error, model_data(model, data.name)->span, "it is defined here");
+        return;
+    }
+    if (call->kind != EXPRESSION_CALL || call->left->kind != EXPRESSION_NAME) {
+        check_error(checker, call->span, "expected a source of data, such as spiral(...) or csv(\"rows.csv\")");
+        return;
+    }
+    const char *names[2];
+    for (size_t i = 0; i < 2; i++) {
+        names[i] = source_kinds[i].name;
+        if (strcmp(source_kinds[i].name, call->left->string) != 0)
+            continue;
+        data.source = source_kinds[i].source;
+        if (!source_kinds[i].read(checker, call, &data))
+            return;
+        model->data = arena_grow(checker->arena, model->data, (size_t)model->data_count, (size_t)model->data_count + 1,
+                                 sizeof *model->data);
+        model->data[model->data_count++] = data;
+        return;
+    }
+    const char *nearest = text_nearest(call->left->string, names, 2);
+    check_error(checker, call->left->span, "unknown source of data '%s'%s%s%s; there are spiral and csv",
+                call->left->string, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+const struct data *model_data(const struct model *model, const char *name) {
+    for (int i = 0; i < model->data_count; i++)
+        if (strcmp(model->data[i].name, name) == 0)
+            return &model->data[i];
+    return NULL;
+}
+
+/* ---- the model ---- */
+
+static void add_column(struct checker *checker, struct scope *scope, const struct statement *statement) {
+    struct model *model = checker->model;
+    struct attributes attributes;
+    struct column column = {.name = statement->name.text,
+                            .is_target = statement->kind == STATEMENT_TARGET,
+                            .span = statement->span};
+    memset(&attributes, 0, sizeof attributes);
+    if (!resolve_type(checker, checker->globals, statement->type, true, &attributes.type, &column.classes)) {
+        scope_add(checker, scope, column.name, value_error)->used = true;
+        return;
+    }
+    if (shape_batch_axis(&attributes.type.shape) != 0) {
+        check_error(checker, statement->type->span, "the %s holds a batch of rows: its first dimension is a name, as in %s",
+                    column.is_target ? "target" : "input",
+                    column.classes ? "class[batch] of 3" : "f64[batch, 2]");
+        scope_add(checker, scope, column.name, value_error)->used = true;
+        return;
+    }
+    bool is_class = statement->type->element.text && strcmp(statement->type->element.text, "class") == 0;
+    if (is_class && !column.classes) {
+        check_error(checker, statement->type->span, "a class needs the number of classes: class[%s] of 3",
+                    checker->graph->batch_name);
+    }
+    if (scope_find_here(scope, column.name)) {
+        struct diagnostic *error = check_error(checker, statement->name.span, "'%s' is defined twice", column.name);
+        diagnostic_note(checker->sink, error, scope_find_here(scope, column.name)->value.span, "it is defined here");
+        return;
+    }
+    attributes.index = model->column_count;
+    checker->graph->span = statement->name.span;
+    column.node = graph_node(checker->graph, OPERATOR_input, NULL, 0, &attributes, NULL);
+    name_node(column.node, column.name);
+    model->columns = arena_grow(checker->arena, model->columns, (size_t)model->column_count,
+                                (size_t)model->column_count + 1, sizeof column);
+    model->columns[model->column_count++] = column;
+    scope_add(checker, scope, column.name, value_tensor(column.node, statement->name.span));
+}
+
+/* The element type of what says none: that of the first real input, else of the first weight that says one. */
+static enum element default_real(const struct statement *body) {
+    static const enum statement_kind order[] = {STATEMENT_INPUT, STATEMENT_TARGET, STATEMENT_WEIGHT};
+    for (int i = 0; i < 3; i++)
+        for (const struct statement *s = body; s; s = s->next) {
+            if (s->kind != order[i] || !s->type || !s->type->element.text)
+                continue;
+            if (strcmp(s->type->element.text, "f32") == 0)
+                return ELEMENT_F32;
+            if (strcmp(s->type->element.text, "f64") == 0)
+                return ELEMENT_F64;
+        }
+    return ELEMENT_F64;
+}
+
+static void add_result(struct checker *checker, struct scope *scope, const struct statement *statement) {
+    struct model *model = checker->model;
+    struct value value = lookup(checker, scope, statement->name.text, statement->name.span);
+    if (value.kind == VALUE_ERROR)
+        return;
+    struct node *node = to_tensor(checker, &value, checker->real);
+    if (!node)
+        return;
+    struct result result = {statement->name.text, node, statement->span};
+    bool scalar = node->type.shape.rank == 0 && node->type.element != ELEMENT_INT;
+    if (statement->kind == STATEMENT_OUTPUT) {
+        model->outputs = arena_grow(checker->arena, model->outputs, (size_t)model->output_count,
+                                    (size_t)model->output_count + 1, sizeof result);
+        model->outputs[model->output_count++] = result;
+        return;
+    }
+    if (!scalar) {
+        struct diagnostic *error = check_error(checker, statement->name.span, "a %s has to be one real number; '%s' is %s",
+                                               statement->kind == STATEMENT_LOSS ? "loss" : "metric", result.name,
+                                               type_text(checker->arena, &node->type, checker->graph->batch_name));
+        diagnostic_note(checker->sink, error, (struct span){0}, "take its mean over the batch with mean(...)");
+        return;
+    }
+    if (statement->kind == STATEMENT_LOSS) {
+        if (model->loss.node) {
+            struct diagnostic *error = check_error(checker, statement->span, "a second loss; add the two into one");
+            diagnostic_note(checker->sink, error, model->loss.span, "the first is here");
+        }
+        model->loss = result;
+        return;
+    }
+    model->metrics = arena_grow(checker->arena, model->metrics, (size_t)model->metric_count,
+                                (size_t)model->metric_count + 1, sizeof result);
+    model->metrics[model->metric_count++] = result;
+}
+
+static void keep_values(struct checker *checker, const struct scope *scope) {
+    struct model *model = checker->model;
+    for (const struct binding *b = scope->first; b; b = b->next) {
+        if (b->value.kind != VALUE_TENSOR)
+            continue;
+        arena_reserve(checker->arena, model->values, model->value_count, checker->value_capacity);
+        model->values[model->value_count++] = (struct result){b->name, b->value.tensor, b->value.span};
+    }
+}
+
+static void warn_unused(struct checker *checker, const struct scope *scope, const char *kind) {
+    for (const struct binding *b = scope->first; b; b = b->next)
+        if (!b->used && b->value.kind != VALUE_ERROR && (b->statement || b->value.span.source))
+            diagnostic_warning(checker->sink, b->statement ? b->statement->name.span : b->value.span,
+                               "%s '%s' is never used",
+                               b->statement && b->statement->kind == STATEMENT_WEIGHT ? "weight" : kind, b->name);
+}
+
+static void add_model(struct checker *checker, const struct statement *statement) {
+    struct scope *scope = scope_new(checker, checker->globals);
+    checker->model->name = statement->name.text;
+    checker->real = default_real(statement->body);
+    for (const struct statement *s = statement->body; s; s = s->next) {
+        if (s->kind == STATEMENT_INPUT || s->kind == STATEMENT_TARGET)
+            add_column(checker, scope, s);
+        else if (s->kind == STATEMENT_STATE || s->kind == STATEMENT_RETURN)
+            check_error(checker, s->keyword_span, s->kind == STATEMENT_STATE ? "'state' stands only in a solver"
+                                                                             : "'return' stands only in a layer");
+        else if (!defines_value(s) && s->kind != STATEMENT_OUTPUT && s->kind != STATEMENT_LOSS &&
+                 s->kind != STATEMENT_METRIC)
+            check_error(checker, s->keyword_span.source ? s->keyword_span : s->span,
+                        "this belongs outside the model, at the top of the file");
+    }
+    declare_body(checker, scope, statement->body);
+    evaluate_body(checker, scope);
+    settle_names(checker);
+    for (const struct statement *s = statement->body; s; s = s->next)
+        if (s->kind == STATEMENT_OUTPUT || s->kind == STATEMENT_LOSS || s->kind == STATEMENT_METRIC)
+            add_result(checker, scope, s);
+    keep_values(checker, scope);
+    if (checker->sink->error_count == 0) {
+        warn_unused(checker, scope, "value");
+        if (!checker->model->output_count && !checker->model->loss.node)
+            diagnostic_error(checker->sink, statement->name.span, "model '%s' has neither an output nor a loss",
+                             statement->name.text);
+    }
+}
+
+/* ---- train ---- */
+
+static bool set_solver(struct checker *checker, const struct expression *expression, struct value *solver) {
+    struct value value = evaluate(checker, checker->globals, expression);
+    if (value.kind == VALUE_CALLABLE && value.declaration && value.declaration->kind == STATEMENT_SOLVER) {
+        check_error(checker, expression->span, "call the solver to give its settings: %s(...)",
+                    value.declaration->name.text);
+        return false;
+    }
+    if (value.kind != VALUE_RECIPE || value.declaration->kind != STATEMENT_SOLVER) {
+        if (value.kind != VALUE_ERROR)
+            check_error(checker, expression->span, "expected a solver, such as sgd(rate = 0.1); found %s",
+                        value_describe(checker, &value));
+        return false;
+    }
+    const struct span span = expression->span;
+    struct training *training = &checker->model->training;
+    const struct binding *rate = scope_find_here(value.arguments, "rate");
+    *solver = value;
+    training->solver_text = arena_copy(checker->arena, span.source->text + span.start, span.end - span.start);
+    training->rate = rate && rate->value.kind == VALUE_NUMBER ? rate->value.number : NAN;
+    return true;
+}
+
+static void set_batch(struct checker *checker, const struct value *value) {
+    if (value->kind == VALUE_TEXT && strcmp(value->text, "all") == 0)
+        checker->model->training.batch = 0;
+    else if (value->kind != VALUE_NUMBER)
+        check_error(checker, value->span, "batch is a number of rows, or all; found %s", value_describe(checker, value));
+    else
+        to_integer(checker, value, "batch", 1, 1 << 24, &checker->model->training.batch);
+}
+
+static void set_expect(struct checker *checker, const struct expression *expression) {
+    struct training *training = &checker->model->training;
+    bool comparison = expression->kind == EXPRESSION_BINARY && expression->operator >= BINARY_LESS &&
+                      expression->left->kind == EXPRESSION_NAME;
+    struct value bound = comparison ? evaluate(checker, checker->globals, expression->right) : value_none;
+    if (bound.kind == VALUE_ERROR)
+        return;
+    if (!comparison || bound.kind != VALUE_NUMBER) {
+        check_error(checker, expression->span, "expected a bound for the loss or a metric, as in accuracy > 0.95");
+        return;
+    }
+    const char *name = expression->left->string;
+    bool known = checker->model->loss.name && strcmp(checker->model->loss.name, name) == 0;
+    for (int i = 0; i < checker->model->metric_count; i++)
+        known = known || strcmp(checker->model->metrics[i].name, name) == 0;
+    if (!known)
+        check_error(checker, expression->left->span, "'%s' is neither the loss nor a metric of the model", name);
+    training->expect_metric = name;
+    training->expect_bound = bound.number;
+    training->expect_above = expression->operator == BINARY_GREATER || expression->operator == BINARY_GREATER_EQUAL;
+}
+
+static void set_generator(struct checker *checker, const struct value *value) {
+    const char *name = value->kind == VALUE_TEXT ? value->text : "";
+    if (strcmp(name, "numpy") == 0)
+        checker->model->training.generator = GENERATOR_NUMPY;
+    else if (strcmp(name, "counter") != 0)
+        check_error(checker, value->span, "rng has to be counter or numpy");
+}
+
+static void set_training(struct checker *checker, const struct statement *s, struct value *solver) {
+    static const char *const names[] = {"solver", "batch",      "epochs", "seed",  "shuffle",
+                                        "rng",    "checkpoint", "expect", "report"};
+    struct training *training = &checker->model->training;
+    const char *name = s->name.text;
+    int64_t number = 0;
+    if (strcmp(name, "solver") == 0) {
+        set_solver(checker, s->value, solver);
+        return;
+    }
+    if (strcmp(name, "expect") == 0) {
+        set_expect(checker, s->value);
+        return;
+    }
+    size_t known = 0, count = sizeof names / sizeof *names;
+    while (known < count && strcmp(names[known], name) != 0)
+        known++;
+    if (known == count) {
+        const char *nearest = text_nearest(name, names, count);
+        struct diagnostic *error =
+            nearest ? check_error(checker, s->name.span, "unknown setting '%s'; did you mean '%s'?", name, nearest)
+                    : check_error(checker, s->name.span, "unknown setting '%s'", name);
+        diagnostic_note(checker->sink, error, (struct span){0},
+                        "the settings are solver, batch, epochs, seed, shuffle, rng, checkpoint, expect and report");
+        return;
+    }
+    struct value value = evaluate(checker, checker->globals, s->value);
+    if (value.kind == VALUE_ERROR)
+        return;
+    if (strcmp(name, "batch") == 0)
+        set_batch(checker, &value);
+    else if (strcmp(name, "epochs") == 0)
+        to_integer(checker, &value, "epochs", 0, (int64_t)1 << 31, &training->epochs);
+    else if (strcmp(name, "report") == 0)
+        to_integer(checker, &value, "report", 1, (int64_t)1 << 31, &training->report);
+    else if (strcmp(name, "seed") == 0 && to_integer(checker, &value, "seed", 0, UINT32_MAX, &number))
+        training->seed = (uint64_t)number;
+    else if (strcmp(name, "shuffle") == 0 && to_integer(checker, &value, "shuffle", 0, 1, &number))
+        training->shuffle = number != 0;
+    else if (strcmp(name, "rng") == 0)
+        set_generator(checker, &value);
+    else if (strcmp(name, "checkpoint") == 0 && value.kind == VALUE_TEXT)
+        training->checkpoint = value.text;
+    else if (strcmp(name, "checkpoint") == 0)
+        check_error(checker, s->value->span, "checkpoint is the name of a file, in quotes");
+}
+
+static void add_train(struct checker *checker, const struct statement *statement) {
+    struct training *training = &checker->model->training;
+    struct value solver = value_none;
+    struct scope *seen = scope_new(checker, NULL);
+    struct attributes attributes;
+    *training = (struct training){.present = true, .epochs = 1, .shuffle = true, .rate = NAN, .span = statement->keyword_span};
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type.element = checker->real;
+    struct node *step = graph_node(checker->graph, OPERATOR_step, NULL, 0, &attributes, NULL);
+    scope_add(checker, checker->globals, "step", value_tensor(step, statement->keyword_span))->used = true;
+    int errors = checker->sink->error_count;
+    for (const struct statement *s = statement->body; s; s = s->next) {
+        if (s->kind != STATEMENT_VALUE) {
+            check_error(checker, s->span, "train holds only settings: name = value");
+            continue;
+        }
+        if (scope_find_here(seen, s->name.text)) {
+            check_error(checker, s->name.span, "'%s' is set twice", s->name.text);
+            continue;
+        }
+        scope_add(checker, seen, s->name.text, value_none);
+        set_training(checker, s, &solver);
+    }
+    if (checker->sink->error_count > errors)
+        return;
+    if (!checker->model->loss.node) {
+        check_error(checker, statement->keyword_span, "there is nothing to train: the model has no loss");
+        return;
+    }
+    if (solver.kind == VALUE_NONE) {
+        struct diagnostic *error = check_error(checker, statement->keyword_span, "train has no solver");
+        diagnostic_note(checker->sink, error, (struct span){0}, "add, for example, solver = sgd(rate = 0.1)");
+        return;
+    }
+    build_updates(checker, &solver);
+    if (checker->sink->error_count == 0 && checker->model->update_count == 0)
+        check_error(checker, statement->keyword_span, "there is nothing to train: the loss depends on no weight");
+}
+
+/* ---- the file ---- */
+
+static void add_constants(struct checker *checker) {
+    scope_add(checker, checker->globals, "none", value_none)->used = true;
+    scope_add(checker, checker->globals, "true", value_number(1, (struct span){0}))->used = true;
+    scope_add(checker, checker->globals, "false", value_number(0, (struct span){0}))->used = true;
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+        scope_add(checker, checker->globals, keywords[i], value_text(keywords[i], (struct span){0}))->used = true;
+}
+
+static const struct statement *only_one(struct checker *checker, const struct statement *statements,
+                                        enum statement_kind kind, const char *what) {
+    const struct statement *found = NULL;
+    for (const struct statement *s = statements; s; s = s->next) {
+        if (s->kind != kind)
+            continue;
+        if (found) {
+            struct diagnostic *error = check_error(checker, s->keyword_span, "a second %s", what);
+            diagnostic_note(checker->sink, error, found->keyword_span, "the first is here");
+        } else
+            found = s;
+    }
+    return found;
+}
+
+static void check_file(struct checker *checker, const struct statement *statements, const struct source *source) {
+    for (const struct statement *s = statements; s; s = s->next) {
+        switch (s->kind) {
+        case STATEMENT_PARAM:
+            add_param(checker, s);
+            break;
+        case STATEMENT_LAYER:
+        case STATEMENT_INITIALISER:
+        case STATEMENT_SOLVER:
+            add_declaration(checker, s);
+            break;
+        case STATEMENT_DATA:
+        case STATEMENT_USE:
+        case STATEMENT_MODEL:
+        case STATEMENT_TRAIN:
+            break;
+        default:
+            check_error(checker, s->keyword_span.source ? s->keyword_span : s->span,
+                        "this belongs inside a model { ... }%s",
+                        s->kind == STATEMENT_VALUE ? "; a value known before is a param" : "");
+        }
+    }
+    check_definitions(checker, source);
+    for (const struct statement *s = statements; s; s = s->next)
+        if (s->kind == STATEMENT_DATA)
+            add_data(checker, s);
+    const struct statement *model = only_one(checker, statements, STATEMENT_MODEL, "model in one file");
+    const struct statement *train = only_one(checker, statements, STATEMENT_TRAIN, "train block");
+    if (model)
+        add_model(checker, model);
+    else if (checker->sink->error_count == 0)
+        diagnostic_error(checker->sink, (struct span){source, 0, 0}, "the file has no model { ... }");
+    if (model && train && checker->sink->error_count == 0)
+        add_train(checker, train);
+    if (checker->sink->error_count == 0)
+        warn_unused(checker, checker->globals, "param");
+}
+
+struct model *model_check(const struct statement *library, const struct statement *statements,
+                          const struct source *source, const struct source *prelude, struct definition *definitions,
+                          int definition_count, struct arena *arena, struct diagnostics *sink) {
+    struct checker checker = {.arena = arena,
+                              .sink = sink,
+                              .prelude = prelude,
+                              .real = ELEMENT_F64,
+                              .definitions = definitions,
+                              .definition_count = definition_count};
+    checker.model = arena_new(arena, struct model);
+    checker.graph = &checker.model->graph;
+    checker.model->path = source->name;
+    graph_start(checker.graph, arena);
+    checker.globals = scope_new(&checker, NULL);
+    checker.declarations = scope_new(&checker, NULL);
+    add_constants(&checker);
+    for (const struct statement *s = library; s; s = s->next)
+        add_declaration(&checker, s);
+    check_file(&checker, statements, source);
+    return sink->error_count ? NULL : checker.model;
+}

@@ -1,0 +1,294 @@
+/* Weights: their types and first values, the names that files know them by, and the solver's updates. */
+#include "check/check.h"
+#include "passes/differentiate.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- declaring ---- */
+
+static struct node *add_weight(struct checker *checker, struct weight weight, const char *name, const struct type *type) {
+    struct model *model = checker->model;
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.index = model->weight_count;
+    attributes.type = *type;
+    weight.node = graph_node(checker->graph, OPERATOR_weight, NULL, 0, &attributes, NULL);
+    arena_reserve(checker->arena, model->weights, model->weight_count, checker->weight_capacity);
+    model->weights[model->weight_count++] = weight;
+    arena_reserve(checker->arena, checker->records, checker->record_count, checker->record_capacity);
+    checker->records[checker->record_count++] = (struct weight_record){checker->instance, name};
+    for (struct instance *i = checker->instance; i && !i->weighted; i = i->site ? i->site->within : NULL) {
+        i->weighted = true;
+        if (!i->site)
+            break;
+        i->number = 1;
+        for (struct instance *other = i->site->instances; other; other = other->next)
+            if (strcmp(other->layer, i->layer) == 0) {
+                i->number = other->number + 1;
+                break;
+            }
+        i->next = i->site->instances;
+        i->site->instances = i;
+        i->site->weighted++;
+    }
+    return weight.node;
+}
+
+/* fan_in and fan_out of a weight: of [n, m] n and m; axes before the last two count into both (a kernel's
+ * window); of a vector its length. */
+static void bind_fans(struct checker *checker, struct scope *scope, const struct shape *shape, struct span span) {
+    double window = 1;
+    for (int i = 0; i + 2 < shape->rank; i++)
+        window *= (double)shape->dims[i];
+    double fan_out = shape->rank ? (double)shape->dims[shape->rank - 1] : 1;
+    double fan_in = shape->rank > 1 ? (double)shape->dims[shape->rank - 2] : fan_out;
+    scope_add(checker, scope, "fan_in", value_number(window * fan_in, span))->used = true;
+    scope_add(checker, scope, "fan_out", value_number(window * fan_out, span))->used = true;
+}
+
+/* A call of an initialiser binds its parameters; its body runs here, in a scope that knows the weight. */
+static struct value run_initialiser(struct checker *checker, const struct value *recipe, struct node *weight) {
+    struct scope *scope = scope_new(checker, checker->globals);
+    for (const struct binding *b = recipe->arguments ? recipe->arguments->first : NULL; b; b = b->next)
+        scope_add(checker, scope, b->name, b->value)->used = true;
+    bind_fans(checker, scope, &weight->type.shape, recipe->span);
+    struct node *outer = checker->weight_shape;
+    checker->weight_shape = weight;
+    struct value value = run_body(checker, scope, recipe->declaration, recipe->span);
+    checker->weight_shape = outer;
+    return value;
+}
+
+/* file("W.csv"): the runtime reads it. */
+static bool from_file(struct checker *checker, const struct statement *statement, struct weight *weight) {
+    const struct expression *value = statement->value;
+    if (value->kind != EXPRESSION_CALL || value->left->kind != EXPRESSION_NAME ||
+        strcmp(value->left->string, "file") != 0)
+        return false;
+    const struct argument *argument = value->arguments;
+    if (!argument || argument->next || argument->value->kind != EXPRESSION_STRING)
+        check_error(checker, value->span, "file takes one text: the name of a CSV or NPY file");
+    else
+        weight->file = argument->value->string;
+    weight->file_span = value->span;
+    return true;
+}
+
+static struct node *initial_value(struct checker *checker, struct scope *scope, const struct statement *statement,
+                                  struct node *node) {
+    struct value value = evaluate(checker, scope, statement->value);
+    if (value.kind == VALUE_CALLABLE && value.declaration && value.declaration->kind == STATEMENT_INITIALISER) {
+        for (const struct parameter *p = value.declaration->parameters; p; p = p->next)
+            if (!p->value) {
+                check_error(checker, value.span, "%s needs its argument '%s' here", value.declaration->name.text,
+                            p->name.text);
+                return NULL;
+            }
+        value = (struct value){.kind = VALUE_RECIPE, .declaration = value.declaration, .span = value.span};
+    }
+    if (value.kind == VALUE_RECIPE && value.declaration->kind == STATEMENT_INITIALISER)
+        value = run_initialiser(checker, &value, node);
+    if (value.kind != VALUE_NUMBER && value.kind != VALUE_TENSOR) {
+        if (value.kind != VALUE_ERROR)
+            check_error(checker, statement->value->span,
+                        "the first value of a weight has to be a number, a tensor or an initialiser; found %s",
+                        value_describe(checker, &value));
+        return NULL;
+    }
+    struct node *initial = to_tensor(checker, &value, node->type.element);
+    struct shape joined;
+    if (!initial)
+        return NULL;
+    if (initial->type.element != node->type.element ||
+        !shape_broadcast(&initial->type.shape, &node->type.shape, &joined) ||
+        !shape_equal(&joined, &node->type.shape)) {
+        check_error(checker, statement->value->span, "the first value is %s, the weight %s",
+                    type_text(checker->arena, &initial->type, checker->graph->batch_name),
+                    type_text(checker->arena, &node->type, checker->graph->batch_name));
+        return NULL;
+    }
+    return graph_expand(checker->graph, initial, node->type.shape);
+}
+
+struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement) {
+    struct type type;
+    int64_t classes;
+    if (checker->weight_shape) {
+        check_error(checker, statement->span, "an initialiser cannot have weights of its own");
+        return NULL;
+    }
+    if (!resolve_type(checker, scope, statement->type, false, &type, &classes))
+        return NULL;
+    if (shape_batch_axis(&type.shape) >= 0 || type.element == ELEMENT_INT) {
+        check_error(checker, statement->type->span, "a weight has to be real and of a fixed shape; found %s",
+                    type_text(checker->arena, &type, checker->graph->batch_name));
+        return NULL;
+    }
+    checker->graph->span = statement->span;
+    struct weight weight = {.span = statement->span};
+    bool file = statement->value && from_file(checker, statement, &weight);
+    struct node *node = add_weight(checker, weight, statement->name.text, &type);
+    struct statement implied = *statement;
+    struct expression glorot = {.kind = EXPRESSION_NAME, .string = "glorot_uniform", .span = statement->span};
+    if (!implied.value)
+        implied.value = &glorot;
+    if (!file) {
+        struct node *initial = initial_value(checker, scope, &implied, node);
+        checker->model->weights[node->attributes.index].initial = initial;
+        if (!initial)
+            return NULL;
+    }
+    return node;
+}
+
+/* ---- names: h.W, or score.dense2.W where a statement calls several layers that have weights ---- */
+
+static const char *join(struct checker *checker, const char *left, const char *right) {
+    if (!left[0] || !right[0])
+        return left[0] ? left : right;
+    return text_format(checker->arena, "%s.%s", left, right);
+}
+
+static const char *path_of(struct checker *checker, struct instance *instance) {
+    if (!instance || !instance->site)
+        return "";
+    if (instance->path)
+        return instance->path;
+    const char *path = path_of(checker, instance->site->within);
+    if (instance->site->statement)
+        path = join(checker, path, instance->site->statement);
+    if (instance->site->weighted > 1)
+        path = join(checker, path, text_format(checker->arena, "%s%d", instance->layer, instance->number));
+    return instance->path = path;
+}
+
+/* Two paths may still meet where a layer has weights and returns another's; the later one gets a number. */
+static const char *unique_name(struct checker *checker, struct scope *taken, const char *name) {
+    const char *candidate = name;
+    for (int number = 2; scope_find_here(taken, candidate); number++)
+        candidate = text_format(checker->arena, "%s_%d", name, number);
+    scope_add(checker, taken, candidate, value_none);
+    return candidate;
+}
+
+void settle_names(struct checker *checker) {
+    struct scope *taken = scope_new(checker, NULL);
+    for (int i = 0; i < checker->record_count; i++) {
+        const struct weight_record *record = &checker->records[i];
+        const char *name = join(checker, path_of(checker, record->instance), record->name);
+        struct weight *weight = &checker->model->weights[i];
+        weight->name = unique_name(checker, taken, name);
+        name_node(weight->node, weight->name);
+    }
+}
+
+/* ---- the solver, once for each weight ---- */
+
+struct update {
+    struct scope *scope;
+    const struct statement *solver;
+    struct node *weight, *gradient;
+    const char *name; /* of the weight */
+};
+
+static void declare_state(struct checker *checker, struct update *update, const struct statement *statement) {
+    struct value value = evaluate(checker, update->scope, statement->value);
+    struct node *initial = to_tensor(checker, &value, update->weight->type.element);
+    if (!initial)
+        return;
+    struct weight state = {.is_state = true, .span = statement->span};
+    struct node *node = add_weight(checker, state, statement->name.text, &update->weight->type);
+    struct shape joined;
+    if (!shape_broadcast(&initial->type.shape, &node->type.shape, &joined) ||
+        !shape_equal(&joined, &node->type.shape)) {
+        check_error(checker, statement->value->span, "a state has the weight's shape, %s; found %s",
+                    type_text(checker->arena, &node->type, NULL), type_text(checker->arena, &initial->type, NULL));
+        return;
+    }
+    struct weight *added = &checker->model->weights[node->attributes.index];
+    added->initial = graph_expand(checker->graph, initial, node->type.shape);
+    added->name = text_format(checker->arena, "%s.%s", update->name, statement->name.text);
+    name_node(node, added->name);
+    scope_add(checker, update->scope, statement->name.text, value_tensor(node, statement->span));
+}
+
+/* Statements of a solver work one after the other: a later one sees what an earlier one set. */
+static void run_statement(struct checker *checker, struct update *update, const struct statement *statement) {
+    if (statement->kind == STATEMENT_STATE) {
+        declare_state(checker, update, statement);
+        return;
+    }
+    if (statement->kind != STATEMENT_VALUE)
+        return; /* reported where the solver is declared */
+    struct value value = evaluate(checker, update->scope, statement->value);
+    if (value.kind == VALUE_ERROR)
+        return;
+    struct binding *binding = scope_find_here(update->scope, statement->name.text);
+    if (!binding)
+        binding = scope_add(checker, update->scope, statement->name.text, value);
+    binding->value = value;
+    binding->statement = statement;
+}
+
+static void add_assignment(struct checker *checker, struct update *update, struct node *variable,
+                           const struct binding *binding) {
+    struct node *value = to_tensor(checker, &binding->value, variable->type.element);
+    if (!value || value == variable)
+        return;
+    struct value assign =
+        make_node(checker, OPERATOR_assign, (struct node *[]){variable, value}, 2, NULL, binding->statement->span);
+    if (assign.kind == VALUE_TENSOR)
+        checker->model->updates[checker->model->update_count++] = assign.tensor;
+    (void)update;
+}
+
+static void update_weight(struct checker *checker, struct update *update) {
+    int first_state = checker->model->weight_count;
+    scope_add(checker, update->scope, "weight", value_tensor(update->weight, update->solver->span));
+    scope_add(checker, update->scope, "grad", value_tensor(update->gradient, update->solver->span));
+    for (const struct statement *s = update->solver->body; s; s = s->next)
+        run_statement(checker, update, s);
+    struct binding *weight = scope_find_here(update->scope, "weight");
+    if (weight->statement)
+        add_assignment(checker, update, update->weight, weight);
+    for (const struct statement *s = update->solver->body; s; s = s->next) {
+        if (s->kind != STATEMENT_STATE || first_state == checker->model->weight_count)
+            continue;
+        struct node *state = checker->model->weights[first_state++].node;
+        struct binding *binding = scope_find_here(update->scope, s->name.text);
+        if (binding && binding->statement)
+            add_assignment(checker, update, state, binding);
+    }
+}
+
+void build_updates(struct checker *checker, const struct value *solver) {
+    struct model *model = checker->model;
+    int trained = model->weight_count;
+    struct node **weights = arena_array(checker->arena, struct node *, (size_t)trained);
+    struct node **gradients = arena_array(checker->arena, struct node *, (size_t)trained);
+    int statements = 1;
+    for (const struct statement *s = solver->declaration->body; s; s = s->next)
+        statements++;
+    model->updates = arena_array(checker->arena, struct node *, (size_t)trained * (size_t)statements);
+    for (int i = 0; i < trained; i++)
+        weights[i] = model->weights[i].node;
+    differentiate(checker->graph, model->loss.node, weights, trained, gradients);
+    int errors = checker->sink->error_count;
+    for (int i = 0; i < trained && checker->sink->error_count == errors; i++) {
+        if (!gradients[i]) {
+            diagnostic_warning(checker->sink, model->weights[i].span,
+                               "the loss does not depend on weight '%s': it will not be trained",
+                               model->weights[i].name);
+            continue;
+        }
+        struct update update = {.solver = solver->declaration, .weight = weights[i], .gradient = gradients[i]};
+        update.name = model->weights[i].name;
+        update.scope = scope_new(checker, checker->globals);
+        for (const struct binding *b = solver->arguments->first; b; b = b->next)
+            scope_add(checker, update.scope, b->name, b->value);
+        checker->graph->home = update.name;
+        update_weight(checker, &update);
+    }
+    checker->graph->home = NULL;
+}

@@ -1,0 +1,236 @@
+#include "graph/graph.h"
+#include "graph/operator.h"
+#include "graph/simplify.h"
+
+#include <assert.h>
+#include <string.h>
+
+void graph_start(struct graph *graph, struct arena *arena) {
+    memset(graph, 0, sizeof *graph);
+    graph->arena = arena;
+    graph->table_size = 64;
+    graph->table = arena_array(arena, struct node *, 64);
+}
+
+/* ---- equal nodes are one node ---- */
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ p[i]) * 0x100000001b3u; /* FNV-1a */
+    return hash;
+}
+
+static uint64_t hash_of(enum operator_code operator, struct node *const *inputs, int input_count,
+                        const struct attributes *attributes) {
+    uint64_t hash = hash_bytes(0xcbf29ce484222325u, &operator, sizeof operator);
+    for (int i = 0; i < input_count; i++)
+        hash = hash_bytes(hash, &inputs[i]->id, sizeof inputs[i]->id);
+    return hash_bytes(hash, attributes, sizeof *attributes);
+}
+
+static struct node *find_equal(struct graph *graph, uint64_t hash, enum operator_code operator,
+                               struct node *const *inputs, int input_count, const struct attributes *attributes) {
+    struct node *node = graph->table[hash & (uint64_t)(graph->table_size - 1)];
+    for (; node; node = node->next_equal)
+        if (node->operator == operator && node->input_count == input_count &&
+            (input_count == 0 || memcmp(node->inputs, inputs, (size_t)input_count * sizeof *inputs) == 0) &&
+            memcmp(&node->attributes, attributes, sizeof *attributes) == 0)
+            return node;
+    return NULL;
+}
+
+static void table_insert(struct graph *graph, uint64_t hash, struct node *node) {
+    struct node **slot = &graph->table[hash & (uint64_t)(graph->table_size - 1)];
+    node->next_equal = *slot;
+    *slot = node;
+}
+
+static void table_grow(struct graph *graph) {
+    graph->table_size *= 2;
+    graph->table = arena_array(graph->arena, struct node *, (size_t)graph->table_size);
+    for (int i = 0; i < graph->count; i++) {
+        struct node *node = graph->nodes[i];
+        table_insert(graph, hash_of(node->operator, node->inputs, node->input_count, &node->attributes), node);
+    }
+}
+
+static struct node *append(struct graph *graph, enum operator_code operator, struct node *const *inputs,
+                           int input_count, const struct attributes *attributes, struct type type) {
+    arena_reserve(graph->arena, graph->nodes, graph->count, graph->capacity);
+    if (graph->count >= graph->table_size)
+        table_grow(graph);
+    struct node *node = arena_new(graph->arena, struct node);
+    node->operator = operator;
+    node->id = graph->count;
+    node->input_count = input_count;
+    node->inputs = arena_array(graph->arena, struct node *, (size_t)input_count);
+    for (int i = 0; i < input_count; i++)
+        node->inputs[i] = inputs[i];
+    memcpy(&node->attributes, attributes, sizeof *attributes);
+    node->type = type;
+    node->span = graph->span;
+    node->home = graph->home;
+    node->forward = graph->forward;
+    graph->nodes[graph->count++] = node;
+    table_insert(graph, hash_of(operator, inputs, input_count, attributes), node);
+    return node;
+}
+
+struct node *graph_node(struct graph *graph, enum operator_code operator, struct node *const *inputs,
+                        int input_count, const struct attributes *attributes, struct shape_error *error) {
+    struct attributes none;
+    if (!attributes) {
+        memset(&none, 0, sizeof none);
+        attributes = &none;
+    }
+    struct shape_error ignored = {0};
+    struct type type = {0};
+    if (!operators[operator].shape(graph, inputs, input_count, attributes, &type, error ? error : &ignored)) {
+        assert(error);
+        return NULL;
+    }
+    struct node *simpler = simplify(graph, operator, inputs, attributes, &type);
+    if (simpler)
+        return simpler;
+    uint64_t hash = hash_of(operator, inputs, input_count, attributes);
+    struct node *node = find_equal(graph, hash, operator, inputs, input_count, attributes);
+    return node ? node : append(graph, operator, inputs, input_count, attributes, type);
+}
+
+/* ---- shorthands ---- */
+
+struct node *graph_number(struct graph *graph, double number, enum element element) {
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.number = element == ELEMENT_F32 ? (double)(float)number : number;
+    attributes.type.element = element;
+    return graph_node(graph, OPERATOR_constant, NULL, 0, &attributes, NULL);
+}
+
+struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node *a) {
+    return graph_node(graph, operator, &a, 1, NULL, NULL);
+}
+
+struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b) {
+    return graph_node(graph, operator, (struct node *[]){a, b}, 2, NULL, NULL);
+}
+
+struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b,
+                           struct node *c) {
+    return graph_node(graph, operator, (struct node *[]){a, b, c}, 3, NULL, NULL);
+}
+
+struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node *a, int axis) {
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.axis = axis;
+    return graph_node(graph, operator, &a, 1, &attributes, NULL);
+}
+
+/* A node of one input whose attributes say only its type. */
+static struct node *retyped(struct graph *graph, enum operator_code operator, struct node *a, enum element element,
+                            struct shape shape) {
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type.element = element;
+    attributes.type.shape = shape;
+    return graph_node(graph, operator, &a, 1, &attributes, NULL);
+}
+
+struct node *graph_reshape(struct graph *graph, struct node *a, struct shape shape) {
+    return retyped(graph, OPERATOR_reshape, a, a->type.element, shape);
+}
+
+struct node *graph_expand(struct graph *graph, struct node *a, struct shape shape) {
+    return retyped(graph, OPERATOR_expand, a, a->type.element, shape);
+}
+
+struct node *graph_convert(struct graph *graph, struct node *a, enum element element) {
+    return retyped(graph, OPERATOR_convert, a, element, a->type.shape);
+}
+
+struct node *graph_transpose(struct graph *graph, struct node *a, const int64_t *order) {
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    memcpy(attributes.order, order, (size_t)a->type.shape.rank * sizeof *order);
+    return graph_node(graph, OPERATOR_transpose, &a, 1, &attributes, NULL);
+}
+
+struct node *graph_swap_last(struct graph *graph, struct node *a) {
+    int rank = a->type.shape.rank;
+    int64_t order[RANK_MAX];
+    for (int i = 0; i < rank; i++)
+        order[i] = i;
+    order[rank - 1] = rank - 2;
+    order[rank - 2] = rank - 1;
+    return graph_transpose(graph, a, order);
+}
+
+struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape shape) {
+    while (a->type.shape.rank > shape.rank)
+        a = graph_fold(graph, OPERATOR_sum, a, 0);
+    for (int axis = 0; axis < shape.rank; axis++) {
+        if (shape.dims[axis] == a->type.shape.dims[axis])
+            continue;
+        struct shape kept = a->type.shape;
+        kept.dims[axis] = 1;
+        a = graph_reshape(graph, graph_fold(graph, OPERATOR_sum, a, axis), kept);
+    }
+    return a;
+}
+
+/* ---- dumps ---- */
+
+static void print_operands(const struct node *node, struct text *out) {
+    switch (operators[node->operator].kind) {
+    case KIND_LEAF:
+        if (node->operator == OPERATOR_constant)
+            text_print(out, "(%s)", text_number(out->arena, node->attributes.number, node->type.element == ELEMENT_F32));
+        else if (node->operator == OPERATOR_coordinate)
+            text_print(out, "(axis %lld)", (long long)node->attributes.axis);
+        else
+            text_print(out, "(%lld)", (long long)node->attributes.index);
+        return;
+    default:
+        text_print(out, "(");
+        for (int i = 0; i < node->input_count; i++)
+            text_print(out, "%s%%%d", i ? ", " : "", node->inputs[i]->id);
+        if (operators[node->operator].kind == KIND_FOLD || node->operator == OPERATOR_slice ||
+            node->operator == OPERATOR_pad)
+            text_print(out, ", axis %lld", (long long)node->attributes.axis);
+        if (node->operator == OPERATOR_slice || node->operator == OPERATOR_pad)
+            text_print(out, ", start %lld, step %lld", (long long)node->attributes.start,
+                       (long long)node->attributes.step);
+        if (node->operator == OPERATOR_transpose)
+            for (int i = 0; i < node->type.shape.rank; i++)
+                text_print(out, "%s%lld", i ? " " : ", order ", (long long)node->attributes.order[i]);
+        text_print(out, ")");
+    }
+}
+
+void graph_print(const struct graph *graph, struct text *out) {
+    for (int i = 0; i < graph->count; i++) {
+        const struct node *node = graph->nodes[i];
+        text_print(out, "%%%d ", node->id);
+        if (node->name)
+            text_print(out, "%s ", node->name);
+        text_print(out, "= %s", operators[node->operator].name);
+        print_operands(node, out);
+        text_print(out, " : %s\n", type_text(out->arena, &node->type, graph->batch_name));
+    }
+}
+
+void graph_print_dot(const struct graph *graph, struct text *out) {
+    text_print(out, "digraph model {\n    node [shape=box, fontname=\"monospace\"];\n");
+    for (int i = 0; i < graph->count; i++) {
+        const struct node *node = graph->nodes[i];
+        text_print(out, "    n%d [label=\"%s%s%s\\n%s\"%s];\n", node->id, node->name ? node->name : "",
+                   node->name ? " = " : "", operators[node->operator].name,
+                   type_text(out->arena, &node->type, graph->batch_name),
+                   operators[node->operator].kind == KIND_LEAF ? ", style=filled" : "");
+        for (int k = 0; k < node->input_count; k++)
+            text_print(out, "    n%d -> n%d;\n", node->inputs[k]->id, node->id);
+    }
+    text_print(out, "}\n");
+}

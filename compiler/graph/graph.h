@@ -1,0 +1,98 @@
+/* The graph: one node for every value of the model, forward, backward and update alike.
+ *
+ * Nodes are made by graph_node and never change.  Making one infers its type by the operator's shape rule,
+ * folds constants, applies the local simplifications of simplify.c, and returns an older node if the
+ * same one exists (so equal subexpressions are one node).  A node's inputs are always older than itself:
+ * the order of ids is a topological order.
+ */
+#ifndef NN_GRAPH_H
+#define NN_GRAPH_H
+
+#include "graph/type.h"
+#include "support/source.h"
+
+enum operator_code {
+#define ELEMENTWISE(name, ...) OPERATOR_##name,
+#include "graph/elementwise.def"
+#undef ELEMENTWISE
+#define STRUCTURAL(name, ...) OPERATOR_##name,
+#include "graph/structural.def"
+#undef STRUCTURAL
+    OPERATOR_COUNT
+};
+
+/* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that nodes
+ * compare by memcmp. */
+struct attributes {
+    double number;           /* constant: its value; random: not used */
+    int64_t index;           /* input, weight, random: which one */
+    int64_t axis;            /* folds, slice, pad, coordinate: which axis (never negative) */
+    int64_t start, step;     /* slice, pad */
+    int64_t order[RANK_MAX]; /* transpose: axis i of the result is axis order[i] of the operand */
+    struct type type;        /* constant, input, weight, convert, reshape, expand, pad...: the result's type */
+};
+
+struct node {
+    enum operator_code operator;
+    int id; /* position in graph->nodes */
+    int input_count;
+    struct node **inputs;
+    struct type type;
+    struct attributes attributes;
+    struct span span;         /* the expression that made it */
+    const char *name;         /* the model's name for this value, or NULL */
+    const char *home;         /* the named value in whose statement the node was made, or NULL */
+    const struct node *forward; /* in the backward part: the node whose derivative made this one */
+    struct node *next_equal;  /* chain of graph->table */
+};
+
+struct graph {
+    struct arena *arena;
+    struct node **nodes;
+    int count, capacity;
+    struct node **table; /* hash table of nodes, a power of two */
+    int table_size;
+    const char *batch_name; /* the model's name for BATCH */
+    struct span span;       /* given to the nodes that are made now */
+    const char *home;
+    const struct node *forward;
+};
+
+/* Why a node cannot be made: the shape rule's message, complete but for the place. */
+struct shape_error {
+    const char *message; /* NULL: no error */
+};
+
+/* An empty graph whose memory is of `arena`. */
+void graph_start(struct graph *graph, struct arena *arena);
+
+/* The node for operator(inputs; attributes), or NULL with *error filled if the shape rule forbids it (error may
+ * be NULL where the caller knows that it cannot). attributes may be NULL for all zero. */
+struct node *graph_node(struct graph *graph, enum operator_code operator, struct node *const *inputs,
+                        int input_count, const struct attributes *attributes, struct shape_error *error);
+
+/* Shorthands for operators that cannot fail where they are used. */
+struct node *graph_number(struct graph *graph, double number, enum element element);
+struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node *a);
+struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b);
+struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b,
+                           struct node *c);
+struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node *a, int axis);
+struct node *graph_reshape(struct graph *graph, struct node *a, struct shape shape);
+struct node *graph_expand(struct graph *graph, struct node *a, struct shape shape);
+struct node *graph_transpose(struct graph *graph, struct node *a, const int64_t *order);
+struct node *graph_swap_last(struct graph *graph, struct node *a); /* exchanges the last two axes */
+struct node *graph_convert(struct graph *graph, struct node *a, enum element element);
+/* `a` summed over the axes along which it was broadcast from `shape`. */
+struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape shape);
+
+static inline bool node_is_number(const struct node *node, double number) {
+    return node->operator == OPERATOR_constant && node->attributes.number == number;
+}
+
+/* One line a node, for --emit=graph: `%12 h = sigmoid(%11) : f64[batch, 10]`. */
+void graph_print(const struct graph *graph, struct text *out);
+/* Graphviz. */
+void graph_print_dot(const struct graph *graph, struct text *out);
+
+#endif

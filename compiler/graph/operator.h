@@ -1,0 +1,44 @@
+/* The table of operators: what every stage needs to know of one, and the only place that lists them. */
+#ifndef NN_OPERATOR_H
+#define NN_OPERATOR_H
+
+#include "graph/graph.h"
+
+enum operator_kind { KIND_ELEMENTWISE, KIND_LEAF, KIND_VIEW, KIND_FOLD, KIND_OTHER };
+
+/* Fills *type for a node of these inputs and attributes, or *error. */
+typedef bool shape_rule(struct graph *graph, struct node *const *inputs, int input_count,
+                        const struct attributes *attributes, struct type *type, struct shape_error *error);
+
+/* Given node y and g, the derivative of the loss for y, sets d[i] to that for input i; where nothing passes
+ * d[i] stays NULL.  The shape of d[i] may still be that of y where the input was broadcast. */
+typedef void gradient_rule(struct graph *graph, struct node *y, struct node *g, struct node **d);
+
+struct operator_info {
+    const char *name;
+    enum operator_kind kind;
+    int arity;         /* -1: leaf */
+    bool callable;     /* a model may call an element-wise operator by its name */
+    const char *maths; /* element-wise: C tokens over a, b, c */
+    shape_rule *shape;
+    gradient_rule *gradient;
+};
+
+extern const struct operator_info operators[OPERATOR_COUNT];
+
+/* The maths of an element-wise operator in f64, for folding constants. */
+double operator_fold(enum operator_code operator, double a, double b, double c);
+
+/* The element-wise, callable operator of this name, or OPERATOR_COUNT. */
+enum operator_code operator_named(const char *name);
+
+/* The shape rules and gradients that structural.def names. */
+shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold, shape_matmul,
+    shape_affine, shape_assign;
+gradient_rule no_gradient, gradient_convert, gradient_reshape, gradient_expand, gradient_transpose, gradient_slice,
+    gradient_pad, gradient_sum, gradient_extreme, gradient_matmul;
+#define ELEMENTWISE(name, ...) gradient_rule gradient_##name;
+#include "graph/elementwise.def"
+#undef ELEMENTWISE
+
+#endif

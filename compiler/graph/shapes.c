@@ -1,0 +1,157 @@
+/* The shape rules: what type a node has, or why it cannot be.
+ *
+ * Messages say what was found and what was expected; the checker adds the place and where both sides
+ * came from.
+ */
+#include "graph/operator.h"
+
+#include <string.h>
+
+static bool fail(struct shape_error *error, const char *message) {
+    error->message = message;
+    return false;
+}
+
+static const char *shown(struct graph *graph, const struct node *node) {
+    return shape_text(graph->arena, &node->type.shape, graph->batch_name);
+}
+
+bool shape_given(struct graph *graph, struct node *const *inputs, int input_count,
+                 const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)graph, (void)inputs, (void)input_count, (void)error;
+    *type = attributes->type;
+    return true;
+}
+
+bool shape_elementwise(struct graph *graph, struct node *const *inputs, int input_count,
+                       const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)attributes;
+    *type = inputs[0]->type;
+    for (int i = 1; i < input_count; i++) {
+        struct shape joined;
+        if (inputs[i]->type.element != type->element)
+            return fail(error, text_format(graph->arena, "one side is %s and the other %s; convert one with %s(...)",
+                                           element_name(type->element), element_name(inputs[i]->type.element),
+                                           element_name(type->element)));
+        if (!shape_broadcast(&type->shape, &inputs[i]->type.shape, &joined))
+            return fail(error, text_format(graph->arena, "shapes %s and %s cannot be broadcast together",
+                                           shape_text(graph->arena, &type->shape, graph->batch_name),
+                                           shown(graph, inputs[i])));
+        type->shape = joined;
+    }
+    if (shape_inner_size(&type->shape) > ELEMENTS_MAX)
+        return fail(error, "the result would have too many elements");
+    return true;
+}
+
+bool shape_convert(struct graph *graph, struct node *const *inputs, int input_count,
+                   const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)graph, (void)input_count, (void)error;
+    type->element = attributes->type.element;
+    type->shape = inputs[0]->type.shape;
+    return true;
+}
+
+/* Elements of one row before the batch axis: rows stay apart only if a reshape keeps this number. */
+static int64_t size_before_batch(const struct shape *shape) {
+    int64_t size = 1;
+    for (int i = 0; i < shape_batch_axis(shape); i++)
+        size *= shape->dims[i];
+    return size;
+}
+
+bool shape_reshape(struct graph *graph, struct node *const *inputs, int input_count,
+                   const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)input_count;
+    const struct shape *from = &inputs[0]->type.shape, *to = &attributes->type.shape;
+    *type = attributes->type;
+    type->element = inputs[0]->type.element;
+    bool batch_lost = (shape_batch_axis(from) < 0) != (shape_batch_axis(to) < 0);
+    if (batch_lost || shape_inner_size(from) != shape_inner_size(to))
+        return fail(error, text_format(graph->arena, "%s cannot be reshaped to %s: the number of elements differs",
+                                       shown(graph, inputs[0]), shape_text(graph->arena, to, graph->batch_name)));
+    if (size_before_batch(from) != size_before_batch(to))
+        return fail(error, text_format(graph->arena, "reshaping %s to %s would mix rows of the batch",
+                                       shown(graph, inputs[0]), shape_text(graph->arena, to, graph->batch_name)));
+    return true;
+}
+
+bool shape_transpose(struct graph *graph, struct node *const *inputs, int input_count,
+                     const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)graph, (void)input_count, (void)error;
+    *type = inputs[0]->type;
+    for (int i = 0; i < type->shape.rank; i++)
+        type->shape.dims[i] = inputs[0]->type.shape.dims[attributes->order[i]];
+    return true;
+}
+
+bool shape_fold(struct graph *graph, struct node *const *inputs, int input_count, const struct attributes *attributes,
+                struct type *type, struct shape_error *error) {
+    (void)input_count;
+    *type = inputs[0]->type;
+    if (attributes->axis >= type->shape.rank)
+        return fail(error, text_format(graph->arena, "%s has no axis %lld", shown(graph, inputs[0]),
+                                       (long long)attributes->axis));
+    type->shape = shape_without(&type->shape, (int)attributes->axis);
+    return true;
+}
+
+/* a [..., m, k] @ b [..., k, n] gives [..., m, n]; the leading axes broadcast. */
+bool shape_matmul(struct graph *graph, struct node *const *inputs, int input_count,
+                  const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)input_count, (void)attributes;
+    const struct type *a = &inputs[0]->type, *b = &inputs[1]->type;
+    struct shape lead_a = a->shape, lead_b = b->shape;
+    if (a->element != b->element)
+        return fail(error, text_format(graph->arena, "'@' of %s and %s: convert one side first",
+                                       element_name(a->element), element_name(b->element)));
+    if (a->shape.rank < 2 || b->shape.rank < 2)
+        return fail(error, text_format(graph->arena, "'@' needs two matrices; found %s and %s",
+                                       shown(graph, inputs[0]), shown(graph, inputs[1])));
+    int64_t m = a->shape.dims[a->shape.rank - 2], k = a->shape.dims[a->shape.rank - 1];
+    int64_t n = b->shape.dims[b->shape.rank - 1];
+    if (k != b->shape.dims[b->shape.rank - 2])
+        return fail(error, text_format(graph->arena,
+                                       "'@' of %s and %s: the last dimension of the left side and the last but "
+                                       "one of the right side differ",
+                                       shown(graph, inputs[0]), shown(graph, inputs[1])));
+    for (int i = 0; i < 2; i++) {
+        lead_a = shape_without(&lead_a, lead_a.rank - 1);
+        lead_b = shape_without(&lead_b, lead_b.rank - 1);
+    }
+    type->element = a->element;
+    if (!shape_broadcast(&lead_a, &lead_b, &type->shape))
+        return fail(error, text_format(graph->arena, "'@' of %s and %s: the leading dimensions cannot be broadcast",
+                                       shown(graph, inputs[0]), shown(graph, inputs[1])));
+    type->shape.dims[type->shape.rank++] = m;
+    type->shape.dims[type->shape.rank++] = n;
+    int batches = 0;
+    for (int i = 0; i < type->shape.rank; i++)
+        batches += type->shape.dims[i] == BATCH;
+    if (batches > 1)
+        return fail(error, text_format(graph->arena,
+                                       "'@' of %s and %s would have the batch on two axes, a value for each pair "
+                                       "of rows, which nn does not do",
+                                       shown(graph, inputs[0]), shown(graph, inputs[1])));
+    if (shape_inner_size(&type->shape) > ELEMENTS_MAX)
+        return fail(error, "the result would have too many elements");
+    return true;
+}
+
+bool shape_affine(struct graph *graph, struct node *const *inputs, int input_count,
+                  const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    return shape_matmul(graph, inputs, input_count, attributes, type, error);
+}
+
+bool shape_assign(struct graph *graph, struct node *const *inputs, int input_count,
+                  const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)input_count, (void)attributes;
+    *type = inputs[0]->type;
+    struct shape joined;
+    if (inputs[1]->type.element != type->element ||
+        !shape_broadcast(&type->shape, &inputs[1]->type.shape, &joined) || !shape_equal(&joined, &type->shape))
+        return fail(error, text_format(graph->arena, "the new value is %s, the variable is %s",
+                                       type_text(graph->arena, &inputs[1]->type, graph->batch_name),
+                                       type_text(graph->arena, type, graph->batch_name)));
+    return true;
+}

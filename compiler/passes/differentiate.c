@@ -1,0 +1,160 @@
+/* Reverse accumulation: from the loss back through every node that a wanted value reaches, each node hands its
+ * derivative to its inputs by the rule of its operator.  Rules build graph from operators, so their results are
+ * simplified, fused and differentiated again like anything else.
+ */
+#include "passes/differentiate.h"
+#include "graph/operator.h"
+
+#include <string.h>
+
+/* ---- the rules of the element-wise operators, from their rows ---- */
+
+#define NONE NULL
+#define NUMBER(x) graph_number(graph, (x), y->type.element)
+#define NEGATE(p) graph_unary(graph, OPERATOR_negate, (p))
+#define LOG(p) graph_unary(graph, OPERATOR_log, (p))
+#define SIN(p) graph_unary(graph, OPERATOR_sin, (p))
+#define COS(p) graph_unary(graph, OPERATOR_cos, (p))
+#define SIGMOID(p) graph_unary(graph, OPERATOR_sigmoid, (p))
+#define SIGN_OF(p) graph_unary(graph, OPERATOR_sign, (p))
+#define ADD(p, q) graph_binary(graph, OPERATOR_add, (p), (q))
+#define SUBTRACT(p, q) graph_binary(graph, OPERATOR_subtract, (p), (q))
+#define MULTIPLY(p, q) graph_binary(graph, OPERATOR_multiply, (p), (q))
+#define DIVIDE(p, q) graph_binary(graph, OPERATOR_divide, (p), (q))
+#define POWER(p, q) graph_binary(graph, OPERATOR_power, (p), (q))
+#define EQUAL(p, q) graph_binary(graph, OPERATOR_equal, (p), (q))
+#define LESS(p, q) graph_binary(graph, OPERATOR_less, (p), (q))
+#define WHERE(p, q, r) graph_ternary(graph, OPERATOR_where, (p), (q), (r))
+#define G g
+#define Y y
+#define A (y->inputs[0])
+#define B (y->inputs[1])
+#define C (y->inputs[2])
+#define ELEMENTWISE(name, arity, callable, maths, dA, dB, dC)                                                \
+    void gradient_##name(struct graph *graph, struct node *y, struct node *g, struct node **d) {             \
+        (void)graph, (void)y, (void)g;                                                                       \
+        d[0] = dA;                                                                                           \
+        if (arity > 1)                                                                                       \
+            d[1] = dB;                                                                                       \
+        if (arity > 2)                                                                                       \
+            d[2] = dC;                                                                                       \
+    }
+#include "graph/elementwise.def"
+#undef ELEMENTWISE
+
+/* ---- the rules of the structural operators ---- */
+
+void no_gradient(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    (void)graph, (void)y, (void)g, (void)d;
+}
+
+void gradient_convert(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    if (A->type.element != ELEMENT_INT)
+        d[0] = graph_convert(graph, g, A->type.element);
+}
+
+void gradient_reshape(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    d[0] = graph_reshape(graph, graph_expand(graph, g, y->type.shape), A->type.shape);
+}
+
+void gradient_expand(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    d[0] = graph_unbroadcast(graph, graph_expand(graph, g, y->type.shape), A->type.shape);
+}
+
+void gradient_transpose(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    int64_t inverse[RANK_MAX] = {0};
+    for (int i = 0; i < y->type.shape.rank; i++)
+        inverse[y->attributes.order[i]] = i;
+    d[0] = graph_transpose(graph, graph_expand(graph, g, y->type.shape), inverse);
+}
+
+void gradient_slice(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct attributes attributes = y->attributes;
+    attributes.type = A->type;
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    d[0] = graph_node(graph, OPERATOR_pad, &whole, 1, &attributes, NULL);
+}
+
+void gradient_pad(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct attributes attributes = y->attributes;
+    attributes.type = A->type;
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    d[0] = graph_node(graph, OPERATOR_slice, &whole, 1, &attributes, NULL);
+}
+
+/* The shape of a fold's operand with its axis kept as 1: what the result and its derivative broadcast from. */
+static struct node *with_axis(struct graph *graph, struct node *y, struct node *value) {
+    struct shape kept = A->type.shape;
+    kept.dims[y->attributes.axis] = 1;
+    return graph_reshape(graph, graph_expand(graph, value, y->type.shape), kept);
+}
+
+void gradient_sum(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    d[0] = graph_expand(graph, with_axis(graph, y, g), A->type.shape);
+}
+
+/* Elements that share the extreme value share its derivative equally. */
+void gradient_extreme(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct node *chosen = EQUAL(A, with_axis(graph, y, y));
+    struct node *count = graph_fold(graph, OPERATOR_sum, chosen, (int)y->attributes.axis);
+    d[0] = MULTIPLY(chosen, with_axis(graph, y, DIVIDE(g, count)));
+}
+
+void gradient_matmul(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    d[0] = graph_binary(graph, OPERATOR_matmul, whole, graph_swap_last(graph, B));
+    d[1] = graph_binary(graph, OPERATOR_matmul, graph_swap_last(graph, A), whole);
+}
+
+/* ---- the sweep ---- */
+
+/* marks[id] for the nodes from which some of `of` can be reached through inputs. */
+static void mark_dependent(const struct graph *graph, struct node *const *of, int count, bool *marks) {
+    for (int i = 0; i < count; i++)
+        marks[of[i]->id] = true;
+    for (int i = 0; i < graph->count; i++) {
+        const struct node *node = graph->nodes[i];
+        for (int k = 0; k < node->input_count; k++)
+            if (marks[node->inputs[k]->id] && operators[node->operator].gradient != no_gradient)
+                marks[i] = true;
+    }
+}
+
+static void hand_back(struct graph *graph, struct node *y, struct node *g, const bool *wanted, struct node **adjoint) {
+    struct node *d[3] = {NULL};
+    operators[y->operator].gradient(graph, y, g, d);
+    for (int k = 0; k < y->input_count; k++) {
+        struct node *input = y->inputs[k];
+        if (!d[k] || !wanted[input->id])
+            continue;
+        struct shape shape = d[k]->type.shape;
+        shape_broadcast(&d[k]->type.shape, &input->type.shape, &shape);
+        struct node *share = graph_unbroadcast(graph, graph_expand(graph, d[k], shape), input->type.shape);
+        adjoint[input->id] = adjoint[input->id] ? ADD(adjoint[input->id], share) : share;
+    }
+}
+
+void differentiate(struct graph *graph, struct node *loss, struct node *const *of, int count,
+                   struct node **gradients) {
+    int forward_count = graph->count;
+    struct span span = graph->span;
+    bool *wanted = arena_array(graph->arena, bool, (size_t)forward_count);
+    struct node **adjoint = arena_array(graph->arena, struct node *, (size_t)forward_count);
+    mark_dependent(graph, of, count, wanted);
+    if (wanted[loss->id])
+        adjoint[loss->id] = graph_number(graph, 1, loss->type.element);
+    for (int id = loss->id; id >= 0; id--) {
+        struct node *y = graph->nodes[id];
+        if (!adjoint[id] || !wanted[id])
+            continue;
+        graph->span = y->span;
+        graph->home = y->home;
+        graph->forward = y;
+        hand_back(graph, y, adjoint[id], wanted, adjoint);
+    }
+    for (int i = 0; i < count; i++)
+        gradients[i] = adjoint[of[i]->id];
+    graph->span = span;
+    graph->home = NULL;
+    graph->forward = NULL;
+}
