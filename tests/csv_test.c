@@ -125,8 +125,8 @@ static void class_names_become_numbers(void **state) {
     struct arena arena, later;
     struct failure failure;
     struct table table, test;
-    assert_true(read_bytes(&arena, TEXT("size,kind\n1,setosa\n2,\"virgi\"\"nica, x\"\n3,setosa\n4,\"5\"\n"), NULL, &table,
-                           &failure));
+    assert_true(read_bytes(&arena, TEXT("size,kind\n1,setosa\n2,\"virgi\"\"nica, x\"\n3,setosa\n4,\"5\"\n"),
+                           NULL, &table, &failure));
     assert_string_equal(table.names[0], "size");
     assert_string_equal(table.names[1], "kind");
     assert_int_equal(table.labels[0].count, 0);
@@ -139,7 +139,8 @@ static void class_names_become_numbers(void **state) {
     assert_true(test.values[1] == 1 && test.values[3] == 0);
     arena_free(&later);
     assert_false(read_bytes(&later, TEXT("9,setosa\n8,rosa"), &table, &test, &failure));
-    assert_string_equal(failure.message, "t:2:2: found 'rosa', expected one of 'setosa', 'virgi\"nica, x', '5'");
+    assert_string_equal(failure.message,
+                        "t:2:2: found 'rosa', expected one of 'setosa', 'virgi\"nica, x', '5'");
     arena_free(&later);
     assert_false(read_bytes(&later, TEXT("9,setosa,1"), &table, &test, &failure));
     assert_string_equal(failure.message, "t: found 3 columns, expected 2 as in the data before it");
@@ -178,25 +179,30 @@ static void refusals_name_the_place(void **state) {
     assert_refused(TEXT("1,a\n3,\"\"\n"), "t:2:2: found an empty cell, expected a class name");
     assert_refused(TEXT("1,2\n3\n"), "t:2:2: found 1 cell, expected 2 as in line 1");
     assert_refused(TEXT("x y\n\n1 2\n3 4 5\n"), "t:4:3: found 3 cells, expected 2 as in line 1");
-    assert_refused(TEXT("1,nan\n"), "t:1:2: found 'nan', expected a finite number (drop the row or fill the gap first)");
+    assert_refused(TEXT("1,nan\n"),
+                   "t:1:2: found 'nan', expected a finite number (drop the row or fill the gap first)");
     assert_refused(TEXT("1,-Infinity\n"),
                    "t:1:2: found '-Infinity', expected a finite number (drop the row or fill the gap first)");
-    assert_refused(TEXT("1,1e999\n"), "t:1:2: found '1e999', expected a number in the range of 64-bit floats");
+    assert_refused(TEXT("1,1e999\n"),
+                   "t:1:2: found '1e999', expected a number in the range of 64-bit floats");
     assert_refused(TEXT("1,a\n2,7\n"),
                    "t:2:2: found '7', expected a class name as in the rows before (in quotes, if it is one)");
     assert_refused(TEXT("1,0x10\n1,2"),
                    "t:2:2: found '2', expected a class name as in the rows before (in quotes, if it is one)");
     assert_refused(TEXT("1,\"a\n"), "t:1:2: found the end of the line, expected a closing quote");
-    assert_refused(TEXT("1,\"a\"b,2\n"), "t:1:2: found more text behind a closing quote, expected the next cell");
+    assert_refused(TEXT("1,\"a\"b,2\n"),
+                   "t:1:2: found more text behind a closing quote, expected the next cell");
     assert_refused("1,2\n3,\0\n", 8, "t:2: found a NUL byte, expected text");
     assert_refused(TEXT("\xff\xfe"
                         "1"),
                    "t: is UTF-16 text, expected UTF-8");
-    assert_refused(TEXT("\x1f\x8b\x08"), "t: is compressed with gzip, expected plain text here (use gunzip -c)");
+    assert_refused(TEXT("\x1f\x8b\x08"),
+                   "t: is compressed with gzip, expected plain text here (use gunzip -c)");
     assert_refused(TEXT("1\n\x07\x01 is a text that goes on and on and on and on \xc3\xa4\xc3\xa4\xc3\xa4\n"),
                    "t:2:2: found 14 cells, expected 1 as in line 1");
-    assert_refused(TEXT("1,2\n3,\x07 is a text that goes on and on and on and on \xc3\xa4\xc3\xa4\xc3\xa4\n"),
-                   "t:2:2: found '? is a text that goes on and on and on and on \xc3\xa4...', expected a number");
+    assert_refused(
+        TEXT("1,2\n3,\x07 is a text that goes on and on and on and on \xc3\xa4\xc3\xa4\xc3\xa4\n"),
+        "t:2:2: found '? is a text that goes on and on and on and on \xc3\xa4...', expected a number");
 }
 
 static void a_huge_line_is_refused(void **state) {

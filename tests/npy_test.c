@@ -45,7 +45,8 @@ static bool parse(struct arena *arena, const unsigned char *bytes, size_t size, 
     return good;
 }
 
-static void assert_reads(const char *dictionary, const void *data, size_t size, const double *values, size_t count) {
+static void assert_reads(const char *dictionary, const void *data, size_t size, const double *values,
+                         size_t count) {
     unsigned char file[512];
     struct arena arena;
     struct failure failure;
@@ -68,7 +69,8 @@ static void assert_refused(const char *dictionary, const void *data, size_t size
     arena_free(&arena);
 }
 
-#define DICTIONARY(type, order, shape) "{'descr': '" type "', 'fortran_order': " order ", 'shape': " shape ", }\n"
+#define DICTIONARY(type, order, shape) \
+    "{'descr': '" type "', 'fortran_order': " order ", 'shape': " shape ", }\n"
 
 static void every_type_is_read(void **state) {
     (void)state;
@@ -76,7 +78,8 @@ static void every_type_is_read(void **state) {
     const double doubles[] = {0.1, -1e300};
     assert_reads(DICTIONARY("<f4", "False", "(2,)"), floats, 8, (const double[]){1.5, -2.25}, 2);
     assert_reads(DICTIONARY("<f8", "False", "(2,)"), doubles, 16, doubles, 2);
-    assert_reads(DICTIONARY(">f4", "False", "(2,)"), "\x3f\xc0\0\0\xc0\x10\0\0", 8, (const double[]){1.5, -2.25}, 2);
+    assert_reads(DICTIONARY(">f4", "False", "(2,)"), "\x3f\xc0\0\0\xc0\x10\0\0", 8,
+                 (const double[]){1.5, -2.25}, 2);
     assert_reads(DICTIONARY("<f2", "False", "(5,)"), "\0\x3c\1\0\xff\x7b\0\xfc\0\x7e", 10,
                  (const double[]){1, 0x1p-24, 65504, (double)-INFINITY, (double)NAN}, 5);
     assert_reads(DICTIONARY("|i1", "False", "(2,)"), "\x80\x7f", 2, (const double[]){-128, 127}, 2);
@@ -89,20 +92,25 @@ static void every_type_is_read(void **state) {
                  (const double[]){-1, -0x1p63}, 2);
     assert_reads(DICTIONARY("<u8", "False", "(1,)"), "\0\xf8\xff\xff\xff\xff\xff\xff", 8,
                  (const double[]){0x1p64 - 2048}, 1);
-    assert_refused(DICTIONARY("<u8", "False", "(1,)"), "\1\0\0\0\0\0\x20\0", 8,
-                   "t: found an integer near 9007199254740992 at place 0, expected one that a 64-bit float holds");
-    assert_refused(DICTIONARY("<u8", "False", "(1,)"), "\xff\xff\xff\xff\xff\xff\xff\xff", 8,
-                   "t: found an integer near 1.8446744073709552e+19 at place 0, expected one that a 64-bit float holds");
+    assert_refused(
+        DICTIONARY("<u8", "False", "(1,)"), "\1\0\0\0\0\0\x20\0", 8,
+        "t: found an integer near 9007199254740992 at place 0, expected one that a 64-bit float holds");
+    assert_refused(
+        DICTIONARY("<u8", "False", "(1,)"), "\xff\xff\xff\xff\xff\xff\xff\xff", 8,
+        "t: found an integer near 1.8446744073709552e+19 at place 0, expected one that a 64-bit float holds");
 }
 
 static void orders_and_shapes_are_read(void **state) {
     (void)state;
-    assert_reads(DICTIONARY("|u1", "False", "(2, 3)"), "\1\2\3\4\5\6", 6, (const double[]){1, 2, 3, 4, 5, 6}, 6);
-    assert_reads(DICTIONARY("|u1", "True", "(2, 3)"), "\1\2\3\4\5\6", 6, (const double[]){1, 3, 5, 2, 4, 6}, 6);
+    assert_reads(DICTIONARY("|u1", "False", "(2, 3)"), "\1\2\3\4\5\6", 6, (const double[]){1, 2, 3, 4, 5, 6},
+                 6);
+    assert_reads(DICTIONARY("|u1", "True", "(2, 3)"), "\1\2\3\4\5\6", 6, (const double[]){1, 3, 5, 2, 4, 6},
+                 6);
     assert_reads(DICTIONARY("|u1", "True", "(2, 1, 2, 2)"), "\1\2\3\4\5\6\7\10", 8,
                  (const double[]){1, 5, 3, 7, 2, 6, 4, 8}, 8);
     assert_reads(DICTIONARY("|u1", "False", "(2, 0, 3)"), "", 0, NULL, 0);
-    assert_reads("{\"shape\":(1,),\"fortran_order\":False,\"descr\":\"|u1\"}   \n", "\7", 1, (const double[]){7}, 1);
+    assert_reads("{\"shape\":(1,),\"fortran_order\":False,\"descr\":\"|u1\"}   \n", "\7", 1,
+                 (const double[]){7}, 1);
 }
 
 static void versions_two_and_three_have_wide_lengths(void **state) {
@@ -125,7 +133,8 @@ static void versions_two_and_three_have_wide_lengths(void **state) {
 
 static void hostile_headers_are_refused(void **state) {
     (void)state;
-    assert_refused(DICTIONARY("|u1", "False", "(2,)"), "\1", 1, "t: found 1 bytes of data, expected 2 values of 1 bytes");
+    assert_refused(DICTIONARY("|u1", "False", "(2,)"), "\1", 1,
+                   "t: found 1 bytes of data, expected 2 values of 1 bytes");
     assert_refused(DICTIONARY("<f8", "False", "(1,)"), "123456789", 9,
                    "t: found 9 bytes of data, expected 1 values of 8 bytes");
     assert_refused(DICTIONARY("<f8", "False", "(4294967296, 4294967296)"), "", 0,
@@ -145,7 +154,8 @@ static void hostile_headers_are_refused(void **state) {
     assert_refused("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,)}", "", 0,
                    "t: the NPY header is malformed: expected one simple type in 'descr'");
     assert_refused("{'shape': (1,), 'shape': (1,)}", "", 0,
-                   "t: the NPY header is malformed: expected each of the keys 'descr', 'fortran_order' and 'shape' once");
+                   "t: the NPY header is malformed: expected each of the keys 'descr', 'fortran_order' and "
+                   "'shape' once");
     assert_refused("{}", "", 0,
                    "t: the NPY header is malformed: expected the keys 'descr', 'fortran_order' and 'shape'");
 }
@@ -175,7 +185,8 @@ static void files_come_back(void **state) {
     tensor = (struct tensor){0, {0}, values};
     assert_true(npy_write(path, &tensor, &failure) && npy_read(&arena, path, &back, &failure));
     assert_true(back.rank == 0 && back.values[0] == values[0]);
-    tensor = (struct tensor){8, {0, INT64_MAX - 9, INT64_MAX - 9, INT64_MAX - 9, 1, INT64_MAX - 9, 1, 1}, values};
+    tensor =
+        (struct tensor){8, {0, INT64_MAX - 9, INT64_MAX - 9, INT64_MAX - 9, 1, INT64_MAX - 9, 1, 1}, values};
     assert_true(npy_write(path, &tensor, &failure) && npy_read(&arena, path, &back, &failure));
     assert_memory_equal(back.dims, tensor.dims, sizeof tensor.dims);
     unlink(path);
@@ -199,8 +210,9 @@ static void prefixes_and_mutations_are_read_or_refused(void **state) {
     for (int i = 0; i < 50000; i++) {
         memcpy(changed, file, size);
         for (int changes = rand() % 4; changes >= 0; changes--)
-            changed[rand() % (int)size] = rand() % 3 ? (unsigned char)"0123456789,()'{}<>|fiubTrue "[rand() % 28]
-                                                     : (unsigned char)rand();
+            changed[rand() % (int)size] = rand() % 3
+                                              ? (unsigned char)"0123456789,()'{}<>|fiubTrue "[rand() % 28]
+                                              : (unsigned char)rand();
         parse(&arena, changed, size, &tensor, &failure);
         arena_free(&arena);
     }

@@ -1,4 +1,5 @@
-/* The generators of kernels/random.h against published vectors, NumPy's own numbers, and simple statistics. */
+/* The generators of kernels/random.h against published vectors, NumPy's own numbers, and simple statistics.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -52,11 +52,14 @@ void evaluate_binding(struct checker *checker, struct scope *scope, struct bindi
     const struct statement *statement = binding->statement;
     struct site *site = arena_new(checker->arena, struct site), *outer_site = checker->site;
     const char *outer_home = checker->graph->home;
+    struct span outer_origin = checker->graph->origin;
     bool in_model = !checker->instance;
     *site = (struct site){.within = checker->instance, .statement = statement->name.text};
     checker->site = site;
-    if (in_model)
+    if (in_model) {
         checker->graph->home = statement->name.text;
+        checker->graph->origin = statement->span;
+    }
     binding->state = BINDING_RUNNING;
     if (statement->kind == STATEMENT_WEIGHT) {
         struct node *weight = declare_weight(checker, scope, statement);
@@ -69,6 +72,7 @@ void evaluate_binding(struct checker *checker, struct scope *scope, struct bindi
     binding->state = BINDING_DONE;
     checker->site = outer_site;
     checker->graph->home = outer_home;
+    checker->graph->origin = outer_origin;
 }
 
 /* The order: a walk over the names that each value mentions, with a stack of its own so that ten thousand values in

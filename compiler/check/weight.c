@@ -288,6 +288,7 @@ void build_updates(struct checker *checker, const struct value *solver) {
         for (const struct binding *b = solver->arguments->first; b; b = b->next)
             scope_add(checker, update.scope, b->name, b->value);
         checker->graph->home = update.name;
+        checker->graph->origin = solver->span;
         update_weight(checker, &update);
     }
     checker->graph->home = NULL;

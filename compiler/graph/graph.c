@@ -71,6 +71,7 @@ static struct node *append(struct graph *graph, enum operator_code operator, str
     node->type = type;
     node->span = graph->span;
     node->home = graph->home;
+    node->origin = graph->origin;
     node->forward = graph->forward;
     graph->nodes[graph->count++] = node;
     table_insert(graph, hash_of(operator, inputs, input_count, attributes), node);

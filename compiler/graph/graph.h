@@ -42,6 +42,7 @@ struct node {
     struct span span;         /* the expression that made it */
     const char *name;         /* the model's name for this value, or NULL */
     const char *home;         /* the named value in whose statement the node was made, or NULL */
+    struct span origin;       /* that statement, in the user's file */
     const struct node *forward; /* in the backward part: the node whose derivative made this one */
     struct node *next_equal;  /* chain of graph->table */
 };
@@ -55,6 +56,7 @@ struct graph {
     const char *batch_name; /* the model's name for BATCH */
     struct span span;       /* given to the nodes that are made now */
     const char *home;
+    struct span origin;
     const struct node *forward;
 };
 

@@ -149,6 +149,7 @@ void differentiate(struct graph *graph, struct node *loss, struct node *const *o
             continue;
         graph->span = y->span;
         graph->home = y->home;
+        graph->origin = y->origin;
         graph->forward = y;
         hand_back(graph, y, adjoint[id], wanted, adjoint);
     }

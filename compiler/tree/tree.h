@@ -23,7 +23,7 @@ enum expression_kind {
     EXPRESSION_NEGATE, /* left */
     EXPRESSION_BINARY, /* left op right */
     EXPRESSION_PIPE,   /* left -> right: right is a call or a name; left becomes its first argument */
-    EXPRESSION_CALL,   /* left(arguments) */
+    EXPRESSION_CALL,   /* left(arguments): left is a name */
     EXPRESSION_INDEX,  /* left[subscripts] */
     EXPRESSION_LIST,   /* [items] or (a, b): a list of compile-time values, such as axes */
 };
@@ -43,16 +43,20 @@ enum binary_operator {
     BINARY_GREATER_EQUAL,
 };
 
+/* No expression is deeper than this: a + b + c counts 3 levels, as every walk recurses on `left`. */
+enum { EXPRESSION_DEPTH_LIMIT = 1000 };
+
 struct expression {
     enum expression_kind kind;
-    struct span span;
+    int depth;                 /* 1 for a leaf; parentheses count for nothing */
+    struct span span;          /* with the parentheses around it, if any */
     struct span operator_span; /* of the operator's sign, or of the call's parentheses */
     double number;
     const char *string; /* EXPRESSION_STRING: the text; EXPRESSION_NAME: the name */
     size_t string_length;
     enum binary_operator operator;
     struct expression *left, *right;
-    struct argument *arguments;  /* EXPRESSION_CALL, EXPRESSION_LIST */
+    struct argument *arguments;   /* EXPRESSION_CALL, EXPRESSION_LIST */
     struct subscript *subscripts; /* EXPRESSION_INDEX */
 };
 
@@ -75,40 +79,40 @@ struct subscript {
 /* ---- types: f64[batch, 2]   class[batch] of 3   [..., n]   logits[..., n]   f64 ---- */
 
 struct dimension {
-    bool is_ellipsis;         /* `...`: any number of axes, only first */
-    struct expression *size;  /* a name, a number or an expression of params */
+    bool is_ellipsis;        /* `...`: any number of axes, only first */
+    struct expression *size; /* a name, a number or an expression of params */
     struct span span;
     struct dimension *next;
 };
 
 struct type_expression {
-    struct name element;           /* f32, f64, int, class, logits; text is NULL when left out */
-    bool has_dimensions;           /* false: a scalar, or (in a layer's signature) no demand on the shape */
+    struct name element; /* f32, f64, int, class, logits; text is NULL when left out */
+    bool has_dimensions; /* false: a scalar, or (in a layer's signature) no demand on the shape */
     struct dimension *dimensions;
-    struct expression *classes;    /* `of 3`, or NULL */
+    struct expression *classes; /* `of 3`, or NULL */
     struct span span;
 };
 
 /* ---- statements ---- */
 
 enum statement_kind {
-    STATEMENT_PARAM,   /* param name = value */
-    STATEMENT_DATA,    /* data name = value */
-    STATEMENT_USE,     /* use "file" (value is the string) */
-    STATEMENT_LAYER,   /* layer name(parameters) { body } */
+    STATEMENT_PARAM,       /* param name = value */
+    STATEMENT_DATA,        /* data name = value */
+    STATEMENT_USE,         /* use "file" (value is the string) */
+    STATEMENT_LAYER,       /* layer name(parameters) { body } */
     STATEMENT_INITIALISER, /* initialiser name(parameters) { body } */
-    STATEMENT_SOLVER,  /* solver name(parameters) { body } */
-    STATEMENT_MODEL,   /* model name { body } */
-    STATEMENT_TRAIN,   /* train { body }: its settings are STATEMENT_VALUE */
-    STATEMENT_INPUT,   /* input name : type */
-    STATEMENT_TARGET,  /* target name : type */
-    STATEMENT_WEIGHT,  /* weight name : type = value (value may be NULL: the default initialiser) */
-    STATEMENT_STATE,   /* state name = value */
-    STATEMENT_VALUE,   /* name = value */
-    STATEMENT_OUTPUT,  /* output name = value, or output name (value NULL) */
-    STATEMENT_LOSS,    /* loss name = value, or loss name */
-    STATEMENT_METRIC,  /* metric name = value, or metric name */
-    STATEMENT_RETURN,  /* return value */
+    STATEMENT_SOLVER,      /* solver name(parameters) { body } */
+    STATEMENT_MODEL,       /* model name { body } */
+    STATEMENT_TRAIN,       /* train { body }: its settings are STATEMENT_VALUE */
+    STATEMENT_INPUT,       /* input name : type */
+    STATEMENT_TARGET,      /* target name : type */
+    STATEMENT_WEIGHT,      /* weight name : type = value (value may be NULL: the default initialiser) */
+    STATEMENT_STATE,       /* state name = value */
+    STATEMENT_VALUE,       /* name = value */
+    STATEMENT_OUTPUT,      /* output name = value, or output name (value NULL) */
+    STATEMENT_LOSS,        /* loss name = value, or loss name */
+    STATEMENT_METRIC,      /* metric name = value, or metric name */
+    STATEMENT_RETURN,      /* return value */
 };
 
 struct parameter {
@@ -120,12 +124,12 @@ struct parameter {
 
 struct statement {
     enum statement_kind kind;
-    struct name name;              /* name.text is NULL where the kind has none */
-    struct type_expression *type;  /* input, target, weight */
+    struct name name;             /* name.text is NULL where the kind has none */
+    struct type_expression *type; /* input, target, weight */
     struct expression *value;
     struct parameter *parameters;
     struct statement *body;
-    struct span span;              /* the whole statement, for a block up to its closing brace */
+    struct span span; /* the whole statement, for a block up to its closing brace */
     struct span keyword_span;
     struct statement *next;
 };

@@ -91,8 +91,8 @@ static bool replace(const char *path, const struct stat *old, const struct atomi
     int file = open_beside(path, temporary);
     if (file < 0)
         return false;
-    bool good = (!old || fchmod(file, old->st_mode & 07777) == 0) && write_all(file, pieces, count) &&
-                flush(file);
+    bool good =
+        (!old || fchmod(file, old->st_mode & 07777) == 0) && write_all(file, pieces, count) && flush(file);
     good = close_after(file, good) && rename(temporary, path) == 0;
     if (!good) {
         int reason = errno;

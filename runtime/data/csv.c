@@ -52,8 +52,8 @@ static const char *show(const char *text, char shown[SHOWN_SIZE]) {
     return shown;
 }
 
-static enum csv_result fail_at_cell(struct csv *csv, size_t column, struct failure *failure, const char *found,
-                                    const char *expected) {
+static enum csv_result fail_at_cell(struct csv *csv, size_t column, struct failure *failure,
+                                    const char *found, const char *expected) {
     const char *name = csv->names ? csv->names[column] : NULL;
     failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: found %s%s%s%s, expected %s", csv->name, csv->line_number,
                 column + 1, found, name ? " in column '" : "", name ? name : "", name ? "'" : "", expected);
@@ -78,11 +78,13 @@ static bool ended_well(struct csv *csv, struct failure *failure) {
         int code;
         const char *reason = gzerror((gzFile)csv->gzip, &code);
         if (code == Z_ERRNO)
-            return failure_set(failure, FAILURE_MACHINE, "%s: cannot be read: %s", csv->name, strerror(errno));
+            return failure_set(failure, FAILURE_MACHINE, "%s: cannot be read: %s", csv->name,
+                               strerror(errno));
         if (code == Z_MEM_ERROR)
             return failure_set(failure, FAILURE_MACHINE, "%s: out of memory", csv->name);
         if (code != Z_OK && code != Z_STREAM_END)
-            return failure_set(failure, FAILURE_DATA, "%s: the compressed data is damaged: %s", csv->name, reason);
+            return failure_set(failure, FAILURE_DATA, "%s: the compressed data is damaged: %s", csv->name,
+                               reason);
         return true;
     }
 #endif
@@ -96,7 +98,8 @@ static bool check_first_bytes(struct csv *csv, struct failure *failure) {
     const unsigned char *bytes = (const unsigned char *)csv->line;
     size_t length = csv->line_length;
     if (length >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
-        return failure_set(failure, FAILURE_DATA, "%s: is compressed with gzip, expected plain text%s", csv->name,
+        return failure_set(failure, FAILURE_DATA, "%s: is compressed with gzip, expected plain text%s",
+                           csv->name,
                            csv->owned ? " (this program was built without zlib)" : " here (use gunzip -c)");
     if (length >= 2 && ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff)))
         return failure_set(failure, FAILURE_DATA, "%s: is UTF-16 text, expected UTF-8", csv->name);
@@ -136,7 +139,8 @@ static enum csv_result read_line(struct csv *csv, struct failure *failure) {
     if (csv->line_number == 1 && !check_first_bytes(csv, failure))
         return CSV_FAILED;
     if (csv->line_length && memchr(csv->line, '\0', csv->line_length)) {
-        failure_set(failure, FAILURE_DATA, "%s:%zu: found a NUL byte, expected text", csv->name, csv->line_number);
+        failure_set(failure, FAILURE_DATA, "%s:%zu: found a NUL byte, expected text", csv->name,
+                    csv->line_number);
         return CSV_FAILED;
     }
     if (csv->line_length && csv->line[csv->line_length - 1] == '\r')
@@ -207,7 +211,8 @@ static struct csv_cell *add_cell(struct csv *csv, char *text, bool quoted) {
 }
 
 static bool fail_at_quote(struct csv *csv, struct failure *failure, const char *what) {
-    return failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: %s", csv->name, csv->line_number, csv->cell_count, what);
+    return failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: %s", csv->name, csv->line_number, csv->cell_count,
+                       what);
 }
 
 /* Splits the line, which is not blank, into csv->cells. */
@@ -224,7 +229,8 @@ static bool split_line(struct csv *csv, struct failure *failure) {
         if (quoted && csv->separator != ' ')
             text = skip_blanks(csv, text);
         if (!ends_cell(csv, *text) && (quoted || csv->separator != ' '))
-            return fail_at_quote(csv, failure, "found more text behind a closing quote, expected the next cell");
+            return fail_at_quote(csv, failure,
+                                 "found more text behind a closing quote, expected the next cell");
         bool last = csv->separator == ' ' ? !*(text = skip_blanks(csv, text)) : !*text;
         if (!quoted)
             *end = '\0';
@@ -317,7 +323,8 @@ static enum number read_number(const char *text, double *value) {
     if (decimal.count <= 19 && decimal.digits <= UINT64_C(1) << 53 && decimal.exponent >= -22 &&
         decimal.exponent <= 22) {
         double digits = (double)decimal.digits;
-        double size = decimal.exponent < 0 ? digits / powers[-decimal.exponent] : digits * powers[decimal.exponent];
+        double size =
+            decimal.exponent < 0 ? digits / powers[-decimal.exponent] : digits * powers[decimal.exponent];
         *value = *text == '-' ? -size : size;
         return NUMBER_FINITE;
     }
@@ -358,7 +365,8 @@ static const char *list_labels(const struct table_labels *labels, char *list, si
     int length = snprintf(list, size, "one of ");
     size_t i = 0;
     for (; i < labels->count && (size_t)length + SHOWN_SIZE + 16 < size; i++)
-        length += snprintf(list + length, size - (size_t)length, "%s%s", i ? ", " : "", show(labels->names[i], shown));
+        length += snprintf(list + length, size - (size_t)length, "%s%s", i ? ", " : "",
+                           show(labels->names[i], shown));
     if (i < labels->count)
         snprintf(list + length, size - (size_t)length, " and %zu more", labels->count - i);
     return list;
@@ -425,9 +433,10 @@ static bool check_cell_count(struct csv *csv, struct failure *failure) {
         return true;
     size_t shorter = csv->cell_count < csv->columns ? csv->cell_count : csv->columns;
     csv->failed = true;
-    return failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: found %zu cell%s, expected %zu as in line %zu", csv->name,
-                       csv->line_number, shorter + 1, csv->cell_count, csv->cell_count == 1 ? "" : "s",
-                       csv->columns, csv->header_line ? csv->header_line : csv->first_line);
+    return failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: found %zu cell%s, expected %zu as in line %zu",
+                       csv->name, csv->line_number, shorter + 1, csv->cell_count,
+                       csv->cell_count == 1 ? "" : "s", csv->columns,
+                       csv->header_line ? csv->header_line : csv->first_line);
 }
 
 static enum csv_result read_row(struct csv *csv, double *row, struct failure *failure) {
@@ -447,7 +456,8 @@ enum csv_result csv_next_row(struct csv *csv, double *row, size_t columns, struc
         return CSV_FAILED;
     }
     if (columns != csv->columns) {
-        failure_set(failure, FAILURE_DATA, "%s: found %zu columns, expected %zu", csv->name, csv->columns, columns);
+        failure_set(failure, FAILURE_DATA, "%s: found %zu columns, expected %zu", csv->name, csv->columns,
+                    columns);
         return CSV_FAILED;
     }
     enum csv_result result = csv->pending ? CSV_ROW : next_line(csv, failure);
@@ -482,8 +492,9 @@ static void keep_header(struct csv *csv) {
 
 static bool follow(struct csv *csv, const struct table *like, struct failure *failure) {
     if (like->columns != csv->columns)
-        return failure_set(failure, FAILURE_DATA, "%s: found %zu columns, expected %zu as in the data before it",
-                           csv->name, csv->columns, like->columns);
+        return failure_set(failure, FAILURE_DATA,
+                           "%s: found %zu columns, expected %zu as in the data before it", csv->name,
+                           csv->columns, like->columns);
     csv->kinds = arena_array(csv->arena, struct csv_column, csv->columns);
     csv->labels_fixed = true;
     for (size_t i = 0; i < csv->columns; i++) {
@@ -509,8 +520,8 @@ static bool start(struct csv *csv, const struct table *like, struct failure *fai
     return !like || follow(csv, like, failure);
 }
 
-bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char *name, const struct table *like,
-                   struct failure *failure) {
+bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char *name,
+                   const struct table *like, struct failure *failure) {
     *csv = (struct csv){.arena = arena, .name = name, .file = file};
     csv->failed = !start(csv, like, failure);
     return !csv->failed;
@@ -593,7 +604,8 @@ static bool read_rows(struct csv *csv, struct table *table, struct failure *fail
     table->labels = arena_array(csv->arena, struct table_labels, columns);
     for (size_t i = 0; i < columns; i++)
         table->labels[i] = csv_labels(csv, i);
-    return table->rows || failure_set(failure, FAILURE_DATA, "%s: found a header, expected rows behind it", csv->name);
+    return table->rows ||
+           failure_set(failure, FAILURE_DATA, "%s: found a header, expected rows behind it", csv->name);
 }
 
 bool csv_read_file(struct arena *arena, FILE *file, const char *name, const struct table *like,

@@ -1,16 +1,16 @@
 /* Tables of numbers and class names from CSV text, whole or a row at a time.
  *
  * What is read:
- *  - Cells are separated by commas; when the first line has none, by semicolons; else by tabs; else by runs of
- *    blanks.  Blanks around a cell do not count.  A cell may stand in double quotes ("" is a quote in it) and
+ *  - Cells are separated by commas; when the first line has none, by semicolons; else by tabs; else by runs
+ * of blanks.  Blanks around a cell do not count.  A cell may stand in double quotes ("" is a quote in it) and
  *    ends in its line.  Blank lines and lines that start with # are skipped.  LF or CRLF; a UTF-8 mark at the
  *    start is skipped.
  *  - The first line is a header when it holds text and no number.
  *  - The first row fixes what a column holds.  Numbers are finite decimals, rounded correctly to 64 bits,
- *    whatever the locale.  A column of text holds class names, which become 0, 1, 2, ... in the order in which they
- *    first appear; in such a column a name that looks like a number must be quoted.
- *  - Anything else is an error (FAILURE_DATA) that says FILE:LINE:COLUMN, lines and cells counted from 1: a text
- *    among numbers, a bare number among names, an empty cell, "nan" and "inf", a number out of range, a row
+ *    whatever the locale.  A column of text holds class names, which become 0, 1, 2, ... in the order in
+ * which they first appear; in such a column a name that looks like a number must be quoted.
+ *  - Anything else is an error (FAILURE_DATA) that says FILE:LINE:COLUMN, lines and cells counted from 1: a
+ * text among numbers, a bare number among names, an empty cell, "nan" and "inf", a number out of range, a row
  *    with more or fewer cells, a NUL byte, a line of more than 64 MiB.
  *  - Built with HAVE_ZLIB, files may be compressed with gzip; standard input may not.
  */
@@ -47,8 +47,8 @@ bool csv_read_file(struct arena *arena, FILE *file, const char *name, const stru
 struct csv_column;
 struct csv_cell;
 
-/* A file that is read row by row.  The struct is the caller's; its memory is the arena's and does not grow with
- * the number of rows.  A row is returned as soon as its line is there, so a pipe can be answered. */
+/* A file that is read row by row.  The struct is the caller's; its memory is the arena's and does not grow
+ * with the number of rows.  A row is returned as soon as its line is there, so a pipe can be answered. */
 struct csv {
     size_t columns;
     char **names; /* (columns) from the header, or NULL */
@@ -73,12 +73,12 @@ struct csv {
 
 enum csv_result { CSV_ROW, CSV_END, CSV_FAILED };
 
-/* Opens, and reads the header and the first row.  csv_close is due in any case, also when the arena ran out of
- * memory in a call below: keep the struct where the handler of that jump finds it. */
+/* Opens, and reads the header and the first row.  csv_close is due in any case, also when the arena ran out
+ * of memory in a call below: keep the struct where the handler of that jump finds it. */
 bool csv_open(struct csv *csv, struct arena *arena, const char *path, const struct table *like,
               struct failure *failure);
-bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char *name, const struct table *like,
-                   struct failure *failure);
+bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char *name,
+                   const struct table *like, struct failure *failure);
 /* Fills row (columns) with the next row.  A file with another number of columns is a failure. */
 enum csv_result csv_next_row(struct csv *csv, double *row, size_t columns, struct failure *failure);
 /* The class names of a column so far. */

@@ -1,5 +1,5 @@
-/* The header is the text of a Python dictionary with three keys; it is read strictly, and the size of the file must
- * be just what it says. */
+/* The header is the text of a Python dictionary with three keys; it is read strictly, and the size of the
+ * file must be just what it says. */
 #include "data/npy.h"
 
 #include "data/atomic_file.h"
@@ -31,8 +31,8 @@ struct header {
 /* ---- The header ---- */
 
 static bool bad_header(struct reader *reader, const char *expected) {
-    return failure_set(reader->failure, FAILURE_DATA, "%s: the NPY header is malformed: expected %s", reader->name,
-                       expected);
+    return failure_set(reader->failure, FAILURE_DATA, "%s: the NPY header is malformed: expected %s",
+                       reader->name, expected);
 }
 
 static void skip_blanks(struct reader *reader) {
@@ -71,7 +71,8 @@ static bool take_string(struct reader *reader, char *string, size_t size) {
 }
 
 static bool read_element(struct reader *reader, struct header *header) {
-    static const char *const known[] = {"b1", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"};
+    static const char *const known[] = {"b1", "u1", "u2", "u4", "u8", "i1",
+                                        "i2", "i4", "i8", "f2", "f4", "f8"};
     char text[16];
     if (!take_string(reader, text, sizeof text))
         return bad_header(reader, "one simple type in 'descr'");
@@ -83,8 +84,8 @@ static bool read_element(struct reader *reader, struct header *header) {
     for (char *c = text; *c; c++) /* for the message */
         *c = *c < ' ' || *c > '~' ? '?' : *c;
     return failure_set(reader->failure, FAILURE_DATA,
-                       "%s: found elements of type '%s', expected b1, u1 to u8, i1 to i8, f2, f4 or f8", reader->name,
-                       text);
+                       "%s: found elements of type '%s', expected b1, u1 to u8, i1 to i8, f2, f4 or f8",
+                       reader->name, text);
 }
 
 static bool read_order(struct reader *reader, struct header *header) {
@@ -112,8 +113,9 @@ static bool read_shape(struct reader *reader, struct header *header) {
         return bad_header(reader, "a tuple in 'shape'");
     while (!take(reader, ')')) {
         if (header->rank == TENSOR_RANK_LIMIT)
-            return failure_set(reader->failure, FAILURE_DATA, "%s: found more than %d dimensions, expected at most %d",
-                               reader->name, TENSOR_RANK_LIMIT, TENSOR_RANK_LIMIT);
+            return failure_set(reader->failure, FAILURE_DATA,
+                               "%s: found more than %d dimensions, expected at most %d", reader->name,
+                               TENSOR_RANK_LIMIT, TENSOR_RANK_LIMIT);
         if (!read_dimension(reader, &header->dims[header->rank++]))
             return false;
         bool comma = take(reader, ',');
@@ -168,7 +170,7 @@ static uint64_t load(const unsigned char *bytes, struct element element) {
 static double half_value(uint64_t bits) {
     int exponent = (int)(bits >> 10 & 31);
     double fraction = (double)(bits & 1023);
-    double size = exponent == 31   ? (fraction > 0 ? (double)NAN : (double)INFINITY)
+    double size = exponent == 31  ? (fraction > 0 ? (double)NAN : (double)INFINITY)
                   : exponent == 0 ? ldexp(fraction, -24)
                                   : ldexp(fraction + 1024, exponent - 25);
     return bits >> 15 ? -size : size;
@@ -207,8 +209,8 @@ static size_t fortran_place(const struct header *header, size_t i) {
     return place;
 }
 
-static bool read_values(const char *name, const struct header *header, const unsigned char *bytes, size_t count,
-                        double *values, struct failure *failure) {
+static bool read_values(const char *name, const struct header *header, const unsigned char *bytes,
+                        size_t count, double *values, struct failure *failure) {
     struct element element = header->element;
     for (size_t i = 0; i < count; i++) {
         size_t place = header->fortran ? fortran_place(header, i) : i;
@@ -216,9 +218,10 @@ static bool read_values(const char *name, const struct header *header, const uns
         if (element.kind == 'f')
             values[i] = float_value(bits, element.size);
         else if (!integer_value(bits, element, &values[i]))
-            return failure_set(failure, FAILURE_DATA,
-                               "%s: found an integer near %.17g at place %zu, expected one that a 64-bit float holds",
-                               name, values[i], i);
+            return failure_set(
+                failure, FAILURE_DATA,
+                "%s: found an integer near %.17g at place %zu, expected one that a 64-bit float holds", name,
+                values[i], i);
     }
     return true;
 }
@@ -240,13 +243,14 @@ static bool count_values(const struct header *header, size_t *count) {
 }
 
 /* The length of the header's text, and where it starts. */
-static bool find_header(const char *name, const unsigned char *bytes, size_t size, size_t *start, size_t *length,
-                        struct failure *failure) {
+static bool find_header(const char *name, const unsigned char *bytes, size_t size, size_t *start,
+                        size_t *length, struct failure *failure) {
     static const unsigned char magic[] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
     if (size < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0)
         return failure_set(failure, FAILURE_DATA, "%s: is not an NPY file", name);
     if (size < 8 || bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0)
-        return failure_set(failure, FAILURE_DATA, "%s: expected version 1.0, 2.0 or 3.0 of the NPY format", name);
+        return failure_set(failure, FAILURE_DATA, "%s: expected version 1.0, 2.0 or 3.0 of the NPY format",
+                           name);
     *start = bytes[6] == 1 ? 10 : 12;
     if (size >= *start)
         *length = (size_t)load(bytes + 8, (struct element){'u', bytes[6] == 1 ? 2 : 4, false});
@@ -257,7 +261,7 @@ static bool find_header(const char *name, const unsigned char *bytes, size_t siz
 
 bool npy_parse(struct arena *arena, const char *name, const unsigned char *bytes, size_t size,
                struct tensor *tensor, struct failure *failure) {
-    size_t start, length = 0, count;
+    size_t start = 0, length = 0, count;
     if (!find_header(name, bytes, size, &start, &length, failure))
         return false;
     const char *text = (const char *)bytes + start;
@@ -269,8 +273,9 @@ bool npy_parse(struct arena *arena, const char *name, const unsigned char *bytes
     if (!count_values(&header, &count))
         return failure_set(failure, FAILURE_DATA, "%s: the shape is too large for any memory", name);
     if (data % width || data / width != count)
-        return failure_set(failure, FAILURE_DATA, "%s: found %zu bytes of data, expected %zu values of %zu bytes", name,
-                           data, count, width);
+        return failure_set(failure, FAILURE_DATA,
+                           "%s: found %zu bytes of data, expected %zu values of %zu bytes", name, data, count,
+                           width);
     tensor->rank = header.rank;
     memcpy(tensor->dims, header.dims, sizeof tensor->dims);
     tensor->values = arena_array(arena, double, count);
@@ -291,8 +296,9 @@ static size_t write_header(const struct tensor *tensor, char head[256]) {
     char shape[TENSOR_RANK_LIMIT * 22 + 1] = "";
     int used = 0;
     for (int axis = 0; axis < tensor->rank; axis++)
-        used += snprintf(shape + used, sizeof shape - (size_t)used, "%s%lld%s", axis ? " " : "",
-                         (long long)tensor->dims[axis], axis + 1 < tensor->rank || tensor->rank == 1 ? "," : "");
+        used +=
+            snprintf(shape + used, sizeof shape - (size_t)used, "%s%lld%s", axis ? " " : "",
+                     (long long)tensor->dims[axis], axis + 1 < tensor->rank || tensor->rank == 1 ? "," : "");
     memset(head, ' ', 256);
     int length = snprintf(head + 10, 246, "{'descr': '<f8', 'fortran_order': False, 'shape': (%s), }", shape);
     head[10 + length] = ' ';

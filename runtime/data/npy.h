@@ -18,9 +18,9 @@ struct tensor {
     double *values; /* row-major; one value when rank is 0 */
 };
 
-/* Reads b1, u1 to u8, i1 to i8, f2, f4 and f8 of either byte order, in C or Fortran order, into the arena.  NaN and
- * infinities are taken as they are.  FAILURE_DATA for anything that is not such a file to the last byte, and for an
- * integer that a 64-bit float cannot hold. */
+/* Reads b1, u1 to u8, i1 to i8, f2, f4 and f8 of either byte order, in C or Fortran order, into the arena.
+ * NaN and infinities are taken as they are.  FAILURE_DATA for anything that is not such a file to the last
+ * byte, and for an integer that a 64-bit float cannot hold. */
 bool npy_read(struct arena *arena, const char *path, struct tensor *tensor, struct failure *failure);
 /* The same from memory (a member of an NPZ file); `name` is for messages.  The bytes are not kept. */
 bool npy_parse(struct arena *arena, const char *name, const unsigned char *bytes, size_t size,

@@ -77,7 +77,8 @@ static inline uint64_t nn_integer(uint64_t seed, uint32_t stream, uint64_t index
 /*@ nn_permutation: nn_integer */
 /* order (n): a random order of 0 .. n - 1 for this epoch, by Fisher and Yates from the last place down.
  * It does not depend on the orders of earlier epochs. */
-static inline void nn_permutation(uint64_t seed, uint32_t stream, uint32_t epoch, uint32_t n, uint32_t *order) {
+static inline void nn_permutation(uint64_t seed, uint32_t stream, uint32_t epoch, uint32_t n,
+                                  uint32_t *order) {
     for (uint32_t i = 0; i < n; i++)
         order[i] = i;
     for (uint32_t i = n; i-- > 1;) {
@@ -102,9 +103,8 @@ static inline double nn_rounded(double value) {
 static inline void nn_spiral_row(uint64_t seed, uint32_t stream, uint64_t points, double noise,
                                  int random_radius, uint64_t row, double values[3]) {
     double label = (double)(row / points);
-    double rate = (double)(row % points) / (double)points;
-    double radius = random_radius ? nn_uniform(seed, stream, 2 * row + 1) : rate;
-    double theta = label * 4.0 + 4.0 * rate + nn_rounded(nn_normal(seed, stream, 2 * row) * noise);
+    double radius = random_radius ? nn_uniform(seed, stream, 2 * row + 1) : (double)(row % points) / (double)points;
+    double theta = label * 4.0 + 4.0 * radius + nn_rounded(nn_normal(seed, stream, 2 * row) * noise);
     values[0] = radius * nn_sin(theta);
     values[1] = radius * nn_cos(theta);
     values[2] = label;
@@ -235,9 +235,8 @@ static inline void nn_numpy_spiral(struct nn_numpy *stream, uint64_t classes, ui
                                    int random_radius, double *rows) {
     for (uint64_t row = 0; row < classes * points; row++) {
         double label = (double)(row / points);
-        double rate = (double)(row % points) / (double)points;
-        double radius = random_radius ? nn_numpy_sample(stream) : rate;
-        double theta = label * 4.0 + 4.0 * rate + nn_rounded(nn_numpy_normal(stream) * noise);
+        double radius = random_radius ? nn_numpy_sample(stream) : (double)(row % points) / (double)points;
+        double theta = label * 4.0 + 4.0 * radius + nn_rounded(nn_numpy_normal(stream) * noise);
         rows[3 * row] = radius * sin(theta);
         rows[3 * row + 1] = radius * cos(theta);
         rows[3 * row + 2] = label;

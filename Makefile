@@ -1,0 +1,96 @@
+# nn: a language for small trainable networks.
+#
+#   make train    installs what is missing, builds, trains models/twolayer.nn and shows the result
+#   make test     installs what is missing, builds and runs all tests
+#   make          builds build/nnc and build/nnrun
+#   make install  puts both and their man pages under PREFIX (default /usr/local)
+
+VERSION = 0.1.0
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+override CFLAGS += -std=c11 $(WARNINGS) -ffp-contract=off
+override CPPFLAGS += -Icompiler -Iruntime -Ibuild/gen -D_POSIX_C_SOURCE=200809L -DNN_VERSION=\"$(VERSION)\" $(ZLIB_FLAGS)
+LDLIBS = -lcjson -lm $(ZLIB_LIBS)
+
+# gzip files can be read where zlib is there.
+ifneq ($(wildcard /usr/include/zlib.h),)
+ZLIB_FLAGS = -DHAVE_ZLIB
+ZLIB_LIBS = -lz
+endif
+
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+BUILD = build
+
+COMPILER = $(patsubst compiler/%.c,$(BUILD)/compiler/%.o,$(filter-out compiler/nnc.c,$(wildcard compiler/*/*.c))) \
+           $(BUILD)/gen/tree/lexer.o $(BUILD)/gen/tree/grammar.o $(BUILD)/gen/texts.o
+RUNTIME = $(patsubst runtime/%.c,$(BUILD)/runtime/%.o,$(filter-out runtime/nnrun.c runtime/kernels/kernels.c,\
+            $(wildcard runtime/*.c runtime/*/*.c))) $(KERNELS)
+
+# The kernels, once for each instruction set and floating-point mode; one set is chosen when nnrun starts.
+KERNEL_FLAGS = -O3 -fno-trapping-math -fno-math-errno
+ifneq ($(filter x86_64%,$(MACHINE)),)
+override CPPFLAGS += -DNN_X86
+KERNELS = $(addprefix $(BUILD)/kernels/,baseline.o avx2.o avx2_fma.o avx512.o avx512_fma.o)
+else
+KERNELS = $(addprefix $(BUILD)/kernels/,baseline.o baseline_fma.o)
+endif
+AVX512 = -mavx512f -mavx512dq -mavx512vl -mprefer-vector-width=512
+$(BUILD)/kernels/baseline.o:     KERNEL_SET = -DKERNELS=kernels_baseline '-DKERNELS_TITLE="baseline"' -DNN_FUSED=0
+$(BUILD)/kernels/baseline_fma.o: KERNEL_SET = -DKERNELS=kernels_baseline_fma '-DKERNELS_TITLE="baseline with FMA"' -DNN_FUSED=1
+$(BUILD)/kernels/avx2.o:         KERNEL_SET = -DKERNELS=kernels_avx2 '-DKERNELS_TITLE="AVX2"' -DNN_FUSED=0 -mavx2
+$(BUILD)/kernels/avx2_fma.o:     KERNEL_SET = -DKERNELS=kernels_avx2_fma '-DKERNELS_TITLE="AVX2 with FMA"' -DNN_FUSED=1 -mavx2 -mfma
+$(BUILD)/kernels/avx512.o:       KERNEL_SET = -DKERNELS=kernels_avx512 '-DKERNELS_TITLE="AVX-512"' -DNN_FUSED=0 -mavx2 $(AVX512)
+$(BUILD)/kernels/avx512_fma.o:   KERNEL_SET = -DKERNELS=kernels_avx512_fma '-DKERNELS_TITLE="AVX-512 with FMA"' -DNN_FUSED=1 -mavx2 -mfma $(AVX512)
+
+.DELETE_ON_ERROR:
+.PHONY: all train test install uninstall clean format bench accuracy setup
+
+all: $(BUILD)/nnc $(BUILD)/nnrun
+
+$(BUILD)/nnc: $(BUILD)/compiler/nnc.o $(COMPILER) $(RUNTIME)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/nnrun: $(BUILD)/runtime/nnrun.o $(COMPILER) $(RUNTIME)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# ---- what is generated ----
+
+GENERATED = $(BUILD)/gen/tree/grammar.h
+
+$(BUILD)/gen/tree/lexer.c: compiler/tree/lexer.re
+	@mkdir -p $(@D)
+	re2c -W -Werror --no-debug-info -o $@ $<
+
+$(BUILD)/gen/tree/grammar.c $(BUILD)/gen/tree/grammar.h &: compiler/tree/grammar.y
+	@mkdir -p $(@D)
+	bison -Wall -Wcex -Wdangling-alias -Werror -l -o $(BUILD)/gen/tree/grammar.c --header=$(BUILD)/gen/tree/grammar.h $<
+
+# The prelude and the kernels' text, as C strings.
+TEXTS = compiler/check/prelude.nn runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h compiler/emit/load.h
+$(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
+	@mkdir -p $(@D)
+	awk -f $< $(TEXTS) > $@
+
+# ---- objects ----
+
+$(BUILD)/compiler/%.o: compiler/%.c Makefile | $(GENERATED)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/runtime/%.o: runtime/%.c Makefile | $(GENERATED)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c Makefile | $(GENERATED)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(KERNELS): runtime/kernels/kernels.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(KERNEL_FLAGS) $(KERNEL_SET) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,558 @@
+/* The emitted file: its interface, the state, the kernels that it needs, one function a nest, and the functions that
+ * call them.  `header` prints the interface alone; the C file contains the same text.
+ */
+#include "emit/emit.h"
+#include "emit/printer.h"
+#include "graph/operator.h"
+
+#include <string.h>
+
+/* One job of the model and the plan that does it. */
+struct job {
+    const char *name;
+    const struct plan *plan;
+};
+
+struct emitter {
+    struct printer printer;
+    struct job init, train, predict, evaluate;
+    int64_t work[3];     /* sizes of the scratch arrays by element type */
+    int64_t kept_rows;   /* rows that a training step can take; 0: any number */
+};
+
+/* ---- plans ---- */
+
+static const struct plan *plan_of(struct emitter *emitter, struct node **roots, int count) {
+    return plan_make(&emitter->printer.model->graph, roots, count, emitter->printer.arena);
+}
+
+static void make_plans(struct emitter *emitter) {
+    const struct model *model = emitter->printer.model;
+    struct arena *arena = emitter->printer.arena;
+    struct node **roots = arena_array(arena, struct node *, (size_t)(model->weight_count + model->update_count +
+                                                                      model->metric_count + model->output_count + 1));
+    int count = 0;
+    for (int i = 0; i < model->weight_count; i++)
+        if (model->weights[i].initial)
+            roots[count++] = model->weights[i].initial;
+    emitter->init = (struct job){"init", plan_of(emitter, roots, count)};
+    count = 0;
+    for (int i = 0; i < model->output_count; i++)
+        roots[count++] = model->outputs[i].node;
+    emitter->predict = (struct job){"predict", plan_of(emitter, roots, count)};
+    count = 0;
+    if (!model->loss.node)
+        return;
+    roots[count++] = model->loss.node;
+    for (int i = 0; i < model->metric_count; i++)
+        roots[count++] = model->metrics[i].node;
+    emitter->evaluate = (struct job){"evaluate", plan_of(emitter, roots, count)};
+    count = 1;
+    for (int i = 0; i < model->update_count; i++)
+        roots[count++] = model->updates[i];
+    if (model->update_count)
+        emitter->train = (struct job){"train", plan_of(emitter, roots, count)};
+}
+
+static int64_t most_rows(const struct emitter *emitter) {
+    const struct model *model = emitter->printer.model;
+    int64_t rows = model->training.batch;
+    for (int i = 0; i < model->data_count; i++) {
+        const struct data *data = &model->data[i];
+        const struct emit_rows *table =
+            strcmp(data->name, "train") == 0 ? emitter->printer.options->train_rows : emitter->printer.options->test_rows;
+        int64_t count = data->source == DATA_SPIRAL ? data->classes * data->points : table ? table->count : 0;
+        rows = count > rows ? count : rows;
+    }
+    return rows;
+}
+
+static void size_work(struct emitter *emitter) {
+    const struct job *jobs[] = {&emitter->init, &emitter->train, &emitter->predict, &emitter->evaluate};
+    for (int j = 0; j < 4; j++) {
+        const struct plan *plan = jobs[j]->plan;
+        for (int e = 0; plan && e < 3; e++) {
+            if (plan->kept_planes[e] && !emitter->kept_rows)
+                emitter->kept_rows = most_rows(emitter);
+            int64_t tiles = (emitter->kept_rows + plan->tile - 1) / plan->tile;
+            int64_t size = (plan->tile_planes[e] + plan->kept_planes[e] * tiles) * plan->tile + plan->once_size[e];
+            emitter->work[e] = size > emitter->work[e] ? size : emitter->work[e];
+        }
+    }
+}
+
+/* ---- names ---- */
+
+static void name_everything(struct emitter *emitter) {
+    struct printer *printer = &emitter->printer;
+    const struct model *model = printer->model;
+    printer->functions = arena_new(printer->arena, struct names);
+    printer->prefix = unique_ident(printer->arena, printer->functions, model->name);
+    struct names *fields = arena_new(printer->arena, struct names), *columns = arena_new(printer->arena, struct names);
+    unique_ident(printer->arena, fields, "updates");
+    printer->weight_names = arena_array(printer->arena, const char *, (size_t)model->weight_count);
+    for (int i = 0; i < model->weight_count; i++)
+        printer->weight_names[i] = unique_ident(printer->arena, fields, model->weights[i].name);
+    printer->column_names = arena_array(printer->arena, const char *, (size_t)model->column_count);
+    for (int i = 0; i < model->column_count; i++)
+        printer->column_names[i] = unique_ident(printer->arena, columns, model->columns[i].name);
+}
+
+static const char *output_name(struct emitter *emitter, int i) {
+    struct names *names = arena_new(emitter->printer.arena, struct names);
+    for (int k = 0; k < emitter->printer.model->column_count; k++)
+        unique_ident(emitter->printer.arena, names, emitter->printer.column_names[k]);
+    const char *name = NULL;
+    for (int k = 0; k <= i; k++)
+        name = unique_ident(emitter->printer.arena, names, emitter->printer.model->outputs[k].name);
+    return name;
+}
+
+static bool reads(const struct plan *plan, int column) {
+    for (int g = 0; g < plan->group_count; g++)
+        for (int i = 0; i < plan->groups[g].input_count; i++)
+            if (plan->groups[g].inputs[i]->attributes.index == column)
+                return true;
+    return false;
+}
+
+/* ---- the interface ---- */
+
+static void print_column_parameters(struct emitter *emitter, bool targets, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    for (int i = 0; i < model->column_count; i++)
+        if (targets || !model->columns[i].is_target)
+            text_print(out, ", const %s *%s", real_name(model->columns[i].node->type.element),
+                       emitter->printer.column_names[i]);
+}
+
+static void print_train_signature(struct emitter *emitter, struct text *out) {
+    text_print(out, "double %s_train(%s *s, size_t n", emitter->printer.prefix, emitter->printer.prefix);
+    print_column_parameters(emitter, true, out);
+    text_print(out, ")");
+}
+
+static void print_evaluate_signature(struct emitter *emitter, struct text *out) {
+    text_print(out, "double %s_evaluate(%s *s, size_t n", emitter->printer.prefix, emitter->printer.prefix);
+    print_column_parameters(emitter, true, out);
+    text_print(out, ", double *metrics)");
+}
+
+static void print_predict_signature(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    text_print(out, "void %s_predict(%s *s, size_t n", emitter->printer.prefix, emitter->printer.prefix);
+    print_column_parameters(emitter, false, out);
+    for (int i = 0; i < model->output_count; i++)
+        text_print(out, ", %s *%s", real_name(model->outputs[i].node->type.element), output_name(emitter, i));
+    text_print(out, ")");
+}
+
+static void print_columns_comment(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    for (int i = 0; i < model->column_count; i++) {
+        const struct column *column = &model->columns[i];
+        text_print(out, " *   %s (%s): n x %lld numbers, row after row", emitter->printer.column_names[i],
+                   column->is_target ? "target" : "input", (long long)shape_inner_size(&column->node->type.shape));
+        if (column->classes)
+            text_print(out, ", each from 0 to %lld", (long long)column->classes - 1);
+        text_print(out, "\n");
+    }
+}
+
+static void print_state(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    const char *work[] = {"float workf", "double work", "int32_t worki"};
+    text_print(out, "/* The weights, what the solver remembers, and room to work in. */\ntypedef struct %s {\n",
+               emitter->printer.prefix);
+    for (int i = 0; i < model->weight_count; i++)
+        text_print(out, "    %s %s[%lld]; /* %s%s */\n", real_name(model->weights[i].node->type.element),
+                   emitter->printer.weight_names[i], (long long)shape_inner_size(&model->weights[i].node->type.shape),
+                   model->weights[i].name,
+                   model->weights[i].node->type.shape.rank
+                       ? text_format(emitter->printer.arena, " %s",
+                                     shape_text(emitter->printer.arena, &model->weights[i].node->type.shape, NULL))
+                       : "");
+    text_print(out, "    uint64_t updates; /* done so far */\n");
+    for (int e = 0; e < 3; e++)
+        if (emitter->work[e])
+            text_print(out, "    %s[%lld];\n", work[e], (long long)emitter->work[e]);
+    text_print(out, "} %s;\n\n", emitter->printer.prefix);
+}
+
+static void print_interface(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    const char *p = emitter->printer.prefix;
+    text_print(out, "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    print_state(emitter, out);
+    text_print(out, "/* Sets every weight to its first value. */\nvoid %s_init(%s *s, uint64_t seed);\n\n", p, p);
+    if (emitter->train.plan) {
+        text_print(out, "/* One update from n rows; returns the loss before it.\n");
+        print_columns_comment(emitter, out);
+        if (emitter->kept_rows)
+            text_print(out, " * n is at most %lld; with more, nothing is done and NAN returned.\n",
+                       (long long)emitter->kept_rows);
+        text_print(out, " */\n");
+        print_train_signature(emitter, out);
+        text_print(out, ";\n\n");
+    }
+    if (emitter->evaluate.plan) {
+        text_print(out, "/* The loss of n rows; and, unless `metrics` is NULL, into metrics[0..%d]:", model->metric_count - 1);
+        for (int i = 0; i < model->metric_count; i++)
+            text_print(out, " %s", model->metrics[i].name);
+        text_print(out, ". */\n");
+        print_evaluate_signature(emitter, out);
+        text_print(out, ";\n\n");
+    }
+    if (model->output_count) {
+        text_print(out, "/* The outputs of n rows, any number; an output that is NULL is left out.\n");
+        for (int i = 0; i < model->output_count; i++)
+            text_print(out, " *   %s: %s%lld numbers\n", output_name(emitter, i),
+                       shape_batch_axis(&model->outputs[i].node->type.shape) >= 0 ? "n x " : "",
+                       (long long)shape_inner_size(&model->outputs[i].node->type.shape));
+        text_print(out, " */\n");
+        print_predict_signature(emitter, out);
+        text_print(out, ";\n\n");
+    }
+    text_print(out, "/* Where a weight lies, to read or to set it, and how many numbers it has; NULL for an unknown name. */\n"
+                    "void *%s_weight(%s *s, const char *name, size_t *count);\n\n#ifdef __cplusplus\n}\n#endif\n", p, p);
+}
+
+/* ---- the functions of the jobs ---- */
+
+/* `nn_load`: rows of the caller into planes. */
+static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group, struct text *out) {
+    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"}, *const work[] = {"workf", "work", "worki"};
+    for (int i = 0; i < group->input_count; i++) {
+        const struct node *node = group->inputs[i];
+        enum element e = node->type.element;
+        long long inner = (long long)shape_inner_size(&node->type.shape);
+        text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", loads[e],
+                   emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile, work[e],
+                   (long long)(plan_placement(plan, node)->offset * plan->tile));
+        if (!strstr(text_string(&emitter->printer.kernels_used), loads[e]))
+            text_print(&emitter->printer.kernels_used, " %s ", loads[e]);
+    }
+}
+
+static const char *root_memory(struct emitter *emitter, const struct plan *plan, const struct node *node) {
+    static const char *const work[] = {"workf", "work", "worki"};
+    const struct placement *p = plan_placement(plan, node);
+    enum element e = node->type.element;
+    int64_t tile = plan->tile_planes[e] * plan->tile;
+    if (p->place == PLACE_TILE)
+        return text_format(emitter->printer.arena, "s->%s[%lld", work[e], (long long)(p->offset * plan->tile));
+    if (p->place == PLACE_KEPT)
+        return text_format(emitter->printer.arena, "s->%s[%lld + tile * %lld", work[e],
+                           (long long)(tile + plan->once_size[e] + p->offset * plan->tile),
+                           (long long)(plan->kept_planes[e] * plan->tile));
+    return text_format(emitter->printer.arena, "s->%s[%lld", work[e], (long long)(tile + p->offset));
+}
+
+/* The element of a root's source as C text, for its element e (a loop variable). */
+static const char *flat_index(struct emitter *emitter, const struct access *access, const char *e) {
+    struct text text = {.arena = emitter->printer.arena};
+    int64_t below = 1;
+    if (access->identity)
+        return e;
+    text_print(&text, "%lld", (long long)access->offset);
+    for (int axis = access->rank - 1; axis >= 0; axis--) {
+        if (access->strides[axis])
+            text_print(&text, " + %s / %lld %% %lld * %lld", e, (long long)below, (long long)access->sizes[axis],
+                       (long long)access->strides[axis]);
+        below *= access->sizes[axis];
+    }
+    return text_format(emitter->printer.arena, "(%s)", text_string(&text));
+}
+
+/* Copies the outputs that group g computed to the caller's rows. */
+static void print_stores(struct emitter *emitter, const struct plan *plan, int g, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    for (int i = 0; i < plan->root_count && plan == emitter->predict.plan; i++) {
+        struct node *root = plan->roots[i];
+        struct shape shape = root->type.shape;
+        struct access access = access_of(root, &shape);
+        long long inner = (long long)shape_inner_size(&shape);
+        if (shape_batch_axis(&shape) < 0 || plan_placement(plan, access.source)->group != g)
+            continue;
+        const char *name = output_name(emitter, i);
+        text_print(out, "        for (int r = 0; %s && r < rows; r++)\n            for (int e = 0; e < %lld; e++)\n", name, inner);
+        text_print(out, "                %s[(from + (size_t)r) * %lld + (size_t)e] = %s + %s * %d + r];\n", name, inner,
+                   root_memory(emitter, plan, access.source), flat_index(emitter, &access, "e"), plan->tile);
+    }
+    (void)model;
+}
+
+static const char *start_text(const struct node *node) {
+    return node->operator == OPERATOR_max ? "-INFINITY" : node->operator == OPERATOR_min ? "INFINITY" : "0";
+}
+
+/* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */
+static void print_sweeps(struct emitter *emitter, const struct plan *plan, const struct group *group, bool start,
+                         struct text *out) {
+    static const char *const work[] = {"workf", "work", "worki"};
+    for (int n = 0; n < group->nest_count; n++)
+        for (int i = 0; i < group->nests[n].count; i++) {
+            const struct node *node = group->nests[n].nodes[i];
+            const struct placement *p = plan_placement(plan, node);
+            enum element e = node->type.element;
+            if (!p->sweep)
+                continue;
+            int64_t base = plan->tile_planes[e] * plan->tile, count = shape_inner_size(&node->type.shape);
+            bool lanes = p->lanes >= 0;
+            if (start)
+                text_print(out, "    for (int i = 0; i < %lld; i++)\n        s->%s[%lld + i] = %s;\n",
+                           (long long)(lanes ? count * lanes_of(e) : count), work[e],
+                           (long long)(base + (lanes ? p->lanes : p->offset)), start_text(node));
+            else if (lanes) {
+                const char *tree = node->operator == OPERATOR_max   ? "nn_max_lanes"
+                                   : node->operator == OPERATOR_min ? "nn_min_lanes"
+                                                                    : "nn_sum_lanes";
+                text_print(out, "    for (int i = 0; i < %lld; i++) /* %s */\n        s->%s[%lld + i] = %s(s->%s + %lld + i * %d);\n",
+                           (long long)count, emitter->printer.idents[node->id], work[e], (long long)(base + p->offset),
+                           use_kernel(&emitter->printer, tree, e), work[e], (long long)(base + p->lanes), lanes_of(e));
+            }
+        }
+}
+
+static bool uses(const struct text *text, const char *word) {
+    return strstr(text_string(text), word) != NULL;
+}
+
+static void print_row_group(struct emitter *emitter, const struct plan *plan, int g, struct text *out) {
+    const struct group *group = &plan->groups[g];
+    struct text calls = {.arena = emitter->printer.arena}, loop = {.arena = emitter->printer.arena};
+    if (group->nest_count == 0)
+        return;
+    print_group(&emitter->printer, g, &calls);
+    print_sweeps(emitter, plan, group, true, out);
+    print_loads(emitter, plan, group, &loop);
+    text_print(&loop, "%s", text_string(&calls));
+    print_stores(emitter, plan, g, &loop);
+    int lanes = LANES_F32;
+    text_print(out, "    for (size_t from = 0; from < n; from += %d) {\n", plan->tile);
+    text_print(out, "        const int rows = n - from < %d ? (int)(n - from) : %d;\n", plan->tile, plan->tile);
+    text_print(out, "        const int m = (rows + %d) / %d * %d; /* whole vectors */\n", lanes - 1, lanes, lanes);
+    if (uses(&loop, "tile *"))
+        text_print(out, "        const size_t tile = from / %d;\n", plan->tile);
+    text_print(out, "%s    }\n", text_string(&loop));
+    print_sweeps(emitter, plan, group, false, out);
+}
+
+/* The calls of all groups; the nests' functions go to printer->body. */
+static void print_job(struct emitter *emitter, const struct job *job, struct text *out) {
+    struct printer *printer = &emitter->printer;
+    printer->plan = job->plan;
+    printer->job = job->name;
+    name_nodes(printer);
+    for (int g = 0; g < job->plan->group_count; g++) {
+        if (job->plan->groups[g].rows)
+            print_row_group(emitter, job->plan, g, out);
+        else
+            print_group(printer, g, out);
+    }
+}
+
+static void print_unused_columns(struct emitter *emitter, const struct plan *plan, bool targets, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    for (int i = 0; i < model->column_count; i++)
+        if ((targets || !model->columns[i].is_target) && !reads(plan, i))
+            text_print(out, "    (void)%s;\n", emitter->printer.column_names[i]);
+}
+
+static void print_batch_locals(struct emitter *emitter, const struct text *calls, bool training, struct text *out) {
+    if (uses(calls, "batch_rows"))
+        text_print(out, "    const long batch_rows = (long)n;\n");
+    else
+        text_print(out, "    (void)n;\n");
+    if (uses(calls, "step"))
+        text_print(out, "    const double step = (double)%s;\n", training ? "(s->updates + 1)" : "s->updates");
+    (void)emitter;
+}
+
+/* A scalar root as a double. */
+static const char *scalar_root(struct emitter *emitter, const struct plan *plan, int root) {
+    struct shape shape = plan->roots[root]->type.shape;
+    struct access access = access_of(plan->roots[root], &shape);
+    return text_format(emitter->printer.arena, "(double)%s + %lld]", root_memory(emitter, plan, access.source),
+                       (long long)access.offset);
+}
+
+static void print_init(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    const struct plan *plan = emitter->init.plan;
+    struct text calls = {.arena = emitter->printer.arena};
+    bool numpy = model->training.generator == GENERATOR_NUMPY;
+    const char *p = emitter->printer.prefix;
+    print_job(emitter, &emitter->init, &calls);
+    struct text copies = {.arena = emitter->printer.arena};
+    int root = 0;
+    for (int i = 0; i < model->weight_count; i++) {
+        const struct weight *weight = &model->weights[i];
+        const char *field = emitter->printer.weight_names[i];
+        long long count = (long long)shape_inner_size(&weight->node->type.shape);
+        if (!weight->initial) {
+            const double *values = emitter->printer.options->file_values[i];
+            text_print(&copies, "    static const %s %s_first[%lld] = {", real_name(weight->node->type.element), field, count);
+            for (long long e = 0; e < count; e++)
+                text_print(&copies, "%s%s", e % 6 ? ", " : e ? ",\n        " : "\n        ",
+                           number_text(&emitter->printer, values[e], weight->node->type.element));
+            text_print(&copies, "};\n    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s_first[i];\n", count, field, field);
+            continue;
+        }
+        struct shape shape = plan->roots[root]->type.shape;
+        struct access access = access_of(plan->roots[root++], &shape);
+        text_print(&copies, "    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s + %s];\n", count, field,
+                   root_memory(emitter, plan, access.source), flat_index(emitter, &access, "i"));
+    }
+    struct text *body = &emitter->printer.body;
+    text_print(body, "static void %s_start(%s *s, %s) {\n", p, p, numpy ? "struct nn_numpy *stream" : "uint64_t seed");
+    if (!uses(&calls, numpy ? "stream" : "seed"))
+        text_print(body, "    (void)%s;\n", numpy ? "stream" : "seed");
+    text_print(body, "%s%s    s->updates = 0;\n}\n\n", text_string(&calls), text_string(&copies));
+    text_print(out, "void %s_init(%s *s, uint64_t seed) {\n", p, p);
+    if (numpy) {
+        use_kernel(&emitter->printer, "nn_numpy_seed", ELEMENT_F64);
+        text_print(out, "    struct nn_numpy stream;\n    nn_numpy_seed(&stream, (uint32_t)seed);\n    %s_start(s, &stream);\n}\n\n", p);
+    } else
+        text_print(out, "    %s_start(s, seed);\n}\n\n", p);
+}
+
+static void print_train(struct emitter *emitter, struct text *out) {
+    struct text calls = {.arena = emitter->printer.arena};
+    print_job(emitter, &emitter->train, &calls);
+    print_train_signature(emitter, out);
+    text_print(out, " {\n");
+    if (emitter->kept_rows)
+        text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
+    print_batch_locals(emitter, &calls, true, out);
+    print_unused_columns(emitter, emitter->train.plan, true, out);
+    text_print(out, "%s    s->updates++;\n    return %s;\n}\n\n", text_string(&calls),
+               scalar_root(emitter, emitter->train.plan, 0));
+}
+
+static void print_evaluate(struct emitter *emitter, struct text *out) {
+    struct text calls = {.arena = emitter->printer.arena};
+    print_job(emitter, &emitter->evaluate, &calls);
+    print_evaluate_signature(emitter, out);
+    text_print(out, " {\n");
+    if (emitter->kept_rows)
+        text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
+    print_batch_locals(emitter, &calls, false, out);
+    print_unused_columns(emitter, emitter->evaluate.plan, true, out);
+    text_print(out, "%s", text_string(&calls));
+    if (!emitter->printer.model->metric_count)
+        text_print(out, "    (void)metrics;\n");
+    for (int i = 0; i < emitter->printer.model->metric_count; i++)
+        text_print(out, "    if (metrics)\n        metrics[%d] = %s;\n", i,
+                   scalar_root(emitter, emitter->evaluate.plan, i + 1));
+    text_print(out, "    return %s;\n}\n\n", scalar_root(emitter, emitter->evaluate.plan, 0));
+}
+
+static void print_predict(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    const struct plan *plan = emitter->predict.plan;
+    struct text calls = {.arena = emitter->printer.arena};
+    for (int e = 0; e < 3; e++)
+        if (plan->kept_planes[e]) {
+            diagnostic_error(emitter->printer.sink, model->outputs[0].span,
+                             "an output needs a reduction over the whole batch before it is known: emitted C predicts "
+                             "row by row and cannot do this");
+            return;
+        }
+    for (int i = 0; i < model->column_count; i++)
+        if (model->columns[i].is_target && reads(plan, i))
+            diagnostic_error(emitter->printer.sink, model->columns[i].span, "an output depends on the target '%s'",
+                             model->columns[i].name);
+    print_job(emitter, &emitter->predict, &calls);
+    print_predict_signature(emitter, out);
+    text_print(out, " {\n");
+    print_batch_locals(emitter, &calls, false, out);
+    print_unused_columns(emitter, plan, false, out);
+    text_print(out, "%s", text_string(&calls));
+    for (int i = 0; i < plan->root_count; i++) {
+        struct shape shape = plan->roots[i]->type.shape;
+        struct access access = access_of(plan->roots[i], &shape);
+        if (shape_batch_axis(&shape) >= 0)
+            continue;
+        text_print(out, "    for (int e = 0; %s && e < %lld; e++)\n        %s[e] = %s + %s];\n", output_name(emitter, i),
+                   (long long)shape_inner_size(&shape), output_name(emitter, i), root_memory(emitter, plan, access.source),
+                   flat_index(emitter, &access, "e"));
+    }
+    text_print(out, "}\n\n");
+}
+
+static void print_weight_access(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    const char *p = emitter->printer.prefix;
+    text_print(out, "void *%s_weight(%s *s, const char *name, size_t *count) {\n", p, p);
+    for (int i = 0; i < model->weight_count; i++)
+        text_print(out, "    if (strcmp(name, \"%s\") == 0) {\n        *count = %lld;\n        return s->%s;\n    }\n",
+                   model->weights[i].name, (long long)shape_inner_size(&model->weights[i].node->type.shape),
+                   emitter->printer.weight_names[i]);
+    if (!model->weight_count)
+        text_print(out, "    (void)s;\n    (void)name;\n");
+    text_print(out, "    *count = 0;\n    return NULL;\n}\n");
+}
+
+/* ---- the file ---- */
+
+static void print_title(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    const char *slash = strrchr(model->path, '/'), *name = slash ? slash + 1 : model->path;
+    text_print(out, "/* ");
+    print_in_comment(out, emitter->printer.options->file_name, strlen(emitter->printer.options->file_name));
+    text_print(out, ": the network of ");
+    print_in_comment(out, name, strlen(name));
+    text_print(out, ", made by nnc.  Change the model and run nnc again.\n *\n"
+                    " * A program:  cc -O2 FILE.c -lm           (trains, and prints the losses)\n"
+                    " * A library:  cc -O2 -DNN_NO_MAIN -c FILE.c   (no allocation, no globals, no input or output)\n"
+                    " *\n * Rows of the batch stand side by side: element e of row r of a value lies at [e * T + r].\n"
+                    " * Floating-point mode: NN_FUSED 1 where the target has fused multiply-add, else 0; -DNN_FUSED=0 or 1\n"
+                    " * sets it.  Within a mode the results have the same bits whatever the compiler and its level.\n */\n");
+}
+
+static void print_preamble(struct text *out) {
+    text_print(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#elif defined(__GNUC__)\n"
+                    "#pragma GCC optimize(\"fp-contract=off\")\n#endif\n\n"
+                    "#include <math.h>\n#include <string.h>\n\n");
+}
+
+void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink, struct text *out) {
+    struct emitter *emitter = arena_new(out->arena, struct emitter);
+    struct printer *printer = &emitter->printer;
+    struct text functions = {.arena = out->arena}, program = {.arena = out->arena};
+    printer->arena = out->arena;
+    printer->model = model;
+    printer->options = options;
+    printer->sink = sink;
+    printer->kernels_used.arena = printer->kernels_printed.arena = printer->body.arena = out->arena;
+    name_everything(emitter);
+    make_plans(emitter);
+    size_work(emitter);
+    print_title(emitter, out);
+    if (options->header) {
+        const char *guard = text_format(out->arena, "NN_MODEL_%s_H", printer->prefix);
+        text_print(out, "#ifndef %s\n#define %s\n\n", guard, guard);
+        print_interface(emitter, out);
+        text_print(out, "\n#endif\n");
+        return;
+    }
+    print_init(emitter, &functions);
+    if (emitter->train.plan)
+        print_train(emitter, &functions);
+    if (emitter->evaluate.plan)
+        print_evaluate(emitter, &functions);
+    if (model->output_count)
+        print_predict(emitter, &functions);
+    print_weight_access(emitter, &functions);
+    struct text library_kernels = {.arena = out->arena}, program_kernels = {.arena = out->arena};
+    print_kernels(printer, &library_kernels);
+    print_program(printer, &program);
+    print_kernels(printer, &program_kernels);
+    print_preamble(out);
+    print_interface(emitter, out);
+    text_print(out, "\n/* ---- kernels ---- */\n\n%s", text_string(&library_kernels));
+    text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body), text_string(&functions));
+    if (program.length)
+        text_print(out, "\n#ifndef NN_NO_MAIN\n\n%s%s#endif\n", text_string(&program_kernels), text_string(&program));
+}

@@ -1,0 +1,25 @@
+/* From a model to one C99 file: the same plan that the interpreter runs, printed as loops. */
+#ifndef NN_EMIT_H
+#define NN_EMIT_H
+
+#include "model/model.h"
+#include "plan/plan.h"
+#include "support/failure.h"
+
+/* Rows that the emitted program carries with it, for data that it does not generate itself. */
+struct emit_rows {
+    int64_t count;
+    const void *const *columns; /* by input index: count x inner, of the column's element type */
+};
+
+struct emit_options {
+    const char *file_name;             /* of the C file, for its first line */
+    bool header;                       /* only the interface */
+    const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
+    const double *const *file_values;  /* by weight: the first values read from its file, or NULL */
+};
+
+/* Prints the C file into `out`.  Errors (something that C cannot do yet) go to `sink`. */
+void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink, struct text *out);
+
+#endif

@@ -1,0 +1,95 @@
+/* C names: those of the model where C allows them, else made from what a value is for. */
+#include "emit/printer.h"
+#include "graph/operator.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* Keywords of C, and names that the emitted file or its headers use. */
+static const char *const reserved[] = {
+    "auto",     "break",    "case",     "char",     "const",    "continue", "default",  "do",       "double",   "else",
+    "enum",     "extern",   "float",    "for",      "goto",     "if",       "inline",   "int",      "long",     "register",
+    "restrict", "return",   "short",    "signed",   "sizeof",   "static",   "struct",   "switch",   "typedef",  "union",
+    "unsigned", "void",     "volatile", "while",    "asm",      "typeof",   "linux",    "unix",     "bool",     "true",
+    "false",    "nullptr",  "alignas",  "alignof",  "constexpr", "thread_local", "static_assert",
+    "i",        "j",        "k",        "l",        "m",        "n",        "r",        "s",        "u",        "rows",
+    "from",     "state",    "step",     "seed",     "work",     "workf",    "worki",    "tile",     "main",     "batch_rows",
+    "sin",      "cos",      "tan",      "exp",      "log",      "pow",      "sqrt",     "fabs",     "fma",      "fmaf",
+    "sqrtf",    "fabsf",    "floor",    "ceil",     "round",    "abs",      "signbit",  "isnan",    "isinf",    "isfinite",
+    "printf",   "fprintf",  "stdout",   "stderr",   "stdin",    "errno",    "memcpy",   "memset",   "strcmp",   "strlen",
+    "size_t",   "int32_t",  "uint32_t", "int64_t",  "uint64_t", "errno",    "y0",       "y1",       "yn",       "j0",
+    "j1",       "jn",       "gamma",    "index",    "log1p",    "expm1",    "erf",      "tanh",     "remainder", "time",
+    "metrics",  "loss",     "updates",  "name",     "count",    "real",     "order",    "random",
+};
+
+static unsigned hash(const char *name) {
+    unsigned hash = 2166136261u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash & (NAME_TABLE - 1);
+}
+
+static bool is_taken(const struct names *names, const char *name) {
+    for (const struct name_entry *e = names->table[hash(name)]; e; e = e->next)
+        if (strcmp(e->text, name) == 0)
+            return true;
+    return false;
+}
+
+/* Names such as h_3 and h_r are kept for the elements and rows of h; upper case is for macros. */
+static bool needs_mark(const char *name) {
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(reserved[i], name) == 0)
+            return true;
+    size_t length = strlen(name);
+    bool lower = length < 2, digits = false;
+    for (const char *p = name; *p; p++)
+        lower = lower || islower((unsigned char)*p);
+    const char *tail = strrchr(name, '_');
+    if (tail && tail[1])
+        digits = strspn(tail + 1, "0123456789") == strlen(tail + 1) || strcmp(tail, "_r") == 0 || strcmp(tail, "_t") == 0;
+    return !lower || digits || strncmp(name, "nn_", 3) == 0 || name[0] == '_';
+}
+
+const char *unique_ident(struct arena *arena, struct names *names, const char *name) {
+    char *ident = text_format(arena, "%s%s", isdigit((unsigned char)name[0]) ? "v" : "", name);
+    for (char *p = ident; *p; p++)
+        if (!isalnum((unsigned char)*p))
+            *p = '_';
+    if (needs_mark(ident))
+        ident = text_format(arena, "%s%s_", ident[0] == '_' || strncmp(ident, "nn_", 3) == 0 ? "v" : "", ident);
+    const char *candidate = ident;
+    for (int number = 2; is_taken(names, candidate); number++)
+        candidate = text_format(arena, "%s_v%d", ident, number);
+    struct name_entry *entry = arena_new(arena, struct name_entry);
+    *entry = (struct name_entry){candidate, names->table[hash(candidate)]};
+    names->table[hash(candidate)] = entry;
+    return candidate;
+}
+
+/* h: the model's own name; grad_h: made from h's derivative rule; score_exp: an exp in the statement of score. */
+static const char *wanted_name(struct printer *printer, const struct node *node) {
+    if (node->operator == OPERATOR_weight)
+        return printer->weight_names[node->attributes.index];
+    if (node->operator == OPERATOR_input)
+        return printer->column_names[node->attributes.index];
+    const char *verb = operators[node->operator].name;
+    if (node->name)
+        return node->name;
+    if (node->forward && node->forward->name)
+        return text_format(printer->arena, "grad_%s_%s", node->forward->name, verb);
+    if (node->home)
+        return text_format(printer->arena, "%s%s_%s", node->forward ? "grad_" : "", node->home, verb);
+    return verb;
+}
+
+void name_nodes(struct printer *printer) {
+    const struct graph *graph = &printer->plan->graph;
+    printer->names = arena_new(printer->arena, struct names);
+    printer->idents = arena_array(printer->arena, const char *, (size_t)graph->count);
+    for (int id = 0; id < graph->count; id++) {
+        const struct node *node = graph->nodes[id];
+        if (node->operator != OPERATOR_constant && operators[node->operator].kind != KIND_VIEW)
+            printer->idents[id] = unique_ident(printer->arena, printer->names, wanted_name(printer, node));
+    }
+}

@@ -1,0 +1,60 @@
+/* What the parts of the emitter share: the text so far, C names, the kernels that were used. */
+#ifndef NN_PRINTER_H
+#define NN_PRINTER_H
+
+#include "emit/emit.h"
+#include "emit/kernel_text.h"
+
+struct name_entry {
+    const char *text;
+    struct name_entry *next;
+};
+
+enum { NAME_TABLE = 1 << 12 };
+
+struct names {
+    struct name_entry *table[NAME_TABLE];
+};
+
+struct printer {
+    struct arena *arena;
+    const struct model *model;
+    const struct emit_options *options;
+    struct diagnostics *sink;
+    const char *prefix;        /* the model's name as a C identifier */
+    const char **weight_names; /* fields of the state */
+    const char **column_names; /* parameters of the functions */
+    struct text kernels_used;  /* names of sections, each between blanks */
+    struct text kernels_printed; /* those in the file already */
+    struct text body;          /* the functions */
+    const struct plan *plan;   /* being printed, */
+    const char *job;           /* its name: "train", "predict", ... */
+    const char **idents;       /* and its nodes' C names, by id */
+    struct names *names;       /* that they must differ from */
+    struct names *functions;
+    const char *last_line;     /* the .nn line that was shown last */
+};
+
+/* names.c */
+/* A C identifier for `name` that no other of `names` is; never a C keyword or a name of the C library. */
+const char *unique_ident(struct arena *arena, struct names *names, const char *name);
+void name_nodes(struct printer *printer);
+
+/* nest.c */
+/* Prints the functions for one group and, into `calls`, their calls. */
+void print_group(struct printer *printer, int group, struct text *calls);
+const char *real_name(enum element element); /* "double", "float", "int32_t" */
+/* Marks a kernel section as used; `element` picks its float form. Returns its name. */
+const char *use_kernel(struct printer *printer, const char *name, enum element element);
+const char *number_text(struct printer *printer, double number, enum element element);
+/* The .nn line of a node as a comment, unless it was the last one shown. */
+void print_origin(struct printer *printer, const struct node *node, const char *indent, struct text *out);
+/* Text of the user's file, safe inside a C comment. */
+void print_in_comment(struct text *out, const char *bytes, size_t length);
+
+/* program.c */
+void print_program(struct printer *printer, struct text *out);
+/* Kernel sections that were used, in the order of their files. */
+void print_kernels(struct printer *printer, struct text *out);
+
+#endif

@@ -1,0 +1,233 @@
+/* nnc: from a .nn file to one C file; or to what any stage on the way made of it. */
+#include "data/atomic_file.h"
+#include "emit/emit.h"
+#include "model/model.h"
+#include "plan/plan.h"
+#include "rows.h"
+#include "support/diagnostic.h"
+#include "support/failure.h"
+#include "tree/tree.h"
+#include "weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: nnc MODEL.nn [-o FILE.c] [options]\n"
+    "\n"
+    "Turns a model into one C99 file that depends on nothing: a program that trains the\n"
+    "model, and with -DNN_NO_MAIN a library.\n"
+    "\n"
+    "  -o FILE            write to FILE (default: standard output)\n"
+    "  --header           write the interface alone, as a header\n"
+    "  -D NAME=VALUE      give a param of the file another value\n"
+    "  --emit=STAGE       write what a stage made instead: tree, graph, plan, dot or c\n"
+    "  --json             errors and warnings as JSON, on standard error\n"
+    "  --version          the version\n"
+    "  --help             this text\n"
+    "\n"
+    "Exit status: 0 done, 1 the model or its data is wrong, 2 wrong usage, 3 the machine failed.\n"
+    "\n"
+    "  nnc models/twolayer.nn -o twolayer.c && cc -O2 twolayer.c -lm -o twolayer && ./twolayer\n";
+
+enum stage { STAGE_C, STAGE_TREE, STAGE_GRAPH, STAGE_PLAN, STAGE_DOT };
+
+struct options {
+    const char *model, *output;
+    enum stage stage;
+    bool header, json;
+    struct definition *definitions;
+    int definition_count;
+};
+
+static int usage(const char *format, const char *what) {
+    fprintf(stderr, "nnc: ");
+    fprintf(stderr, format, what);
+    fprintf(stderr, "\nTry 'nnc --help'.\n");
+    return FAILURE_USAGE;
+}
+
+static int read_stage(const char *name, struct options *options) {
+    static const char *const names[] = {"c", "tree", "graph", "plan", "dot"};
+    for (int i = 0; i < 5; i++)
+        if (strcmp(name, names[i]) == 0) {
+            options->stage = (enum stage)i;
+            return -1;
+        }
+    return usage("unknown stage '%s'; there are tree, graph, plan, dot and c", name);
+}
+
+static int read_definition(struct arena *arena, char *text, struct options *options) {
+    char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return usage("-D %s: expected NAME=VALUE", text);
+    struct definition *grown = arena_grow(arena, options->definitions, (size_t)options->definition_count,
+                                          (size_t)options->definition_count + 1, sizeof *grown);
+    options->definitions = grown;
+    grown[options->definition_count++] =
+        (struct definition){.name = arena_copy(arena, text, (size_t)(equals - text)), .value = equals + 1};
+    return -1;
+}
+
+/* Returns an exit code, or -1 to go on. */
+static int read_options(struct arena *arena, int count, char **arguments, struct options *options) {
+    for (int i = 1; i < count; i++) {
+        char *a = arguments[i];
+        int code = -1;
+        if (strcmp(a, "--help") == 0) {
+            fputs(help, stdout);
+            return fflush(stdout) ? FAILURE_MACHINE : 0;
+        } else if (strcmp(a, "--version") == 0) {
+            puts("nnc " NN_VERSION);
+            return fflush(stdout) ? FAILURE_MACHINE : 0;
+        } else if (strcmp(a, "-o") == 0 || strcmp(a, "-D") == 0) {
+            if (++i == count)
+                return usage("%s needs a value", a);
+            if (a[1] == 'o')
+                options->output = arguments[i];
+            else
+                code = read_definition(arena, arguments[i], options);
+        } else if (strncmp(a, "-D", 2) == 0)
+            code = read_definition(arena, a + 2, options);
+        else if (strncmp(a, "--emit=", 7) == 0)
+            code = read_stage(a + 7, options);
+        else if (strcmp(a, "--header") == 0)
+            options->header = true;
+        else if (strcmp(a, "--json") == 0)
+            options->json = true;
+        else if (a[0] == '-' && a[1])
+            return usage("unknown option '%s'", a);
+        else if (options->model)
+            return usage("a second model '%s': one at a time", a);
+        else
+            options->model = a;
+        if (code >= 0)
+            return code;
+    }
+    return options->model ? -1 : usage("%s", "which model?  nnc MODEL.nn -o FILE.c");
+}
+
+static void print_diagnostics(const struct options *options, const struct diagnostics *sink, struct arena *arena) {
+    struct text text = {.arena = arena};
+    if (options->json)
+        diagnostics_print_json(sink, &text);
+    else
+        diagnostics_print(sink, &text);
+    fputs(text_string(&text), stderr);
+}
+
+static int write_out(const struct options *options, const struct text *text, struct failure *failure) {
+    if (options->output) {
+        if (atomic_file_write(options->output, text_string(text), text->length, failure))
+            return 0;
+        fprintf(stderr, "nnc: %s\n", failure->message);
+        return (int)failure->kind;
+    }
+    fwrite(text_string(text), 1, text->length, stdout);
+    if (fflush(stdout) || ferror(stdout)) {
+        perror("nnc: standard output");
+        return FAILURE_MACHINE;
+    }
+    return 0;
+}
+
+/* The plan of a training step, or where there is none of a prediction. */
+static void print_plan(const struct model *model, struct arena *arena, struct text *out) {
+    int count = 0;
+    struct node **roots =
+        arena_array(arena, struct node *, (size_t)(model->update_count + model->output_count) + 1);
+    if (model->update_count) {
+        roots[count++] = model->loss.node;
+        for (int i = 0; i < model->update_count; i++)
+            roots[count++] = model->updates[i];
+    } else
+        for (int i = 0; i < model->output_count; i++)
+            roots[count++] = model->outputs[i].node;
+    plan_print(plan_make(&model->graph, roots, count, arena), out);
+}
+
+/* The rows of csv data, to be written into the C file. */
+static bool read_rows(const struct model *model, const char *name, struct arena *arena, struct emit_rows **rows,
+                      struct failure *failure) {
+    const struct data *data = model_data(model, name);
+    if (!data || data->source == DATA_SPIRAL)
+        return true;
+    struct rows read = {0};
+    if (!rows_read(model, name, NULL, arena, &read, failure))
+        return false;
+    *rows = arena_new(arena, struct emit_rows);
+    **rows = (struct emit_rows){read.count, (const void *const *)read.columns};
+    return true;
+}
+
+static bool emit(const struct model *model, const struct options *options, struct arena *arena,
+                 struct diagnostics *sink, struct text *out, struct failure *failure) {
+    const char *file = options->output ? options->output : "(standard output)";
+    const char *slash = strrchr(file, '/');
+    struct emit_options emit_options = {.file_name = slash ? slash + 1 : file, .header = options->header};
+    struct emit_rows *train = NULL, *test = NULL;
+    const double **values = arena_array(arena, const double *, (size_t)model->weight_count);
+    if (!read_rows(model, "train", arena, &train, failure) || !read_rows(model, "test", arena, &test, failure))
+        return false;
+    for (int i = 0; i < model->weight_count; i++)
+        if (!model->weights[i].initial && !(values[i] = weights_file_values(model, i, arena, failure)))
+            return false;
+    emit_options.train_rows = train;
+    emit_options.test_rows = test;
+    emit_options.file_values = values;
+    emit_c(model, &emit_options, sink, out);
+    return true;
+}
+
+static int compile(const struct options *options, struct arena *arena) {
+    struct diagnostics sink = {.arena = arena};
+    struct failure failure = {0};
+    struct text out = {.arena = arena};
+    if (options->stage == STAGE_TREE) {
+        unsigned char *bytes;
+        size_t size;
+        if (!atomic_file_read(arena, options->model, &bytes, &size, &failure)) {
+            fprintf(stderr, "nnc: %s\n", failure.message);
+            return (int)failure.kind;
+        }
+        struct source source = {options->model, (const char *)bytes, size};
+        tree_print(tree_parse(&source, arena, &sink), &out);
+    } else {
+        struct model *model = model_read(options->model, options->definitions, options->definition_count, arena, &sink,
+                                         &failure);
+        if (model && options->stage == STAGE_GRAPH)
+            graph_print(&model->graph, &out);
+        else if (model && options->stage == STAGE_DOT)
+            graph_print_dot(&model->graph, &out);
+        else if (model && options->stage == STAGE_PLAN)
+            print_plan(model, arena, &out);
+        else if (model)
+            emit(model, options, arena, &sink, &out, &failure);
+    }
+    print_diagnostics(options, &sink, arena);
+    if (failure.kind != FAILURE_NONE) {
+        fprintf(stderr, "nnc: %s\n", failure.message);
+        return (int)failure.kind;
+    }
+    if (sink.error_count && options->stage != STAGE_TREE)
+        return FAILURE_DATA;
+    int code = write_out(options, &out, &failure);
+    return code ? code : sink.error_count ? FAILURE_DATA : 0;
+}
+
+int main(int count, char **arguments) {
+    jmp_buf out_of_memory;
+    struct arena arena = {.out_of_memory = &out_of_memory};
+    struct options options = {0};
+    if (setjmp(out_of_memory)) {
+        fprintf(stderr, "nnc: out of memory\n");
+        arena_free(&arena);
+        return FAILURE_MACHINE;
+    }
+    int code = read_options(&arena, count, arguments, &options);
+    if (code < 0)
+        code = compile(&options, &arena);
+    arena_free(&arena);
+    return code;
+}

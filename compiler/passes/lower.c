@@ -1,0 +1,101 @@
+#include "passes/lower.h"
+#include "graph/operator.h"
+
+#include <string.h>
+
+struct lowering {
+    const struct graph *from;
+    struct graph *to;
+    int *uses;           /* by id in `from`, 0: not reached */
+    struct node **copies; /* by id in `from` */
+};
+
+bool reshape_is_unit(const struct node *node) {
+    const struct shape *a = &node->type.shape, *b = &node->inputs[0]->type.shape;
+    int i = 0, k = 0;
+    for (;;) {
+        while (i < a->rank && a->dims[i] == 1)
+            i++;
+        while (k < b->rank && b->dims[k] == 1)
+            k++;
+        if (i == a->rank || k == b->rank)
+            return i == a->rank && k == b->rank;
+        if (a->dims[i++] != b->dims[k++])
+            return false;
+    }
+}
+
+/* Reached nodes, in one sweep from the newest back, for inputs are always older. */
+static void count_uses(struct lowering *lowering, struct node *const *roots, int root_count) {
+    for (int i = 0; i < root_count; i++)
+        lowering->uses[roots[i]->id] += 2; /* a root is kept as it is, never melted into its user */
+    for (int id = lowering->from->count - 1; id >= 0; id--)
+        if (lowering->uses[id])
+            for (int k = 0; k < lowering->from->nodes[id]->input_count; k++)
+                lowering->uses[lowering->from->nodes[id]->inputs[k]->id]++;
+}
+
+/* Do its elements lie in memory in the order of its axes? */
+static bool is_stored(const struct node *node) {
+    while (node->operator == OPERATOR_reshape)
+        node = node->inputs[0];
+    return operators[node->operator].kind != KIND_VIEW;
+}
+
+static struct node *lower_add(struct lowering *lowering, const struct node *node, struct node *const *inputs) {
+    for (int side = 0; side < 2; side++) {
+        const struct node *product = node->inputs[side];
+        const struct node *other = node->inputs[1 - side];
+        if (product->operator != OPERATOR_matmul || lowering->uses[product->id] != 1 ||
+            !shape_equal(&product->type.shape, &node->type.shape) || other == product)
+            continue;
+        struct node *copy = lowering->copies[product->id];
+        struct node *affine[3] = {copy->inputs[0], copy->inputs[1], inputs[1 - side]};
+        return graph_node(lowering->to, OPERATOR_affine, affine, 3, NULL, NULL);
+    }
+    return NULL;
+}
+
+static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
+    if (node->operator == OPERATOR_stop_gradient)
+        return inputs[0];
+    if (node->operator == OPERATOR_reshape && !is_stored(inputs[0])) {
+        struct node view = *node;
+        view.inputs = inputs;
+        if (!reshape_is_unit(&view))
+            inputs[0] = graph_unary(lowering->to, OPERATOR_copy, inputs[0]);
+    }
+    if (node->operator == OPERATOR_add) {
+        struct node *affine = lower_add(lowering, node, inputs);
+        if (affine)
+            return affine;
+    }
+    return graph_node(lowering->to, node->operator, inputs, node->input_count, &node->attributes, NULL);
+}
+
+void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered, struct arena *arena) {
+    graph_start(lowered, arena);
+    lowered->batch_name = graph->batch_name;
+    struct lowering lowering = {.from = graph, .to = lowered};
+    lowering.uses = arena_array(arena, int, (size_t)graph->count);
+    lowering.copies = arena_array(arena, struct node *, (size_t)graph->count);
+    count_uses(&lowering, roots, root_count);
+    for (int id = 0; id < graph->count; id++) {
+        const struct node *node = graph->nodes[id];
+        struct node *inputs[3];
+        if (!lowering.uses[id])
+            continue;
+        for (int k = 0; k < node->input_count; k++)
+            inputs[k] = lowering.copies[node->inputs[k]->id];
+        lowered->span = node->span;
+        lowered->home = node->home;
+        lowered->origin = node->origin;
+        lowered->forward = node->forward;
+        struct node *copy = lower_node(&lowering, node, inputs);
+        if (!copy->name)
+            copy->name = node->name;
+        lowering.copies[id] = copy;
+    }
+    for (int i = 0; i < root_count; i++)
+        roots[i] = lowering.copies[roots[i]->id];
+}

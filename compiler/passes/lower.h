@@ -1,0 +1,18 @@
+/* The graph of one job (a training step, a prediction, ...) made ready for a plan. */
+#ifndef NN_LOWER_H
+#define NN_LOWER_H
+
+#include "graph/graph.h"
+
+/* Starts `lowered` and copies into it the nodes that `roots` reach, rewritten; roots[i] becomes its copy.
+ *
+ * Requires: derivatives are built.  Keeps: the value of every root.  Afterwards:
+ *   no stop_gradient is left; matmul(a, b) + c used once is affine(a, b, c);
+ *   what a reshape reads is in memory in its own order (a copy is put in where it was not).
+ */
+void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered, struct arena *arena);
+
+/* A reshape that only adds or removes dimensions of 1. */
+bool reshape_is_unit(const struct node *node);
+
+#endif

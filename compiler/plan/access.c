@@ -1,0 +1,117 @@
+#include "plan/access.h"
+#include "graph/operator.h"
+#include "passes/lower.h"
+
+#include <string.h>
+
+/* Where an axis of the node at hand gets its index: start + step * (index along `axis` of the iteration). */
+struct map {
+    int axis; /* -1: always `start` */
+    int64_t start, step;
+};
+
+struct node *storage_of(struct node *node) {
+    while (node->operator == OPERATOR_reshape)
+        node = node->inputs[0];
+    return node;
+}
+
+static void through_broadcast(const struct shape *from, const struct shape *to, struct map *maps) {
+    struct map inner[RANK_MAX];
+    int shift = from->rank - to->rank;
+    for (int i = 0; i < to->rank; i++)
+        inner[i] = to->dims[i] == 1 && from->dims[i + shift] != 1 ? (struct map){-1, 0, 0} : maps[i + shift];
+    memcpy(maps, inner, (size_t)to->rank * sizeof *inner);
+}
+
+static void through_transpose(const struct node *node, struct map *maps) {
+    struct map inner[RANK_MAX];
+    for (int i = 0; i < node->type.shape.rank; i++)
+        inner[node->attributes.order[i]] = maps[i];
+    memcpy(maps, inner, (size_t)node->type.shape.rank * sizeof *inner);
+}
+
+static void through_slice(const struct node *node, struct map *maps) {
+    struct map *map = &maps[node->attributes.axis];
+    map->start = node->attributes.start + node->attributes.step * map->start;
+    map->step *= node->attributes.step;
+}
+
+static void through_unit_reshape(const struct node *node, struct map *maps) {
+    const struct shape *from = &node->type.shape, *to = &node->inputs[0]->type.shape;
+    struct map inner[RANK_MAX];
+    int k = 0;
+    for (int i = 0; i < to->rank; i++) {
+        inner[i] = (struct map){-1, 0, 0};
+        if (to->dims[i] == 1)
+            continue;
+        while (from->dims[k] == 1)
+            k++;
+        inner[i] = maps[k++];
+    }
+    memcpy(maps, inner, (size_t)to->rank * sizeof *inner);
+}
+
+/* Follows views down to what is in memory. */
+static struct node *descend(struct node *node, struct map *maps) {
+    for (;;) {
+        if (node->operator == OPERATOR_expand)
+            through_broadcast(&node->type.shape, &node->inputs[0]->type.shape, maps);
+        else if (node->operator == OPERATOR_transpose)
+            through_transpose(node, maps);
+        else if (node->operator == OPERATOR_slice)
+            through_slice(node, maps);
+        else if (node->operator == OPERATOR_reshape && reshape_is_unit(node))
+            through_unit_reshape(node, maps);
+        else
+            return node;
+        node = node->inputs[0];
+    }
+}
+
+static void classify(struct access *access) {
+    int64_t expected = 1;
+    access->uniform = true;
+    access->identity = access->offset == 0;
+    for (int i = access->rank - 1; i >= 0; i--) {
+        if (access->sizes[i] == 1)
+            continue;
+        access->uniform = access->uniform && access->strides[i] == 0;
+        access->identity = access->identity && access->strides[i] == expected;
+        expected *= access->sizes[i];
+    }
+}
+
+struct access access_of(struct node *operand, const struct shape *iteration) {
+    struct access access = {.rank = iteration->rank};
+    struct map maps[RANK_MAX];
+    for (int i = 0; i < iteration->rank; i++) {
+        maps[i] = (struct map){i, 0, 1};
+        access.sizes[i] = iteration->dims[i] == BATCH ? 1 : iteration->dims[i];
+    }
+    through_broadcast(iteration, &operand->type.shape, maps);
+    struct node *source = descend(operand, maps);
+    const struct shape *shape = &source->type.shape;
+    int64_t stride = 1;
+    for (int i = shape->rank - 1; i >= 0; i--) {
+        if (shape->dims[i] == BATCH)
+            continue;
+        access.offset += maps[i].start * stride;
+        if (maps[i].axis >= 0 && access.sizes[maps[i].axis] > 1)
+            access.strides[maps[i].axis] += maps[i].step * stride;
+        stride *= shape->dims[i];
+    }
+    access.rows = shape_batch_axis(shape) >= 0;
+    access.source = source->operator == OPERATOR_reshape ? storage_of(source) : source;
+    classify(&access);
+    return access;
+}
+
+int64_t access_index(const struct access *access, int64_t index) {
+    int64_t result = access->offset;
+    for (int i = access->rank - 1; i >= 0; i--) {
+        result += index % access->sizes[i] * access->strides[i];
+        index /= access->sizes[i];
+    }
+    return result;
+}

@@ -1,0 +1,613 @@
+/* From a lowered graph to groups, nests and memory. See plan.h for what these are. */
+#include "plan/plan.h"
+#include "graph/operator.h"
+#include "passes/lower.h"
+
+#include <string.h>
+
+/* Sizes that decide how something is done. */
+enum {
+    UNROLL_SIZE = 4,         /* elements of a value that are written out one by one, */
+    UNROLL_WORK = 256,       /* and the operations that one such loop may hold */
+    INLINE_K = 64,           /* terms of a sum that is written inside a loop over its results */
+    INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
+    LANES_RESULTS = 1024,    /* results of a matmul over the batch that are summed in lanes */
+    LOOKBACK = 32,           /* nests that are tried for fusion */
+    TILE_BYTES = 24 << 10,   /* what a tile's planes should fit in: most of a 32 KiB L1 */
+    TILE_ROWS_MAX = 256,
+    TILE_ROWS_MIN = 32,
+};
+
+struct planner {
+    struct plan *plan;
+    const struct graph *graph;
+    bool *wanted;      /* by id: some root needs it */
+    int *stage;        /* by id: the number of the group pair in which it is computed */
+    int *read_nest;    /* of a weight, in the group at hand: the last nest that reads it, */
+    int *strided_nest; /* and the last that reads it other than element by element; -1: none */
+};
+
+/* ---- what kind of thing a node is ---- */
+
+static bool has_rows(const struct node *node) {
+    return shape_batch_axis(&node->type.shape) >= 0;
+}
+
+static bool is_computed(const struct node *node) {
+    return operators[node->operator].kind != KIND_VIEW &&
+           (operators[node->operator].kind != KIND_LEAF || node->operator == OPERATOR_uniform ||
+            node->operator == OPERATOR_normal);
+}
+
+static bool is_matmul(const struct node *node) {
+    return node->operator == OPERATOR_matmul || node->operator == OPERATOR_affine;
+}
+
+static bool is_fold(const struct node *node) {
+    return operators[node->operator].kind == KIND_FOLD;
+}
+
+/* A reduction over the batch. */
+static bool is_sweep(const struct node *node) {
+    if (has_rows(node))
+        return false;
+    if (is_fold(node))
+        return node->inputs[0]->type.shape.dims[node->attributes.axis] == BATCH;
+    return is_matmul(node) && (has_rows(node->inputs[0]) || has_rows(node->inputs[1]));
+}
+
+struct access plan_operand(const struct node *node, int k) {
+    return access_of(node->inputs[k], &node->type.shape);
+}
+
+struct access plan_fold_operand(const struct node *node, int64_t *length) {
+    const struct shape *shape = &node->inputs[0]->type.shape;
+    int axis = (int)node->attributes.axis;
+    struct shape iteration = shape_without(shape, axis);
+    *length = shape->dims[axis] == BATCH ? 1 : shape->dims[axis];
+    iteration.dims[iteration.rank++] = shape->dims[axis];
+    /* The folded axis last: read the operand through the transposition that puts it there. */
+    struct node moved = {.operator = OPERATOR_transpose, .inputs = (struct node *[]){node->inputs[0]}, .input_count = 1};
+    moved.type.shape = iteration;
+    for (int i = 0; i < shape->rank; i++)
+        moved.attributes.order[i] = i < axis ? i : i + 1 < shape->rank ? i + 1 : axis;
+    return access_of(&moved, &iteration);
+}
+
+struct matmul plan_matmul(const struct node *node) {
+    const struct shape *shape = &node->type.shape;
+    const struct shape *left = &node->inputs[0]->type.shape;
+    struct shape iteration = *shape;
+    struct matmul matmul = {.lead = 1};
+    int64_t k = left->dims[left->rank - 1];
+    int64_t m = shape->dims[shape->rank - 2], n = shape->dims[shape->rank - 1];
+    for (int i = 0; i + 2 < shape->rank; i++)
+        matmul.lead *= shape->dims[i] == BATCH ? 1 : shape->dims[i];
+    matmul.m = m == BATCH ? 1 : m;
+    matmul.n = n == BATCH ? 1 : n;
+    matmul.k = k == BATCH ? 1 : k;
+    iteration.dims[shape->rank - 1] = k;
+    matmul.a = access_of(node->inputs[0], &iteration);
+    iteration.dims[shape->rank - 2] = k;
+    iteration.dims[shape->rank - 1] = n;
+    matmul.b = access_of(node->inputs[1], &iteration);
+    if (node->operator == OPERATOR_affine)
+        matmul.c = access_of(node->inputs[2], shape);
+    if (has_rows(node))
+        matmul.kind = MATMUL_ROWS;
+    else if (!is_sweep(node))
+        matmul.kind = MATMUL_ONCE;
+    else
+        matmul.kind = matmul.lead * matmul.m * matmul.n <= LANES_RESULTS ? MATMUL_LANES : MATMUL_CHAIN;
+    return matmul;
+}
+
+/* ---- stages: how many finished sweeps a value has to wait for ---- */
+
+/* The first once-group in which node's value can be read, if it is without rows. */
+static int ready(const struct planner *planner, const struct node *node) {
+    return planner->stage[node->id] + (is_sweep(node) ? 1 : 0);
+}
+
+/* Every input reaches back to stored nodes by ids lower than its own: stages of views count as well. */
+static void find_stages(struct planner *planner) {
+    for (int id = 0; id < planner->graph->count; id++) {
+        const struct node *node = planner->graph->nodes[id];
+        int stage = 0;
+        for (int k = 0; k < node->input_count; k++) {
+            const struct node *input = node->inputs[k];
+            int at = has_rows(input) ? planner->stage[input->id] : ready(planner, input);
+            /* a view of a sweep is ready when the sweep is */
+            stage = at > stage ? at : stage;
+        }
+        planner->stage[id] = stage;
+    }
+}
+
+/* Assignments wait until everything that might read the old value is done. */
+static void delay_assignments(struct planner *planner) {
+    int last = 0;
+    for (int id = 0; id < planner->graph->count; id++) {
+        const struct node *node = planner->graph->nodes[id];
+        int at = planner->stage[id] + (has_rows(node) || is_sweep(node) ? 1 : 0);
+        last = at > last ? at : last;
+    }
+    for (int id = 0; id < planner->graph->count; id++)
+        if (planner->graph->nodes[id]->operator == OPERATOR_assign)
+            planner->stage[id] = last;
+}
+
+/* ---- fusion ---- */
+
+static struct nest *new_nest(struct planner *planner, struct group *group, enum nest_kind kind, int64_t size,
+                             enum element element) {
+    arena_reserve(planner->plan->arena, group->nests, group->nest_count, group->nest_capacity);
+    struct nest *nest = &group->nests[group->nest_count++];
+    *nest = (struct nest){.kind = kind, .size = size, .element = element};
+    return nest;
+}
+
+/* The accesses of a node's operands, as its loops read them; returns how many. */
+static int operands_of(const struct node *node, struct access *accesses) {
+    if (is_matmul(node)) {
+        struct matmul matmul = plan_matmul(node);
+        accesses[0] = matmul.a;
+        accesses[1] = matmul.b;
+        accesses[2] = matmul.c;
+        return node->input_count;
+    }
+    if (is_fold(node)) {
+        int64_t length;
+        accesses[0] = plan_fold_operand(node, &length);
+        accesses[0].identity = accesses[0].identity && length == 1;
+        return 1;
+    }
+    for (int k = 0; k < node->input_count; k++)
+        accesses[k] = plan_operand(node, k);
+    if (node->operator == OPERATOR_pad) {
+        accesses[0] = access_of(node->inputs[0], &node->inputs[0]->type.shape);
+        accesses[0].identity = false;
+    }
+    return node->input_count;
+}
+
+/* Operations of a node when it is written out element by element. */
+static int64_t unrolled_work(const struct node *node) {
+    int64_t size = shape_inner_size(&node->type.shape), length = 1;
+    if (is_matmul(node))
+        length = plan_matmul(node).k;
+    else if (is_fold(node))
+        plan_fold_operand(node, &length);
+    return size * length;
+}
+
+static enum nest_kind kind_of(const struct node *node, int64_t *size) {
+    *size = shape_inner_size(&node->type.shape);
+    int64_t length = 0;
+    if (is_matmul(node))
+        length = plan_matmul(node).k;
+    else if (is_fold(node))
+        plan_fold_operand(node, &length);
+    if (length > INLINE_K)
+        return NEST_KERNEL;
+    if (node->operator == OPERATOR_uniform || node->operator == OPERATOR_normal)
+        return NEST_KERNEL;
+    if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK)
+        return NEST_UNROLLED;
+    return NEST_LOOP;
+}
+
+static int64_t nest_work(const struct nest *nest) {
+    int64_t work = 0;
+    for (int i = 0; i < nest->count; i++)
+        work += unrolled_work(nest->nodes[i]);
+    return work;
+}
+
+/* May `access` be read in nest `index` of the group, where the reader is about to go? */
+static bool readable(const struct planner *planner, const struct access *access, int group, int index,
+                     const struct nest *nest) {
+    const struct placement *source = &planner->plan->placements[access->source->id];
+    if (source->group != group || source->nest < index)
+        return true;
+    if (source->nest > index || source->sweep)
+        return false;
+    return nest->kind == NEST_UNROLLED || (nest->kind == NEST_LOOP && access->identity);
+}
+
+static bool all_readable(const struct planner *planner, const struct access *accesses, int count, int group, int index,
+                         const struct nest *nest) {
+    for (int i = 0; i < count; i++)
+        if (!readable(planner, &accesses[i], group, index, nest))
+            return false;
+    return true;
+}
+
+static void note_weights(struct planner *planner, int index, const struct node *node) {
+    struct access accesses[3];
+    int count = operands_of(node, accesses);
+    for (int k = 0; k < count; k++) {
+        int id = accesses[k].source->id;
+        if (accesses[k].source->operator != OPERATOR_weight)
+            continue;
+        if (planner->read_nest[id] < index)
+            planner->read_nest[id] = index;
+        if (!accesses[k].identity && planner->strided_nest[id] < index)
+            planner->strided_nest[id] = index;
+    }
+}
+
+static void put(struct planner *planner, int group, int index, struct node *node) {
+    note_weights(planner, index, node);
+    struct nest *nest = &planner->plan->groups[group].nests[index];
+    arena_reserve(planner->plan->arena, nest->nodes, nest->count, nest->capacity);
+    nest->nodes[nest->count++] = node;
+    planner->plan->placements[node->id].group = group;
+    planner->plan->placements[node->id].nest = index;
+}
+
+/* The earliest nest of the same loop that may hold the node, else a new one. */
+static void place_node(struct planner *planner, int group_index, struct node *node) {
+    struct group *group = &planner->plan->groups[group_index];
+    struct access accesses[3];
+    int64_t size;
+    int count = operands_of(node, accesses);
+    enum nest_kind kind = kind_of(node, &size);
+    int chosen = -1, first = 0;
+    if (node->operator == OPERATOR_assign) { /* everything that reads the old value comes before, or in the same loop */
+        int id = node->inputs[0]->id;
+        first = planner->read_nest[id];
+        if (planner->strided_nest[id] >= first)
+            first = planner->strided_nest[id] + 1;
+    }
+    for (int i = group->nest_count - 1; kind != NEST_KERNEL && i >= first && i >= 0 && i >= group->nest_count - LOOKBACK; i--) {
+        const struct nest *nest = &group->nests[i];
+        if (!all_readable(planner, accesses, count, group_index, i, nest))
+            break; /* an earlier nest cannot read them either */
+        if (nest->kind == kind && nest->element == node->type.element && (kind == NEST_UNROLLED ? nest_work(nest) + unrolled_work(node) <= UNROLL_WORK
+                                                         : nest->size == size))
+            chosen = i;
+    }
+    if (chosen < 0) {
+        new_nest(planner, group, kind, size, node->type.element);
+        chosen = group->nest_count - 1;
+    }
+    put(planner, group_index, chosen, node);
+}
+
+/* Sweeps go last, into any loop over one of their sides: they are only added to. */
+static bool sweep_fits(const struct planner *planner, const struct node *node, int group, int index) {
+    const struct nest *nest = &planner->plan->groups[group].nests[index];
+    struct access accesses[3];
+    int count = operands_of(node, accesses);
+    if (nest->kind == NEST_KERNEL || nest->element != node->type.element)
+        return false;
+    if (nest->kind == NEST_UNROLLED)
+        return unrolled_work(node) <= UNROLL_SIZE * UNROLL_SIZE && nest_work(nest) + unrolled_work(node) <= UNROLL_WORK &&
+               all_readable(planner, accesses, count, group, index, nest);
+    if (is_fold(node))
+        return nest->size == shape_inner_size(&node->type.shape) &&
+               all_readable(planner, accesses, count, group, index, nest);
+    struct matmul matmul = plan_matmul(node);
+    if (matmul.kind != MATMUL_LANES || matmul.lead != 1)
+        return false;
+    /* a loop over m reads a's element in the loop and all of b, and the other way round */
+    struct access a = matmul.a, b = matmul.b;
+    bool over_m = nest->size == matmul.m && a.identity && matmul.n <= INLINE_ACCUMULATORS;
+    bool over_n = nest->size == matmul.n && b.identity && matmul.m <= INLINE_ACCUMULATORS;
+    a.identity = over_m;
+    b.identity = !over_m && over_n;
+    return (over_m || over_n) && readable(planner, &a, group, index, nest) && readable(planner, &b, group, index, nest);
+}
+
+static void place_sweep(struct planner *planner, int group_index, struct node *node) {
+    struct group *group = &planner->plan->groups[group_index];
+    planner->plan->placements[node->id].sweep = true;
+    for (int i = group->nest_count - 1; i >= 0 && i >= group->nest_count - LOOKBACK; i--)
+        if (sweep_fits(planner, node, group_index, i)) {
+            put(planner, group_index, i, node);
+            return;
+        }
+    enum nest_kind kind = NEST_KERNEL;
+    int64_t size = shape_inner_size(&node->type.shape);
+    if (is_fold(node))
+        kind = size <= UNROLL_SIZE ? NEST_UNROLLED : NEST_LOOP;
+    else {
+        struct matmul matmul = plan_matmul(node);
+        bool inlined = matmul.kind == MATMUL_LANES && matmul.lead == 1;
+        if (inlined && matmul.m >= matmul.n && matmul.n <= INLINE_ACCUMULATORS && matmul.a.identity) {
+            kind = NEST_LOOP;
+            size = matmul.m;
+        } else if (inlined && matmul.m <= INLINE_ACCUMULATORS && matmul.b.identity) {
+            kind = NEST_LOOP;
+            size = matmul.n;
+        }
+    }
+    new_nest(planner, group, kind, size, node->type.element);
+    put(planner, group_index, group->nest_count - 1, node);
+}
+
+/* The values that an assignment overwrites in its loop must be read there or before: assignments go last, and the
+ * nodes that they write are in loops of their own weight. */
+static void fill_group(struct planner *planner, int group_index) {
+    struct group *group = &planner->plan->groups[group_index];
+    int stage = group_index / 2;
+    for (int id = 0; id < planner->graph->count; id++)
+        planner->read_nest[id] = planner->strided_nest[id] = -1;
+    for (int pass = 0; pass < 2; pass++)
+        for (int id = 0; id < planner->graph->count; id++) {
+            struct node *node = planner->graph->nodes[id];
+            bool in_rows = has_rows(node) || is_sweep(node);
+            bool late = is_sweep(node) || node->operator == OPERATOR_assign;
+            if (!is_computed(node) || !planner->wanted[id] || planner->stage[id] != stage || in_rows != group->rows || late != (pass == 1))
+                continue;
+            if (is_sweep(node))
+                place_sweep(planner, group_index, node);
+            else
+                place_node(planner, group_index, node);
+        }
+}
+
+/* ---- who reads what, and where last ---- */
+
+static bool later(int group, int nest, const struct placement *placement) {
+    return group > placement->last_group || (group == placement->last_group && nest > placement->last_nest);
+}
+
+static void note_reads(struct planner *planner, int group, int nest, const struct node *node) {
+    struct plan *plan = planner->plan;
+    struct access accesses[3];
+    int count = operands_of(node, accesses);
+    for (int k = 0; k < count; k++) {
+        struct placement *source = &plan->placements[accesses[k].source->id];
+        if (later(group, nest, source)) {
+            source->last_group = group;
+            source->last_nest = nest;
+        }
+        if (source->group != group || source->nest != nest)
+            source->local = false;
+    }
+}
+
+static void find_reads(struct planner *planner) {
+    struct plan *plan = planner->plan;
+    for (int id = 0; id < planner->graph->count; id++) {
+        plan->placements[id].last_group = plan->placements[id].group;
+        plan->placements[id].last_nest = plan->placements[id].nest;
+        plan->placements[id].local = !plan->placements[id].sweep;
+    }
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++)
+            for (int i = 0; i < plan->groups[g].nests[n].count; i++)
+                note_reads(planner, g, n, plan->groups[g].nests[n].nodes[i]);
+    /* A root is read from outside: never a register, never overwritten. */
+    for (int i = 0; i < plan->root_count; i++) {
+        struct shape shape = plan->roots[i]->type.shape;
+        struct placement *source = &plan->placements[access_of(plan->roots[i], &shape).source->id];
+        source->local = false;
+        if (source->group >= 0 && plan->groups[source->group].rows && !source->sweep)
+            source->last_nest = source->last_group == source->group ? plan->groups[source->group].nest_count
+                                                                     : source->last_nest;
+        else
+            source->last_group = plan->group_count;
+    }
+}
+
+static void find_inputs(struct planner *planner) {
+    struct plan *plan = planner->plan;
+    for (int g = 0; g < plan->group_count; g++) {
+        struct group *group = &plan->groups[g];
+        group->inputs = arena_array(plan->arena, struct node *, (size_t)planner->graph->count);
+        bool *seen = arena_array(plan->arena, bool, (size_t)planner->graph->count);
+        for (int n = 0; group->rows && n < group->nest_count; n++)
+            for (int i = 0; i < group->nests[n].count; i++) {
+                struct access accesses[3];
+                int count = operands_of(group->nests[n].nodes[i], accesses);
+                for (int k = 0; k < count; k++) {
+                    struct node *source = accesses[k].source;
+                    if (source->operator == OPERATOR_input && !seen[source->id]) {
+                        seen[source->id] = true;
+                        group->inputs[group->input_count++] = source;
+                    }
+                }
+            }
+    }
+}
+
+/* ---- memory: intervals on a line, each taking the lowest place that is free for all of its life ---- */
+
+struct interval {
+    int64_t start, end; /* life, in nests of the whole plan; both ends belong to it */
+    int64_t size;
+    int64_t *offset;
+};
+
+struct pool {
+    struct interval *live; /* by offset */
+    int count, capacity;
+    int64_t size;
+};
+
+static int64_t pool_place(struct arena *arena, struct pool *pool, struct interval interval) {
+    int kept = 0, at = 0;
+    int64_t offset = 0;
+    for (int i = 0; i < pool->count; i++)
+        if (pool->live[i].end >= interval.start)
+            pool->live[kept++] = pool->live[i];
+    pool->count = kept;
+    for (; at < pool->count && *pool->live[at].offset - offset < interval.size; at++)
+        offset = *pool->live[at].offset + pool->live[at].size;
+    arena_reserve(arena, pool->live, pool->count, pool->capacity);
+    memmove(pool->live + at + 1, pool->live + at, (size_t)(pool->count - at) * sizeof *pool->live);
+    pool->live[at] = interval;
+    pool->count++;
+    if (offset + interval.size > pool->size)
+        pool->size = offset + interval.size;
+    return offset;
+}
+
+/* The place of (group, nest) on one line; `nest_start` counts the nests of earlier groups, each with one spare place
+ * at its end for what is finished or stored there. */
+struct line {
+    int64_t *nest_start;
+};
+
+static int64_t on_line(const struct line *line, int group, int nest) {
+    return line->nest_start[group] + nest;
+}
+
+static struct interval life_of(const struct plan *plan, const struct line *line, const struct node *node) {
+    const struct placement *p = &plan->placements[node->id];
+    struct interval life = {.start = on_line(line, p->group, p->nest), .end = on_line(line, p->last_group, p->last_nest)};
+    if (p->sweep) { /* written by all tiles: from the start of its group to its end at least */
+        life.start = on_line(line, p->group, 0);
+        if (life.end < on_line(line, p->group + 1, 0))
+            life.end = on_line(line, p->group + 1, 0);
+    }
+    return life;
+}
+
+static int64_t padded(int64_t size) {
+    return (size + 15) / 16 * 16; /* 64 bytes of f32: every buffer starts at a vector */
+}
+
+static void place_value(struct plan *plan, const struct line *line, struct node *node, struct pool *tiles,
+                        struct pool *once) {
+    struct placement *p = &plan->placements[node->id];
+    enum element element = node->type.element;
+    struct interval life = life_of(plan, line, node);
+    life.offset = &p->offset;
+    life.size = shape_inner_size(&node->type.shape);
+    if (p->place == PLACE_TILE)
+        p->offset = pool_place(plan->arena, &tiles[element], life);
+    else if (p->place == PLACE_KEPT) {
+        p->offset = plan->kept_planes[element];
+        plan->kept_planes[element] += life.size;
+    } else if (p->place == PLACE_ONCE) {
+        int64_t size = life.size;
+        life.size = padded(size);
+        p->offset = pool_place(plan->arena, &once[element], life);
+        if (p->sweep && (!is_matmul(node) || plan_matmul(node).kind == MATMUL_LANES)) {
+            life.offset = &p->lanes;
+            life.size = size * lanes_of(element);
+            p->lanes = pool_place(plan->arena, &once[element], life);
+        }
+    }
+}
+
+static enum place place_of(const struct plan *plan, const struct node *node) {
+    const struct placement *p = &plan->placements[node->id];
+    if (node->operator == OPERATOR_assign)
+        return PLACE_NONE;
+    if (has_rows(node))
+        return p->last_group > p->group ? PLACE_KEPT : PLACE_TILE;
+    return PLACE_ONCE;
+}
+
+/* Inputs are loaded anew for each group that reads them, before its first nest. */
+static void place_inputs(struct plan *plan, const struct line *line, int g, struct pool *tiles) {
+    for (int i = 0; i < plan->groups[g].input_count; i++) {
+        struct node *node = plan->groups[g].inputs[i];
+        struct placement *p = &plan->placements[node->id];
+        if (p->place == PLACE_TILE)
+            continue; /* the same place in every group */
+        p->place = PLACE_TILE;
+        struct interval life = {.start = on_line(line, g, 0),
+                                .end = on_line(line, p->last_group, p->last_nest),
+                                .size = shape_inner_size(&node->type.shape),
+                                .offset = &p->offset};
+        p->offset = pool_place(plan->arena, &tiles[node->type.element], life);
+    }
+}
+
+static void plan_memory(struct planner *planner) {
+    struct plan *plan = planner->plan;
+    struct pool tiles[3] = {0}, once[3] = {0};
+    struct line line = {arena_array(plan->arena, int64_t, (size_t)plan->group_count + 1)};
+    for (int g = 0; g < plan->group_count; g++)
+        line.nest_start[g + 1] = line.nest_start[g] + plan->groups[g].nest_count + 1;
+    for (int g = 0; g < plan->group_count; g++) {
+        place_inputs(plan, &line, g, tiles);
+        struct group *group = &plan->groups[g];
+        for (int pass = 0; pass < 2; pass++) /* sweeps live from the group's start, so they take their places first */
+            for (int n = 0; n < group->nest_count; n++)
+                for (int i = 0; i < group->nests[n].count; i++) {
+                    struct node *node = group->nests[n].nodes[i];
+                    if (plan->placements[node->id].sweep != (pass == 0))
+                        continue;
+                    plan->placements[node->id].place = place_of(plan, node);
+                    place_value(plan, &line, node, tiles, once);
+                }
+    }
+    for (int e = 0; e < 3; e++) {
+        plan->tile_planes[e] = tiles[e].size;
+        plan->once_size[e] = once[e].size;
+    }
+}
+
+static void choose_tile(struct plan *plan) {
+    int64_t row_bytes = 1;
+    for (int e = 0; e < 3; e++)
+        row_bytes += plan->tile_planes[e] * (int64_t)element_size((enum element)e);
+    int64_t rows = TILE_BYTES / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
+    plan->tile = (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
+    for (int g = 0; g < plan->group_count; g++) /* a large matmul wants its weights read for as many rows as possible */
+        for (int n = 0; n < plan->groups[g].nest_count; n++)
+            if (plan->groups[g].nests[n].kind == NEST_KERNEL && plan->groups[g].rows)
+                plan->tile = TILE_ROWS_MAX;
+}
+
+/* Lowering leaves nodes behind that nothing needs any more. */
+static void find_wanted(struct planner *planner) {
+    for (int i = 0; i < planner->plan->root_count; i++)
+        planner->wanted[planner->plan->roots[i]->id] = true;
+    for (int id = planner->graph->count - 1; id >= 0; id--)
+        for (int k = 0; planner->wanted[id] && k < planner->graph->nodes[id]->input_count; k++)
+            planner->wanted[planner->graph->nodes[id]->inputs[k]->id] = true;
+}
+
+/* A root that is a leaf, or a view of one, becomes a copy: then every root is computed in some nest. */
+static void make_roots_stored(struct plan *plan) {
+    for (int i = 0; i < plan->root_count; i++) {
+        struct shape shape = plan->roots[i]->type.shape;
+        struct node *source = access_of(plan->roots[i], &shape).source;
+        if (!is_computed(source))
+            plan->roots[i] = graph_unary(&plan->graph, OPERATOR_copy, plan->roots[i]);
+    }
+}
+
+struct plan *plan_make(const struct graph *graph, struct node *const *roots, int root_count, struct arena *arena) {
+    struct plan *plan = arena_new(arena, struct plan);
+    plan->arena = arena;
+    plan->root_count = root_count;
+    plan->roots = arena_array(arena, struct node *, (size_t)root_count);
+    for (int i = 0; i < root_count; i++)
+        plan->roots[i] = roots[i];
+    lower(graph, plan->roots, root_count, &plan->graph, arena);
+    make_roots_stored(plan);
+    struct planner planner = {.plan = plan, .graph = &plan->graph};
+    planner.stage = arena_array(arena, int, (size_t)plan->graph.count);
+    planner.read_nest = arena_array(arena, int, (size_t)plan->graph.count);
+    planner.strided_nest = arena_array(arena, int, (size_t)plan->graph.count);
+    plan->placements = arena_array(arena, struct placement, (size_t)plan->graph.count);
+    for (int id = 0; id < plan->graph.count; id++)
+        plan->placements[id] = (struct placement){.lanes = -1, .group = -1, .nest = -1};
+    planner.wanted = arena_array(arena, bool, (size_t)plan->graph.count);
+    find_wanted(&planner);
+    find_stages(&planner);
+    delay_assignments(&planner);
+    int last = 0;
+    for (int id = 0; id < plan->graph.count; id++)
+        last = planner.stage[id] > last ? planner.stage[id] : last;
+    plan->group_count = 2 * (last + 1);
+    plan->groups = arena_array(arena, struct group, (size_t)plan->group_count);
+    for (int g = 0; g < plan->group_count; g++) {
+        plan->groups[g].rows = g % 2 == 1;
+        fill_group(&planner, g);
+    }
+    find_reads(&planner);
+    find_inputs(&planner);
+    plan_memory(&planner);
+    choose_tile(plan);
+    return plan;
+}

@@ -1,0 +1,122 @@
+/* A plan: in which loops, in which order, and in which memory the nodes of a job are computed.
+ *
+ * The interpreter runs it and the emitter prints it; neither decides anything that changes a bit of a result.
+ *
+ * Values without rows (weights, sums over the batch) are computed ONCE; values with rows are computed for a tile of
+ * some rows at a time, each element a plane of `tile` numbers, one a row: rows lie in vector lanes.  A sweep
+ * is a reduction over the batch (a weight's derivative, a mean): it is accumulated by all tiles of its group and
+ * finished after the last.
+ *
+ * Groups come in the order once 0, rows 0, once 1, rows 1, ...: what needs a finished sweep is in a later group.
+ * In a group, nodes are fused into nests: a loop over the elements of a value, inside it the rows of the tile, and in
+ * that the nodes which share the loop, whose values pass in registers.
+ *
+ * The order of every reduction is fixed here:
+ *   - over an axis of a row: one after the other, from the first;
+ *   - a matmul's sum over k: likewise, each product added by fma where the mode is fused;
+ *   - a sweep in lanes: row r is added to lane r mod LANES; the lanes are then added as a tree, lane i to lane i + half;
+ *   - a sweep in a chain (large outer products): row after row.
+ */
+#ifndef NN_PLAN_H
+#define NN_PLAN_H
+
+#include "graph/graph.h"
+#include "plan/access.h"
+
+enum { LANES_F64 = 8, LANES_F32 = 16 };
+
+static inline int lanes_of(enum element element) {
+    return element == ELEMENT_F64 ? LANES_F64 : LANES_F32;
+}
+
+enum nest_kind {
+    NEST_LOOP,     /* for each of `size` elements, for each row: its nodes */
+    NEST_UNROLLED, /* for each row: its nodes, element by element; all are small */
+    NEST_KERNEL,   /* one node, done by a kernel of its own */
+};
+
+/* How a matmul is done; chosen by size alone. */
+enum matmul_kind {
+    MATMUL_NONE,
+    MATMUL_ROWS,  /* the result has rows */
+    MATMUL_ONCE,  /* nothing has rows */
+    MATMUL_LANES, /* the sum is over the batch, in lanes */
+    MATMUL_CHAIN, /* the sum is over the batch, row after row */
+};
+
+/* lead x m x k times lead x k x n: strides of both operands and of the result, in elements (planes where rows). */
+struct matmul {
+    enum matmul_kind kind;
+    int64_t lead, m, n, k; /* the batch axis counts as 1; k is 1 for a sweep */
+    struct access a, b, c; /* a over [lead.., m, k], b over [lead.., k, n], c (affine) over [lead.., m, n] */
+};
+
+struct nest {
+    enum nest_kind kind;
+    enum element element; /* of its nodes: lanes are as many for all */
+    int64_t size;
+    struct node **nodes;
+    int count, capacity;
+};
+
+struct group {
+    bool rows;
+    struct nest *nests;
+    int nest_count, nest_capacity;
+    struct node **inputs; /* columns that it reads */
+    int input_count;
+};
+
+enum place {
+    PLACE_NONE,   /* a view, a number, a weight: needs no memory of the plan's */
+    PLACE_TILE,   /* planes of one tile, in the tile arena */
+    PLACE_KEPT,   /* planes of all tiles: used by a later group of rows */
+    PLACE_ONCE,   /* in the arena of values without rows */
+};
+
+/* What the plan knows of a node, by its id. */
+struct placement {
+    enum place place;
+    int64_t offset;  /* in elements of its type: in planes for PLACE_TILE and PLACE_KEPT */
+    int64_t lanes;   /* a sweep in lanes: offset of its lanes in the once arena; else -1 */
+    int group, nest; /* where it is computed; -1: nowhere */
+    int last_group, last_nest; /* where it is last read */
+    bool sweep;
+    bool local;      /* read only in its own nest: emitted C keeps it in a register */
+};
+
+struct plan {
+    struct arena *arena;
+    struct graph graph; /* lowered */
+    struct node **roots;
+    int root_count;
+    struct group *groups;
+    int group_count;
+    struct placement *placements;
+    int tile;               /* rows of a tile: a multiple of all lanes */
+    int64_t tile_planes[3]; /* sizes of the arenas by element type: planes of a tile, */
+    int64_t kept_planes[3]; /* planes that are kept for all rows, */
+    int64_t once_size[3];   /* and elements */
+};
+
+/* Plans the computation of `roots` of `graph` (values to be read, and assignments to be made). */
+struct plan *plan_make(const struct graph *graph, struct node *const *roots, int root_count, struct arena *arena);
+
+/* How the plan does this matmul or affine. */
+struct matmul plan_matmul(const struct node *node);
+
+/* Reads the operands of a node as its loops do: operand k over the node's own iteration. */
+struct access plan_operand(const struct node *node, int k);
+/* A fold reads its operand over [result.., length]: the length and the access. */
+struct access plan_fold_operand(const struct node *node, int64_t *length);
+
+static inline const struct placement *plan_placement(const struct plan *plan, const struct node *node) {
+    return &plan->placements[node->id];
+}
+
+/* In words, for --explain. */
+void plan_explain(const struct plan *plan, struct text *out);
+/* Nest by nest, for --emit=plan. */
+void plan_print(const struct plan *plan, struct text *out);
+
+#endif

@@ -1,0 +1,49 @@
+/* What the interpreter computes with: the same kernels compiled several times, for each instruction set and for both
+ * floating-point modes, of which one set is chosen when the program starts.
+ */
+#ifndef NN_KERNELS_H
+#define NN_KERNELS_H
+
+#include "graph/graph.h"
+
+/* y[i] = maths(x[0][i], x[1][i], x[2][i]) for i < n; where scalar[k] is set, x[k][0] serves for all i. */
+typedef void elementwise_kernel(int64_t n, void *y, const void *const *x, const bool *scalar);
+
+/* Adds rows 0..rows-1 of a plane to LANES accumulators. */
+typedef void sweep_kernel(int64_t rows, const void *plane, void *lanes);
+
+/* The lanes as a tree: lane i and lane i + half, until one is left. */
+typedef void tree_kernel(int64_t count, const void *lanes, void *y);
+
+struct real_kernels {
+    elementwise_kernel *elementwise[OPERATOR_COUNT]; /* NULL for structural operators */
+    sweep_kernel *sweep[OPERATOR_COUNT];             /* by fold: sum, max, min */
+    tree_kernel *tree[OPERATOR_COUNT];
+    void (*matmul_rows)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w, long w_k,
+                        long w_j, const void *c, long c_j, int c_rows, void *y);
+    void (*matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b, long b_k,
+                          const void *c, int c_rows, void *y);
+    void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b, long b_j,
+                         void *lanes);
+    void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b, long b_j,
+                         void *y, long y_i, long y_j);
+    void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b, long b_k, long b_j,
+                        const void *c, long c_i, long c_j, void *y);
+    /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
+    void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order, void *planes);
+};
+
+struct kernels {
+    const char *name; /* "AVX2", "AVX2 with FMA", ... */
+    bool fused;
+    const struct real_kernels *f32, *f64;
+    /* Of random.h: they call functions whose bits depend on the mode. */
+    double (*normal)(uint64_t seed, uint32_t stream, uint64_t index);
+    void (*spiral)(uint64_t seed, uint32_t stream, uint64_t classes, uint64_t points, double noise, int random_radius,
+                   double *rows);
+};
+
+/* The widest set that this processor runs, in the mode asked for; NULL: it has no fused multiply-add. */
+const struct kernels *kernels_choose(bool fused);
+
+#endif

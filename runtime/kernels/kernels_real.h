@@ -1,0 +1,121 @@
+/* The kernels for one element type: included by kernels.c with `real`, LANES and NAME(x) defined. */
+
+#define ELEMENTWISE(operator, arity, callable, maths, ...)                                                   \
+    static void NAME(operator)(int64_t n, void *result, const void *const *x, const bool *scalar) {          \
+        real *restrict y = result;                                                                           \
+        const real *p = x[0], *q = arity > 1 ? x[1] : x[0], *s = arity > 2 ? x[2] : x[0];                    \
+        const bool ps = scalar[0], qs = arity > 1 && scalar[1], ss = arity > 2 && scalar[2];                 \
+        if (!ps && !qs && !ss) {                                                                             \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                const real a = p[i], b = q[i], c = s[i];                                                     \
+                (void)a, (void)b, (void)c;                                                                   \
+                y[i] = maths;                                                                                \
+            }                                                                                                \
+        } else if (arity > 1 && ps && !qs && !ss) {                                                          \
+            const real a = p[0];                                                                             \
+            (void)a;                                                                                         \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                const real b = q[i], c = s[i];                                                               \
+                (void)b, (void)c;                                                                            \
+                y[i] = maths;                                                                                \
+            }                                                                                                \
+        } else if (arity > 1 && !ps && qs && !ss) {                                                          \
+            const real b = q[0];                                                                             \
+            (void)b;                                                                                         \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                const real a = p[i], c = s[i];                                                               \
+                (void)a, (void)c;                                                                            \
+                y[i] = maths;                                                                                \
+            }                                                                                                \
+        } else {                                                                                             \
+            const int64_t pi = ps ? 0 : 1, qi = qs ? 0 : 1, si = ss ? 0 : 1;                                 \
+            for (int64_t i = 0; i < n; i++) {                                                                \
+                const real a = p[i * pi], b = q[i * qi], c = s[i * si];                                      \
+                (void)a, (void)b, (void)c;                                                                   \
+                y[i] = maths;                                                                                \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+#include "graph/elementwise.def"
+#undef ELEMENTWISE
+
+#include "kernels/matmul.h"
+
+/* Folds over the batch: STEP joins the lane `a` and the row's value `b`. */
+#define SWEEP(fold, STEP)                                                                                    \
+    static void NAME(sweep_##fold)(int64_t rows, const void *plane, void *to) {                              \
+        const real *x = plane;                                                                               \
+        real *lanes = to;                                                                                    \
+        const int64_t whole = rows - rows % LANES;                                                           \
+        for (int64_t r = 0; r < whole; r += LANES)                                                           \
+            for (int l = 0; l < LANES; l++) {                                                                \
+                const real a = lanes[l], b = x[r + l];                                                       \
+                lanes[l] = STEP;                                                                             \
+            }                                                                                                \
+        for (int64_t l = 0; l < rows - whole; l++) {                                                         \
+            const real a = lanes[l], b = x[whole + l];                                                       \
+            lanes[l] = STEP;                                                                                 \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void NAME(tree_##fold)(int64_t count, const void *from, void *result) {                           \
+        const real *lanes = from;                                                                            \
+        real *y = result;                                                                                    \
+        for (int64_t i = 0; i < count; i++)                                                                  \
+            y[i] = nn_##fold##_lanes(lanes + i * LANES);                                                     \
+    }
+SWEEP(sum, a + b)
+SWEEP(max, a < b || b != b ? b : a)
+SWEEP(min, b < a || b != b ? b : a)
+#undef SWEEP
+
+static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
+                       void *to) {
+    const real *x = rows;
+    real *planes = to;
+    for (int64_t r = 0; r < count; r++) {
+        const real *row = x + (order ? (int64_t)order[r] : r) * inner;
+        for (int64_t e = 0; e < inner; e++)
+            planes[e * stride + r] = row[e];
+    }
+    for (int64_t e = 0; e < inner; e++)
+        for (int64_t r = count; r < stride; r++)
+            planes[e * stride + r] = 0;
+}
+
+static void NAME(matmul_rows)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w,
+                              long w_k, long w_j, const void *c, long c_j, int c_rows, void *y) {
+    nn_matmul_rows(n, depth, rows, stride, x, x_k, w, w_k, w_j, c, c_j, c_rows, y);
+}
+static void NAME(matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b, long b_k,
+                                const void *c, int c_rows, void *y) {
+    nn_matmul_planes(depth, rows, stride, a, a_k, b, b_k, c, c_rows, y);
+}
+static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
+                               long b_j, void *lanes) {
+    nn_matmul_lanes(m, n, rows, stride, a, a_i, b, b_j, lanes);
+}
+static void NAME(matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
+                               long b_j, void *y, long y_i, long y_j) {
+    nn_matmul_chain(m, n, rows, stride, a, a_i, b, b_j, y, y_i, y_j);
+}
+static void NAME(matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b, long b_k,
+                              long b_j, const void *c, long c_i, long c_j, void *y) {
+    nn_matmul_once(m, n, depth, a, a_i, a_k, b, b_k, b_j, c, c_i, c_j, y);
+}
+
+static const struct real_kernels NAME(table) = {
+    .elementwise =
+        {
+#define ELEMENTWISE(operator, ...) [OPERATOR_##operator] = NAME(operator),
+#include "graph/elementwise.def"
+#undef ELEMENTWISE
+        },
+    .sweep = {[OPERATOR_sum] = NAME(sweep_sum), [OPERATOR_max] = NAME(sweep_max), [OPERATOR_min] = NAME(sweep_min)},
+    .tree = {[OPERATOR_sum] = NAME(tree_sum), [OPERATOR_max] = NAME(tree_max), [OPERATOR_min] = NAME(tree_min)},
+    .matmul_rows = NAME(matmul_rows),
+    .matmul_planes = NAME(matmul_planes),
+    .matmul_lanes = NAME(matmul_lanes),
+    .matmul_chain = NAME(matmul_chain),
+    .matmul_once = NAME(matmul_once),
+    .load = NAME(load),
+};

@@ -1,0 +1,250 @@
+/* A layout says which cells fill which column; a spiral and a file then differ only in where cells come from. */
+#include "rows.h"
+#include "kernels/random.h"
+#include "run.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+/* Data set k draws from stream DATA_STREAM + k: weights and dropout use those below, shuffles the one at 2^31. */
+#define DATA_STREAM UINT32_C(0x40000000)
+
+/* Orders of rows are of 32 bits. */
+#define ROWS_MAX ((int64_t)UINT32_MAX)
+
+/* ---- layout ---- */
+
+static void add_slot(struct rows_layout *layout, const struct column *column) {
+    int64_t inner = shape_inner_size(&column->node->type.shape);
+    layout->slots[layout->count++] = (struct rows_slot){column, inner, inner, false};
+    layout->cells += inner;
+}
+
+struct rows_layout rows_plan(struct run *run, bool targets, int64_t cells) {
+    const struct model *model = run->model;
+    struct rows_layout layout = {0};
+    layout.slots = arena_array(run->arena, struct rows_slot, (size_t)model->column_count);
+    for (int i = 0; i < model->column_count; i++)
+        if (!model->columns[i].is_target)
+            add_slot(&layout, &model->columns[i]);
+    for (int i = 0; targets && i < model->column_count; i++)
+        if (model->columns[i].is_target)
+            add_slot(&layout, &model->columns[i]);
+    struct rows_slot *last = layout.count ? &layout.slots[layout.count - 1] : NULL;
+    if (last && last->column->is_target && last->inner > 1 && last->column->node->type.element != ELEMENT_INT &&
+        cells == layout.cells - last->inner + 1) {
+        layout.cells = cells;
+        last->cells = 1;
+        last->one_hot = true;
+    }
+    return layout;
+}
+
+/* "x takes 2, t takes 1 (twolayer.nn:11)", for a row that does not fit. */
+static const char *layout_text(struct run *run, const struct rows_layout *layout) {
+    struct text text = {.arena = run->arena};
+    for (int i = 0; i < layout->count; i++) {
+        const struct column *column = layout->slots[i].column;
+        text_print(&text, "%s%s takes %lld (%s)", i ? ", " : "", column->name, (long long)layout->slots[i].cells,
+                   run_place(run, column->span, column->span));
+    }
+    return text_string(&text);
+}
+
+static bool fail_count(struct run *run, const struct rows_layout *layout, const char *name, int64_t cells) {
+    return failure_set(run->failure, FAILURE_DATA, "%s: found %lld column%s, expected %lld: %s", name,
+                       (long long)cells, cells == 1 ? "" : "s", (long long)layout->cells,
+                       layout_text(run, layout));
+}
+
+/* ---- one row ---- */
+
+static bool fail_cell(struct run *run, const struct rows_slot *slot, int64_t cell, const struct rows_place *place,
+                      const char *found, const char *expected) {
+    const struct column *column = slot->column;
+    return failure_set(run->failure, FAILURE_DATA, "%s:%zu:%lld: found %s; the %s '%s' (%s) holds %s", place->name,
+                       place->line, (long long)cell + 1, found, column->is_target ? "target" : "input", column->name,
+                       run_place(run, column->span, column->span), expected);
+}
+
+/* The cell as messages show it: a class name, or a number. */
+static const char *cell_text(struct run *run, const struct rows_place *place, int64_t cell, double value) {
+    if (place->csv) {
+        struct table_labels labels = csv_labels(place->csv, (size_t)cell);
+        if (labels.count && value >= 0 && value < (double)labels.count)
+            return text_format(run->arena, "the name '%.60s'", labels.names[(size_t)value]);
+    }
+    return text_number(run->arena, value, false);
+}
+
+static bool store_class(struct run *run, const struct rows_slot *slot, int64_t cell, double value, int64_t classes,
+                        const struct rows_place *place) {
+    if (value >= 0 && value < (double)classes && value == floor(value))
+        return true;
+    const char *expected = classes == 1 ? "class 0 only"
+                                        : text_format(run->arena, "classes 0 to %lld, or as many names",
+                                                      (long long)classes - 1);
+    return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), expected);
+}
+
+static bool store_number(struct run *run, const struct rows_slot *slot, int64_t cell, double value, void *to,
+                         int64_t index, const struct rows_place *place) {
+    bool named = place->csv && csv_labels(place->csv, (size_t)cell).count;
+    switch (slot->column->node->type.element) {
+    case ELEMENT_F64:
+        ((double *)to)[index] = value;
+        return !named ||
+               fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), "numbers");
+    case ELEMENT_F32:
+        ((float *)to)[index] = (float)value;
+        if (named || !isfinite(((float *)to)[index]))
+            return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
+                             named ? "numbers" : "numbers of 32 bits, up to 3.4e38");
+        return true;
+    default:
+        break;
+    }
+    if (slot->column->classes) {
+        if (!store_class(run, slot, cell, value, slot->column->classes, place))
+            return false;
+    } else if (named || !(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
+        return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), "whole numbers of 32 bits");
+    ((int32_t *)to)[index] = (int32_t)value;
+    return true;
+}
+
+static bool store_one_hot(struct run *run, const struct rows_slot *slot, int64_t cell, double value, void *to,
+                          int64_t row, const struct rows_place *place) {
+    bool single = slot->column->node->type.element == ELEMENT_F32;
+    if (!store_class(run, slot, cell, value, slot->inner, place))
+        return false;
+    for (int64_t k = 0; k < slot->inner; k++) {
+        double one = k == (int64_t)value ? 1 : 0;
+        if (single)
+            ((float *)to)[row * slot->inner + k] = (float)one;
+        else
+            ((double *)to)[row * slot->inner + k] = one;
+    }
+    return true;
+}
+
+bool rows_store(struct run *run, const struct rows_layout *layout, const double *cells, const struct rows *rows,
+                int64_t row, const struct rows_place *place) {
+    int64_t cell = 0;
+    for (int i = 0; i < layout->count; i++) {
+        const struct rows_slot *slot = &layout->slots[i];
+        void *to = rows->columns[slot->column->node->attributes.index];
+        if (slot->one_hot && !store_one_hot(run, slot, cell, cells[cell], to, row, place))
+            return false;
+        for (int64_t k = 0; k < slot->inner && !slot->one_hot; k++)
+            if (!store_number(run, slot, cell + k, cells[cell + k], to, row * slot->inner + k, place))
+                return false;
+        cell += slot->cells;
+    }
+    return true;
+}
+
+void rows_reserve(struct run *run, const struct rows_layout *layout, struct rows *rows, int64_t count,
+                  int64_t capacity) {
+    if (!rows->columns)
+        rows->columns = arena_array(run->arena, void *, (size_t)run->model->column_count);
+    for (int i = 0; i < layout->count; i++) {
+        const struct rows_slot *slot = &layout->slots[i];
+        void **column = &rows->columns[slot->column->node->attributes.index];
+        size_t size = (size_t)slot->inner * element_size(slot->column->node->type.element);
+        *column = arena_grow(run->arena, *column, (size_t)count, (size_t)capacity, size);
+    }
+}
+
+/* ---- spirals ---- */
+
+/* In numpy mode the rows for training come first from the one stream; other data has a stream of its own, so that
+ * adding it does not disturb a replay. */
+static void draw_spiral(struct run *run, const struct data *data, int index, double *cells) {
+    uint64_t classes = (uint64_t)data->classes, points = (uint64_t)data->points;
+    if (!run->numpy) {
+        run->kernels->spiral(run->seed, DATA_STREAM + (uint32_t)index, classes, points, data->noise,
+                             data->radius_random, cells);
+        return;
+    }
+    struct nn_numpy own, *stream = run->numpy;
+    if (strcmp(data->name, "train") != 0) {
+        stream = &own;
+        nn_numpy_seed(stream, (uint32_t)(run->seed + 1 + (uint64_t)index));
+    }
+    nn_numpy_spiral(stream, classes, points, data->noise, data->radius_random, cells);
+}
+
+static bool make_spiral(struct run *run, const struct data *data, int index, struct rows *rows) {
+    enum { CELLS = 3 };
+    struct rows_layout layout = rows_plan(run, true, CELLS);
+    struct rows_place place = {.name = data->name};
+    if (layout.cells != CELLS || layout.slots[0].cells == CELLS)
+        return fail_count(run, &layout, text_format(run->arena, "data %s: a spiral row is x, y and a class", data->name),
+                          CELLS);
+    rows->count = data->classes * data->points;
+    double *cells = arena_array(run->arena, double, (size_t)rows->count * CELLS);
+    draw_spiral(run, data, index, cells);
+    rows_reserve(run, &layout, rows, 0, rows->count);
+    for (int64_t row = 0; row < rows->count; row++) {
+        place.line = (size_t)row + 1;
+        if (!rows_store(run, &layout, cells + row * CELLS, rows, row, &place))
+            return false;
+    }
+    return true;
+}
+
+/* ---- files ---- */
+
+/* The kinds of a file's columns, for reading another like it. */
+static void keep_labels(struct run *run, const struct csv *csv, struct table *like) {
+    *like = (struct table){.columns = csv->columns};
+    like->labels = arena_array(run->arena, struct table_labels, csv->columns);
+    for (size_t i = 0; i < csv->columns; i++)
+        like->labels[i] = csv_labels(csv, i);
+}
+
+static bool read_rows(struct run *run, const struct rows_layout *layout, struct csv *csv, struct rows *rows) {
+    double *cells = arena_array(run->arena, double, csv->columns);
+    int64_t capacity = 0;
+    for (;;) {
+        enum csv_result result = csv_next_row(csv, cells, csv->columns, run->failure);
+        if (result != CSV_ROW)
+            return result == CSV_END;
+        if (rows->count == ROWS_MAX)
+            return failure_set(run->failure, FAILURE_DATA, "%s: more than %lld rows", csv->name,
+                               (long long)ROWS_MAX);
+        if (rows->count == capacity) {
+            rows_reserve(run, layout, rows, capacity, capacity ? 2 * capacity : 256);
+            capacity = capacity ? 2 * capacity : 256;
+        }
+        struct rows_place place = {csv->name, csv->line_number, csv};
+        if (!rows_store(run, layout, cells, rows, rows->count, &place))
+            return false;
+        rows->count++;
+    }
+}
+
+static bool make_csv(struct run *run, const struct data *data, struct rows *rows) {
+    const struct table *like = run->train.count ? &run->train.like : NULL;
+    const char *path = run_path(run, data->file);
+    struct csv csv = {0};
+    if (like && !like->columns)
+        like = NULL; /* the rows for training did not come from a file */
+    bool read = csv_open(&csv, run->arena, path, like, run->failure);
+    if (read) {
+        struct rows_layout layout = rows_plan(run, true, (int64_t)csv.columns);
+        read = layout.cells == (int64_t)csv.columns ? read_rows(run, &layout, &csv, rows)
+                                                    : fail_count(run, &layout, path, (int64_t)csv.columns);
+        keep_labels(run, &csv, &rows->like);
+    }
+    csv_close(&csv);
+    return read;
+}
+
+bool rows_make(struct run *run, int index, struct rows *rows) {
+    const struct data *data = &run->model->data[index];
+    *rows = (struct rows){0};
+    return data->source == DATA_SPIRAL ? make_spiral(run, data, index, rows) : make_csv(run, data, rows);
+}

@@ -1,0 +1,38 @@
+/* What the parts of nnrun share about one run of a model: no part keeps state of its own. */
+#ifndef NN_RUN_H
+#define NN_RUN_H
+
+#include "kernels/kernels.h"
+#include "model/model.h"
+#include "rows.h"
+#include "support/failure.h"
+#include "weights.h"
+
+struct nn_numpy;
+
+struct run {
+    struct arena *arena;
+    const struct model *model;
+    const struct kernels *kernels;
+    struct diagnostics *sink; /* what went wrong at a place in the model's file */
+    struct failure *failure;  /* what went wrong elsewhere */
+    uint64_t seed;
+    struct nn_numpy *numpy;  /* the one stream of rng = numpy; NULL: counter mode */
+    struct rows train, test; /* count 0: there is none, or it was not needed */
+    struct weights weights;
+    bool quiet;
+};
+
+/* The path of a file that the model names: beside the model's own unless it is absolute. */
+const char *run_path(const struct run *run, const char *name);
+
+/* "twolayer.nn:12": where `span` starts, or where it is nowhere, `otherwise`. */
+const char *run_place(const struct run *run, struct span span, struct span otherwise);
+
+/* An element of an array of that type, as a double. */
+double run_number(enum element element, const void *values, int64_t index);
+
+/* Fills columns (model->column_count) of a batch that starts at row `from` of rows->columns. */
+void run_columns(const struct model *model, const struct rows *rows, int64_t from, const void **columns);
+
+#endif

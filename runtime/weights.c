@@ -1,0 +1,252 @@
+/* First values are a plan like any other: the nodes `initial`, run once on no rows. */
+#include "weights.h"
+#include "data/csv.h"
+#include "data/npy.h"
+#include "data/safetensors.h"
+#include "interpreter.h"
+#include "run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- memory ---- */
+
+static int64_t weight_count(const struct run *run, int index) {
+    return shape_inner_size(&run->model->weights[index].node->type.shape);
+}
+
+size_t weights_size(const struct run *run, int index) {
+    return (size_t)weight_count(run, index) * element_size(run->model->weights[index].node->type.element);
+}
+
+void **weights_new_copy(const struct run *run) {
+    void **copy = arena_array(run->arena, void *, (size_t)run->model->weight_count);
+    for (int i = 0; i < run->model->weight_count; i++)
+        copy[i] = arena_allocate(run->arena, weights_size(run, i));
+    return copy;
+}
+
+void weights_copy(const struct run *run, void *const *from, void *const *to) {
+    for (int i = 0; i < run->model->weight_count; i++)
+        memcpy(to[i], from[i], weights_size(run, i));
+}
+
+int weights_find_nonfinite(const struct run *run) {
+    for (int i = 0; i < run->model->weight_count; i++)
+        for (int64_t k = 0; k < weight_count(run, i); k++)
+            if (!isfinite(run_number(run->model->weights[i].node->type.element, run->weights.values[i], k)))
+                return i;
+    return -1;
+}
+
+/* ---- from the model ---- */
+
+static void run_initial(struct run *run) {
+    const struct model *model = run->model;
+    struct node **roots = arena_array(run->arena, struct node *, (size_t)model->weight_count);
+    void **results = arena_array(run->arena, void *, (size_t)model->weight_count);
+    int count = 0;
+    for (int i = 0; i < model->weight_count; i++)
+        if (model->weights[i].initial) {
+            roots[count] = model->weights[i].initial;
+            results[count++] = run->weights.values[i];
+        }
+    if (count == 0)
+        return;
+    const struct plan *plan = plan_make(&model->graph, roots, count, run->arena);
+    struct interpreter *interpreter =
+        interpreter_new(plan, run->kernels, run->weights.values, run->arena);
+    struct batch batch = {.rows = 1, .results = results, .seed = run->seed, .numpy = run->numpy};
+    interpreter_run(interpreter, &batch);
+}
+
+/* ---- from a file of the model ---- */
+
+static bool fail_weight(struct run *run, const struct weight *weight, const char *path, const char *found) {
+    return failure_set(run->failure, FAILURE_DATA, "%s: found %s; weight '%s' (%s) is %s", path, found, weight->name,
+                       run_place(run, weight->node->origin, weight->file_span),
+                       type_text(run->arena, &weight->node->type, NULL));
+}
+
+/* A table fits as it is, axes before the last making its rows; or as one line or column of all values. */
+static bool table_fits(const struct shape *shape, size_t rows, size_t columns) {
+    int64_t count = shape_inner_size(shape), wide = shape->rank ? shape->dims[shape->rank - 1] : 1;
+    if ((int64_t)rows * (int64_t)columns != count)
+        return false;
+    return rows == 1 || columns == 1 || (int64_t)columns == wide;
+}
+
+static bool read_table(struct run *run, const struct weight *weight, const char *path, double **values) {
+    struct table table;
+    if (!csv_read(run->arena, path, NULL, &table, run->failure))
+        return false;
+    *values = table.values;
+    for (size_t i = 0; i < table.columns; i++)
+        if (table.labels[i].count)
+            return fail_weight(run, weight, path, text_format(run->arena, "names in column %zu", i + 1));
+    return table_fits(&weight->node->type.shape, table.rows, table.columns) ||
+           fail_weight(run, weight, path,
+                       text_format(run->arena, "%zu rows of %zu columns", table.rows, table.columns));
+}
+
+static bool read_array(struct run *run, const struct weight *weight, const char *path, double **values) {
+    struct tensor tensor;
+    struct type type = {.element = ELEMENT_F64};
+    if (!npy_read(run->arena, path, &tensor, run->failure))
+        return false;
+    *values = tensor.values;
+    type.shape.rank = tensor.rank;
+    memcpy(type.shape.dims, tensor.dims, (size_t)tensor.rank * sizeof *tensor.dims);
+    return shape_equal(&type.shape, &weight->node->type.shape) ||
+           fail_weight(run, weight, path, shape_text(run->arena, &type.shape, NULL));
+}
+
+static bool has_suffix(const char *path, const char *suffix) {
+    size_t length = strlen(path), end = strlen(suffix);
+    return length >= end && strcmp(path + length - end, suffix) == 0;
+}
+
+static bool read_weight(struct run *run, int index) {
+    const struct weight *weight = &run->model->weights[index];
+    const char *path = run_path(run, weight->file);
+    double *values = NULL;
+    if (!(has_suffix(path, ".npy") ? read_array : read_table)(run, weight, path, &values))
+        return false;
+    for (int64_t k = 0; k < weight_count(run, index); k++) {
+        bool single = weight->node->type.element == ELEMENT_F32;
+        if (single)
+            ((float *)run->weights.values[index])[k] = (float)values[k];
+        else
+            ((double *)run->weights.values[index])[k] = values[k];
+        if (!isfinite(single ? (double)(float)values[k] : values[k]))
+            return fail_weight(run, weight, path, text_format(run->arena, "%g", values[k]));
+    }
+    return true;
+}
+
+bool weights_start(struct run *run, bool loading) {
+    run->weights = (struct weights){0};
+    run->weights.values = weights_new_copy(run);
+    run_initial(run);
+    for (int i = 0; i < run->model->weight_count && !loading; i++)
+        if (run->model->weights[i].file && !read_weight(run, i))
+            return false;
+    return true;
+}
+
+/* ---- saving ---- */
+
+static struct safetensor tensor_of(const struct run *run, int index) {
+    const struct weight *weight = &run->model->weights[index];
+    const struct type *type = &weight->node->type;
+    struct safetensor tensor = {.name = weight->name, .rank = type->shape.rank, .data = run->weights.values[index]};
+    tensor.element = type->element == ELEMENT_F32   ? SAFETENSORS_F32
+                     : type->element == ELEMENT_F64 ? SAFETENSORS_F64
+                                                    : SAFETENSORS_I32;
+    memcpy(tensor.dims, type->shape.dims, (size_t)type->shape.rank * sizeof *tensor.dims);
+    return tensor;
+}
+
+/* The numbers of struct progress by their keys in the metadata. */
+struct progress_key {
+    const char *key;
+    size_t offset;
+};
+
+static const struct progress_key progress_keys[] = {
+    {"updates", offsetof(struct progress, updates)},
+    {"epochs", offsetof(struct progress, epochs)},
+    {"epoch_updates", offsetof(struct progress, epoch_updates)},
+    {"goal", offsetof(struct progress, goal)},
+};
+
+enum { PROGRESS_KEYS = sizeof progress_keys / sizeof *progress_keys };
+
+bool weights_save(struct run *run, const char *path) {
+    const struct model *model = run->model;
+    struct safetensors_text metadata[PROGRESS_KEYS + 1] = {{"model", model->name}};
+    struct safetensors file = {.metadata = metadata, .metadata_count = PROGRESS_KEYS + 1};
+    file.tensors = arena_array(run->arena, struct safetensor, (size_t)model->weight_count);
+    file.count = (size_t)model->weight_count;
+    for (int i = 0; i < model->weight_count; i++)
+        file.tensors[i] = tensor_of(run, i);
+    for (int i = 0; i < PROGRESS_KEYS; i++) {
+        int64_t number;
+        memcpy(&number, (const char *)&run->weights.progress + progress_keys[i].offset, sizeof number);
+        metadata[i + 1].key = progress_keys[i].key;
+        metadata[i + 1].text = text_format(run->arena, "%lld", (long long)number);
+    }
+    return safetensors_write(run->arena, path, &file, run->failure);
+}
+
+/* ---- loading ---- */
+
+static bool load_progress(struct run *run, const struct safetensors *file, const char *path) {
+    for (int i = 0; i < PROGRESS_KEYS; i++) {
+        const char *text = safetensors_metadata(file, progress_keys[i].key);
+        char *end;
+        if (!text)
+            continue; /* weights from elsewhere */
+        long long read = strtoll(text, &end, 10);
+        if (end == text || *end || read < 0 || read > (long long)1 << 53)
+            return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is '%.40s', expected a number of %s", path,
+                               progress_keys[i].key, text, progress_keys[i].key);
+        int64_t number = read;
+        memcpy((char *)&run->weights.progress + progress_keys[i].offset, &number, sizeof number);
+    }
+    return true;
+}
+
+/* f32 goes into f64 without loss, never the other way. */
+static void load_values(struct run *run, int index, const struct safetensor *tensor) {
+    void *to = run->weights.values[index];
+    if (tensor_of(run, index).element == tensor->element)
+        memcpy(to, tensor->data, weights_size(run, index));
+    else
+        for (int64_t k = 0; k < weight_count(run, index); k++)
+            ((double *)to)[k] = (double)((const float *)tensor->data)[k];
+}
+
+static bool load_weight(struct run *run, int index, struct safetensors *file, const char *path) {
+    const struct weight *weight = &run->model->weights[index];
+    struct safetensor wanted = tensor_of(run, index), *found = safetensors_find(file, weight->name);
+    char wanted_type[SAFETENSORS_TYPE_SIZE], found_type[SAFETENSORS_TYPE_SIZE];
+    if (!found && weight->is_state) {
+        diagnostic_warning(run->sink, (struct span){0}, "%s has no '%s': this state of the solver starts afresh", path,
+                           weight->name);
+        return true;
+    }
+    if (!found)
+        return failure_set(run->failure, FAILURE_DATA, "%s: there is no tensor '%s', a weight of the model (%s)", path,
+                           weight->name, run_place(run, weight->node->origin, weight->span));
+    bool same = found->rank == wanted.rank &&
+                memcmp(found->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) == 0;
+    bool widened = found->element == SAFETENSORS_F32 && wanted.element == SAFETENSORS_F64;
+    if (!same || (found->element != wanted.element && !widened))
+        return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is %s in the file and %s in the model%s", path,
+                           weight->name, safetensors_type(found, found_type),
+                           safetensors_type(&wanted, wanted_type),
+                           same ? ": converting would lose bits" : "");
+    load_values(run, index, found);
+    return true;
+}
+
+bool weights_load(struct run *run, const char *path) {
+    struct safetensors file;
+    if (!safetensors_read(run->arena, path, &file, run->failure) || !load_progress(run, &file, path))
+        return false;
+    for (int i = 0; i < run->model->weight_count; i++)
+        if (!load_weight(run, i, &file, path))
+            return false;
+    const struct safetensor *extra = safetensors_unused(&file, 0);
+    for (; extra; extra = safetensors_unused(&file, (size_t)(extra - file.tensors) + 1))
+        diagnostic_warning(run->sink, (struct span){0}, "%s: '%s' is not in the model and was not used", path,
+                           extra->name);
+    int broken = weights_find_nonfinite(run);
+    if (broken >= 0)
+        return failure_set(run->failure, FAILURE_DATA, "%s: '%s' holds a number that is not finite", path,
+                           run->model->weights[broken].name);
+    run->weights.loaded = true;
+    return true;
+}
