@@ -11,7 +11,7 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 override CFLAGS += -std=c11 $(WARNINGS) -ffp-contract=off
-override CPPFLAGS += -Icompiler -Iruntime -Ibuild/gen -D_POSIX_C_SOURCE=200809L -DNN_VERSION=\"$(VERSION)\" $(ZLIB_FLAGS)
+override CPPFLAGS += -Icompiler -Iruntime -I$(BUILD)/gen -D_POSIX_C_SOURCE=200809L -DNN_VERSION=\"$(VERSION)\" $(ZLIB_FLAGS)
 LDLIBS = -lcjson -lm $(ZLIB_LIBS)
 
 # gzip files can be read where zlib is there.
@@ -45,7 +45,7 @@ $(BUILD)/kernels/avx512.o:       KERNEL_SET = -DKERNELS=kernels_avx512 '-DKERNEL
 $(BUILD)/kernels/avx512_fma.o:   KERNEL_SET = -DKERNELS=kernels_avx512_fma '-DKERNELS_TITLE="AVX-512 with FMA"' -DNN_FUSED=1 -mavx2 -mfma $(AVX512)
 
 .DELETE_ON_ERROR:
-.PHONY: all train test install uninstall clean format bench accuracy setup
+.PHONY: all train test tests install uninstall clean format accuracy fuzz
 
 all: $(BUILD)/nnc $(BUILD)/nnrun
 
@@ -91,6 +91,61 @@ $(KERNELS): runtime/kernels/kernels.c Makefile
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(KERNEL_FLAGS) $(KERNEL_SET) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- the two commands ----
+
+train:
+	@sh .ci/install build
+	@$(MAKE) --no-print-directory -s all
+	$(BUILD)/nnrun models/twolayer.nn --train --save $(BUILD)/twolayer.safetensors --plot $(BUILD)/twolayer.svg
+
+test:
+	@sh .ci/install test
+	@$(MAKE) --no-print-directory -s -j2 all tests
+	@sh tests/all.sh
+
+# ---- tests ----
+
+UNIT_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*_test.c))
+tests: $(UNIT_TESTS)
+
+$(BUILD)/tests/%_test: tests/%_test.c $(COMPILER) $(RUNTIME) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -I. -Itests $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(COMPILER) $(RUNTIME) -lcmocka $(LDLIBS)
+
+# Errors of the mathematical functions against MPFR, in both floating-point modes.
+accuracy:
+	@mkdir -p $(BUILD)
+	$(CC) -std=c11 -O2 -ffp-contract=off -I. -Iruntime -DNN_FUSED=0 tests/accuracy/accuracy.c -o $(BUILD)/accuracy_plain -lmpfr -lm
+	$(CC) -std=c11 -O2 -ffp-contract=off -I. -Iruntime -DNN_FUSED=1 tests/accuracy/accuracy.c -o $(BUILD)/accuracy_fused -lmpfr -lm
+	$(BUILD)/accuracy_plain
+	$(BUILD)/accuracy_fused
+
+# A fuzz target over lexer, parser, checker and plan, run for FUZZ_SECONDS from the corpus of all .nn files.
+FUZZ_SECONDS = 20
+$(BUILD)/fuzz: tests/fuzz/fuzz.c $(COMPILER)
+	clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< $(filter-out %/nnc.c,$(wildcard compiler/*/*.c)) \
+	    $(BUILD)/gen/tree/lexer.c $(BUILD)/gen/tree/grammar.c $(BUILD)/gen/texts.c -lm
+
+fuzz: $(BUILD)/fuzz
+	@mkdir -p $(BUILD)/corpus
+	$(BUILD)/fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 $(BUILD)/corpus tests/syntax tests/check models
+
+# ---- style ----
+
+SOURCES = $(wildcard compiler/*.c compiler/*/*.c compiler/*/*.h runtime/*.c runtime/*.h runtime/*/*.c runtime/*/*.h tests/*.c tests/*/*.c)
+format:
+	clang-format -i $(SOURCES)
+
+# ---- installation ----
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install $(BUILD)/nnc $(BUILD)/nnrun $(DESTDIR)$(PREFIX)/bin
+	install -m 644 docs/nnc.1 docs/nnrun.1 $(DESTDIR)$(PREFIX)/share/man/man1
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/nnc bin/nnrun share/man/man1/nnc.1 share/man/man1/nnrun.1)
 
 clean:
 	rm -rf $(BUILD)

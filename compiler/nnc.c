@@ -3,11 +3,10 @@
 #include "emit/emit.h"
 #include "model/model.h"
 #include "plan/plan.h"
-#include "rows.h"
+#include "run.h"
 #include "support/diagnostic.h"
 #include "support/failure.h"
 #include "tree/tree.h"
-#include "weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,34 +147,45 @@ static void print_plan(const struct model *model, struct arena *arena, struct te
 }
 
 /* The rows of csv data, to be written into the C file. */
-static bool read_rows(const struct model *model, const char *name, struct arena *arena, struct emit_rows **rows,
-                      struct failure *failure) {
-    const struct data *data = model_data(model, name);
-    if (!data || data->source == DATA_SPIRAL)
-        return true;
-    struct rows read = {0};
-    if (!rows_read(model, name, NULL, arena, &read, failure))
-        return false;
-    *rows = arena_new(arena, struct emit_rows);
-    **rows = (struct emit_rows){read.count, (const void *const *)read.columns};
+static bool read_rows(struct run *run, const char *name, const struct emit_rows **result) {
+    for (int i = 0; i < run->model->data_count; i++) {
+        if (strcmp(run->model->data[i].name, name) != 0 || run->model->data[i].source == DATA_SPIRAL)
+            continue;
+        struct rows *rows = strcmp(name, "train") == 0 ? &run->train : &run->test;
+        if (!rows_make(run, i, rows))
+            return false;
+        struct emit_rows *emitted = arena_new(run->arena, struct emit_rows);
+        *emitted = (struct emit_rows){rows->count, (const void *const *)rows->columns};
+        *result = emitted;
+    }
     return true;
 }
 
-static bool emit(const struct model *model, const struct options *options, struct arena *arena,
-                 struct diagnostics *sink, struct text *out, struct failure *failure) {
+/* Some weight starts from a file, whose numbers go into the C file. */
+static bool reads_weights(const struct model *model) {
+    for (int i = 0; i < model->weight_count; i++)
+        if (model->weights[i].file)
+            return true;
+    return false;
+}
+
+static bool emit(const struct model *model, const struct options *options, struct diagnostics *sink, struct text *out,
+                 struct failure *failure) {
     const char *file = options->output ? options->output : "(standard output)";
     const char *slash = strrchr(file, '/');
     struct emit_options emit_options = {.file_name = slash ? slash + 1 : file, .header = options->header};
-    struct emit_rows *train = NULL, *test = NULL;
-    const double **values = arena_array(arena, const double *, (size_t)model->weight_count);
-    if (!read_rows(model, "train", arena, &train, failure) || !read_rows(model, "test", arena, &test, failure))
+    struct run run = {.arena = out->arena,
+                      .model = model,
+                      .kernels = kernels_choose(false),
+                      .sink = sink,
+                      .failure = failure,
+                      .seed = model->training.seed};
+    if (!options->header && (!read_rows(&run, "train", &emit_options.train_rows) ||
+                             !read_rows(&run, "test", &emit_options.test_rows)))
         return false;
-    for (int i = 0; i < model->weight_count; i++)
-        if (!model->weights[i].initial && !(values[i] = weights_file_values(model, i, arena, failure)))
-            return false;
-    emit_options.train_rows = train;
-    emit_options.test_rows = test;
-    emit_options.file_values = values;
+    if (!options->header && reads_weights(model) && !weights_start(&run, false))
+        return false;
+    emit_options.weights = (const void *const *)run.weights.values;
     emit_c(model, &emit_options, sink, out);
     return true;
 }
@@ -192,7 +202,9 @@ static int compile(const struct options *options, struct arena *arena) {
             return (int)failure.kind;
         }
         struct source source = {options->model, (const char *)bytes, size};
-        tree_print(tree_parse(&source, arena, &sink), &out);
+        const struct statement *tree = tree_parse(&source, arena, &sink);
+        if (sink.error_count == 0)
+            tree_print(tree, &out);
     } else {
         struct model *model = model_read(options->model, options->definitions, options->definition_count, arena, &sink,
                                          &failure);
@@ -203,17 +215,14 @@ static int compile(const struct options *options, struct arena *arena) {
         else if (model && options->stage == STAGE_PLAN)
             print_plan(model, arena, &out);
         else if (model)
-            emit(model, options, arena, &sink, &out, &failure);
+            emit(model, options, &sink, &out, &failure);
     }
     print_diagnostics(options, &sink, arena);
     if (failure.kind != FAILURE_NONE) {
         fprintf(stderr, "nnc: %s\n", failure.message);
         return (int)failure.kind;
     }
-    if (sink.error_count && options->stage != STAGE_TREE)
-        return FAILURE_DATA;
-    int code = write_out(options, &out, &failure);
-    return code ? code : sink.error_count ? FAILURE_DATA : 0;
+    return sink.error_count ? FAILURE_DATA : write_out(options, &out, &failure);
 }
 
 int main(int count, char **arguments) {

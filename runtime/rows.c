@@ -226,13 +226,11 @@ static bool read_rows(struct run *run, const struct rows_layout *layout, struct 
     }
 }
 
-static bool make_csv(struct run *run, const struct data *data, struct rows *rows) {
-    const struct table *like = run->train.count ? &run->train.like : NULL;
+/* `like` without columns: the rows for training, if any, did not come from a file. */
+static bool make_csv(struct run *run, const struct data *data, const struct table *like, struct rows *rows) {
     const char *path = run_path(run, data->file);
     struct csv csv = {0};
-    if (like && !like->columns)
-        like = NULL; /* the rows for training did not come from a file */
-    bool read = csv_open(&csv, run->arena, path, like, run->failure);
+    bool read = csv_open(&csv, run->arena, path, like && like->columns ? like : NULL, run->failure);
     if (read) {
         struct rows_layout layout = rows_plan(run, true, (int64_t)csv.columns);
         read = layout.cells == (int64_t)csv.columns ? read_rows(run, &layout, &csv, rows)
@@ -246,5 +244,15 @@ static bool make_csv(struct run *run, const struct data *data, struct rows *rows
 bool rows_make(struct run *run, int index, struct rows *rows) {
     const struct data *data = &run->model->data[index];
     *rows = (struct rows){0};
-    return data->source == DATA_SPIRAL ? make_spiral(run, data, index, rows) : make_csv(run, data, rows);
+    if (data->source == DATA_SPIRAL)
+        return make_spiral(run, data, index, rows);
+    return make_csv(run, data, &run->train.like, rows);
+}
+
+bool rows_read(const struct model *model, const char *name, const struct table *like, struct arena *arena,
+               struct rows *rows, struct failure *failure) {
+    struct run run = {.arena = arena, .model = model, .failure = failure};
+    const struct data *data = model_data(model, name);
+    *rows = (struct rows){0};
+    return !data || data->source != DATA_CSV || make_csv(&run, data, like, rows);
 }

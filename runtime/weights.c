@@ -107,22 +107,34 @@ static bool has_suffix(const char *path, const char *suffix) {
     return length >= end && strcmp(path + length - end, suffix) == 0;
 }
 
-static bool read_weight(struct run *run, int index) {
+static bool read_values(struct run *run, int index, double **values) {
     const struct weight *weight = &run->model->weights[index];
     const char *path = run_path(run, weight->file);
-    double *values = NULL;
-    if (!(has_suffix(path, ".npy") ? read_array : read_table)(run, weight, path, &values))
+    bool single = weight->node->type.element == ELEMENT_F32;
+    if (!(has_suffix(path, ".npy") ? read_array : read_table)(run, weight, path, values))
         return false;
-    for (int64_t k = 0; k < weight_count(run, index); k++) {
-        bool single = weight->node->type.element == ELEMENT_F32;
-        if (single)
+    for (int64_t k = 0; k < weight_count(run, index); k++)
+        if (!isfinite(single ? (double)(float)(*values)[k] : (*values)[k]))
+            return fail_weight(run, weight, path, text_format(run->arena, "%g", (*values)[k]));
+    return true;
+}
+
+static bool read_weight(struct run *run, int index) {
+    double *values = NULL;
+    if (!read_values(run, index, &values))
+        return false;
+    for (int64_t k = 0; k < weight_count(run, index); k++)
+        if (run->model->weights[index].node->type.element == ELEMENT_F32)
             ((float *)run->weights.values[index])[k] = (float)values[k];
         else
             ((double *)run->weights.values[index])[k] = values[k];
-        if (!isfinite(single ? (double)(float)values[k] : values[k]))
-            return fail_weight(run, weight, path, text_format(run->arena, "%g", values[k]));
-    }
     return true;
+}
+
+const double *weights_file_values(const struct model *model, int index, struct arena *arena, struct failure *failure) {
+    struct run run = {.arena = arena, .model = model, .failure = failure};
+    double *values = NULL;
+    return read_values(&run, index, &values) ? values : NULL;
 }
 
 bool weights_start(struct run *run, bool loading) {

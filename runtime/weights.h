@@ -26,6 +26,10 @@ struct weights {
  * going to be replaced.  FAILURE_DATA for a file that does not hold such a weight. */
 bool weights_start(struct run *run, bool loading);
 
+/* The values of weight `index`, which the model names a file for, outside a run; NULL after a failure. */
+struct model;
+const double *weights_file_values(const struct model *model, int index, struct arena *arena, struct failure *failure);
+
 /* Bytes of weight `index`. */
 size_t weights_size(const struct run *run, int index);
 /* A copy of all weights in memory of the arena, and back. */

@@ -391,11 +391,14 @@ static void print_init(struct emitter *emitter, struct text *out) {
         const char *field = emitter->printer.weight_names[i];
         long long count = (long long)shape_inner_size(&weight->node->type.shape);
         if (!weight->initial) {
-            const double *values = emitter->printer.options->file_values[i];
+            const void *values = emitter->printer.options->weights[i];
+            bool single = weight->node->type.element == ELEMENT_F32;
             text_print(&copies, "    static const %s %s_first[%lld] = {", real_name(weight->node->type.element), field, count);
             for (long long e = 0; e < count; e++)
                 text_print(&copies, "%s%s", e % 6 ? ", " : e ? ",\n        " : "\n        ",
-                           number_text(&emitter->printer, values[e], weight->node->type.element));
+                           number_text(&emitter->printer,
+                                       single ? (double)((const float *)values)[e] : ((const double *)values)[e],
+                                       weight->node->type.element));
             text_print(&copies, "};\n    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s_first[i];\n", count, field, field);
             continue;
         }

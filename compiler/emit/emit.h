@@ -16,7 +16,7 @@ struct emit_options {
     const char *file_name;             /* of the C file, for its first line */
     bool header;                       /* only the interface */
     const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
-    const double *const *file_values;  /* by weight: the first values read from its file, or NULL */
+    const void *const *weights;        /* by weight: first values, of its element type; only those from files are read */
 };
 
 /* Prints the C file into `out`.  Errors (something that C cannot do yet) go to `sink`. */

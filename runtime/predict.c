@@ -1,0 +1,201 @@
+#define _POSIX_C_SOURCE 200809L
+#include "predict.h"
+#include "interpreter.h"
+#include "plan/plan.h"
+#include "trace.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHUNK_ROWS = 1024 };
+
+struct predictor {
+    struct run *run;
+    const struct plan *plan;
+    struct interpreter *interpreter;
+    const struct result *outputs;
+    int count;
+    int64_t capacity;
+    struct rows_layout layout;
+    struct rows rows;
+    void **results;
+    const void **columns;
+};
+
+/* ---- a plan of outputs ---- */
+
+static void reserve(struct predictor *predictor, int64_t count, int64_t capacity) {
+    rows_reserve(predictor->run, &predictor->layout, &predictor->rows, count, capacity);
+    for (int i = 0; i < predictor->count; i++) {
+        const struct type *type = &predictor->outputs[i].node->type;
+        size_t row_size = (size_t)shape_inner_size(&type->shape) * element_size(type->element);
+        predictor->results[i] = arena_allocate_array(predictor->run->arena, (size_t)capacity, row_size);
+    }
+    predictor->capacity = capacity;
+}
+
+struct predictor *predictor_new(struct run *run, const struct result *outputs, int count, int64_t capacity) {
+    struct predictor *predictor = arena_new(run->arena, struct predictor);
+    struct node **roots = arena_array(run->arena, struct node *, (size_t)count);
+    for (int i = 0; i < count; i++)
+        roots[i] = outputs[i].node;
+    predictor->run = run;
+    predictor->outputs = outputs;
+    predictor->count = count;
+    predictor->plan = plan_make(&run->model->graph, roots, count, run->arena);
+    predictor->interpreter = interpreter_new(predictor->plan, run->kernels, run->weights.values, run->arena);
+    predictor->layout = rows_plan(run, false, 0);
+    predictor->results = arena_array(run->arena, void *, (size_t)count);
+    predictor->columns = arena_array(run->arena, const void *, (size_t)run->model->column_count);
+    reserve(predictor, 0, capacity);
+    return predictor;
+}
+
+struct rows *predictor_rows(struct predictor *predictor) {
+    return &predictor->rows;
+}
+
+const struct rows_layout *predictor_layout(const struct predictor *predictor) {
+    return &predictor->layout;
+}
+
+void predictor_run(struct predictor *predictor, int64_t rows) {
+    const struct run *run = predictor->run;
+    run_columns(run->model, &predictor->rows, 0, predictor->columns);
+    struct batch batch = {.rows = rows,
+                          .columns = predictor->columns,
+                          .results = predictor->results,
+                          .step = (double)run->weights.progress.updates,
+                          .seed = run->seed};
+    interpreter_run(predictor->interpreter, &batch);
+}
+
+const void *predictor_values(const struct predictor *predictor, int index) {
+    return predictor->results[index];
+}
+
+/* Does a row's output hang on the other rows? */
+static bool mixes_rows(const struct predictor *predictor) {
+    for (int id = 0; id < predictor->plan->graph.count; id++)
+        if (predictor->plan->placements[id].sweep && predictor->plan->placements[id].group >= 0)
+            return true;
+    return false;
+}
+
+/* ---- printing ---- */
+
+/* "probability[0],probability[1]" */
+static void print_names(const struct result *output, bool first, FILE *out) {
+    struct shape inner = shape_inner(&output->node->type.shape);
+    int64_t count = shape_inner_size(&inner);
+    for (int64_t i = 0; i < count; i++) {
+        fprintf(out, "%s%s", first && i == 0 ? "" : ",", output->name);
+        int64_t below = count, rest = i;
+        for (int axis = 0; axis < inner.rank; axis++) {
+            below /= inner.dims[axis];
+            fprintf(out, "[%lld]", (long long)(rest / below));
+            rest %= below;
+        }
+    }
+}
+
+static void print_header(const struct predictor *predictor, FILE *out) {
+    for (int i = 0; i < predictor->count; i++)
+        print_names(&predictor->outputs[i], i == 0, out);
+    fputc('\n', out);
+}
+
+static void print_row(const struct predictor *predictor, int64_t row, FILE *out) {
+    for (int i = 0; i < predictor->count; i++) {
+        const struct type *type = &predictor->outputs[i].node->type;
+        int64_t inner = shape_inner_size(&type->shape);
+        int64_t first = shape_batch_axis(&type->shape) >= 0 ? row * inner : 0;
+        for (int64_t k = 0; k < inner; k++) {
+            if (i || k)
+                fputc(',', out);
+            trace_number(type->element, predictor->results[i], first + k, out);
+        }
+    }
+    fputc('\n', out);
+}
+
+static bool has_rows(const struct predictor *predictor) {
+    for (int i = 0; i < predictor->count; i++)
+        if (shape_batch_axis(&predictor->outputs[i].node->type.shape) >= 0)
+            return true;
+    return false;
+}
+
+/* Outputs without rows make one line for all. */
+static bool answer(struct predictor *predictor, int64_t rows, FILE *out) {
+    if (rows == 0)
+        return !ferror(out);
+    predictor_run(predictor, rows);
+    int64_t lines = has_rows(predictor) ? rows : 1;
+    for (int64_t row = 0; row < lines && !ferror(out); row++)
+        print_row(predictor, row, out);
+    return fflush(out) == 0;
+}
+
+/* ---- reading ---- */
+
+static bool fail_cells(const struct predictor *predictor, const struct csv *csv) {
+    struct run *run = predictor->run;
+    struct rows_layout all = rows_plan(run, true, (int64_t)csv->columns);
+    bool targets = all.cells == (int64_t)csv->columns;
+    return failure_set(run->failure, FAILURE_DATA, "%s: found %zu column%s, expected %lld: the model's inputs%s",
+                       csv->name, csv->columns, csv->columns == 1 ? "" : "s", (long long)predictor->layout.cells,
+                       targets ? "; the targets are there as well: cut them off" : "");
+}
+
+/* Whether more input is known to be there, so that it is worth while to wait for a full chunk. What the C library
+ * has read already does not show here: then chunks are short, and the next one begins with it. */
+static bool more_waits(bool standard_input) {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    return !standard_input || poll(&input, 1, 0) != 0;
+}
+
+static bool predict_rows(struct predictor *predictor, struct csv *csv, bool standard_input, FILE *out) {
+    struct run *run = predictor->run;
+    bool whole = mixes_rows(predictor);
+    double *cells = arena_array(run->arena, double, csv->columns);
+    int64_t rows = 0;
+    for (;;) {
+        enum csv_result result = csv_next_row(csv, cells, csv->columns, run->failure);
+        if (result != CSV_ROW)
+            return answer(predictor, rows, out) && result == CSV_END;
+        if (rows == predictor->capacity)
+            reserve(predictor, rows, 2 * rows);
+        struct rows_place place = {csv->name, csv->line_number, csv};
+        if (!rows_store(run, &predictor->layout, cells, &predictor->rows, rows, &place)) {
+            answer(predictor, rows, out);
+            return false;
+        }
+        rows++;
+        if (!whole && (rows == CHUNK_ROWS || !more_waits(standard_input))) {
+            if (!answer(predictor, rows, out))
+                return true; /* nobody reads any more; the caller finds the error in `out` */
+            rows = 0;
+        }
+    }
+}
+
+bool predict_file(struct run *run, const char *path, FILE *out) {
+    struct predictor *predictor = predictor_new(run, run->model->outputs, run->model->output_count, CHUNK_ROWS);
+    struct csv csv = {0};
+    if (predictor->layout.cells == 0) {
+        print_header(predictor, out);
+        answer(predictor, 1, out);
+        return true;
+    }
+    bool done = csv_open(&csv, run->arena, path, NULL, run->failure);
+    if (done && (int64_t)csv.columns != predictor->layout.cells)
+        done = fail_cells(predictor, &csv);
+    if (done) {
+        print_header(predictor, out);
+        done = predict_rows(predictor, &csv, strcmp(path, "-") == 0, out);
+    }
+    csv_close(&csv);
+    return done;
+}

@@ -1,0 +1,307 @@
+/* An epoch draws an order of the rows and walks through it batch by batch.
+ *
+ * Everything that a replay needs is kept at the start of each epoch: when a number goes to infinity, the epoch is
+ * run again up to that update, which is then searched value by value.  So the fast path looks at the loss only.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "train.h"
+#include "interpreter.h"
+#include "kernels/random.h"
+#include "meter.h"
+#include "nonfinite.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#define SHUFFLE_STREAM UINT32_C(0x80000000)
+
+struct trainer {
+    struct run *run;
+    const struct train_settings *settings;
+    struct train_outcome *outcome;
+    struct interpreter *interpreter;
+    void **results; /* by root: the loss, the updates, the traced values */
+    void **unread;  /* the same for a replay: only the loss is read */
+    double loss;    /* room for an f64 or f32 */
+    const void **columns;
+    int64_t rows, batch, updates; /* in all; of an update; updates of an epoch */
+    bool shuffled;
+    uint32_t *order, *drawn, *scratch; /* (rows) where shuffled */
+    int64_t first_epoch, goal;         /* epochs from 0 */
+    void **epoch_weights;              /* as they were at the start of the epoch */
+    struct meter meter;
+    FILE *log;
+};
+
+/* ---- interrupts ---- */
+
+static volatile sig_atomic_t interrupted; /* the signal, or 0: handlers have no other place to write to */
+
+static void interrupt(int signal) {
+    interrupted = signal;
+}
+
+/* The first signal asks for an end, the second one is the system's default again. */
+static void catch_interrupts(struct sigaction *outer) {
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    interrupted = 0;
+    sigaction(SIGINT, &action, &outer[0]);
+    sigaction(SIGTERM, &action, &outer[1]);
+}
+
+static void release_interrupts(const struct sigaction *outer) {
+    sigaction(SIGINT, &outer[0], NULL);
+    sigaction(SIGTERM, &outer[1], NULL);
+}
+
+/* ---- orders of rows ---- */
+
+int64_t train_batch(const struct run *run) {
+    int64_t batch = run->model->training.batch;
+    return batch == 0 || batch > run->train.count ? run->train.count : batch;
+}
+
+int64_t train_updates(const struct run *run) {
+    int64_t batch = train_batch(run);
+    return batch ? (run->train.count + batch - 1) / batch : 0;
+}
+
+/* In counter mode an epoch's order hangs on its number alone; in numpy mode each permutes the one before. */
+static void draw_order(struct trainer *trainer, int64_t epoch) {
+    uint32_t rows = (uint32_t)trainer->rows;
+    if (!trainer->run->numpy) {
+        nn_permutation(trainer->run->seed, SHUFFLE_STREAM, (uint32_t)epoch, rows, trainer->order);
+        return;
+    }
+    nn_numpy_permutation(trainer->run->numpy, rows, trainer->drawn);
+    for (uint32_t i = 0; i < rows; i++)
+        trainer->scratch[i] = trainer->order[trainer->drawn[i]];
+    uint32_t *next = trainer->scratch;
+    trainer->scratch = trainer->order;
+    trainer->order = next;
+}
+
+static void start_orders(struct trainer *trainer) {
+    struct arena *arena = trainer->run->arena;
+    if (!trainer->shuffled)
+        return;
+    trainer->order = arena_array(arena, uint32_t, (size_t)trainer->rows);
+    trainer->drawn = arena_array(arena, uint32_t, (size_t)trainer->rows);
+    trainer->scratch = arena_array(arena, uint32_t, (size_t)trainer->rows);
+    for (int64_t i = 0; i < trainer->rows; i++)
+        trainer->order[i] = (uint32_t)i;
+    for (int64_t epoch = 0; epoch < trainer->first_epoch && trainer->run->numpy; epoch++)
+        draw_order(trainer, epoch); /* as the epochs before did */
+}
+
+/* ---- one update ---- */
+
+static struct batch batch_at(struct trainer *trainer, int64_t update_of_epoch, int64_t update) {
+    struct run *run = trainer->run;
+    int64_t from = update_of_epoch * trainer->batch;
+    run_columns(run->model, &run->train, trainer->shuffled ? 0 : from, trainer->columns);
+    return (struct batch){.rows = trainer->rows - from < trainer->batch ? trainer->rows - from : trainer->batch,
+                          .columns = trainer->columns,
+                          .order = trainer->shuffled ? trainer->order + from : NULL,
+                          .results = trainer->results,
+                          .step = (double)update,
+                          .seed = run->seed};
+}
+
+/* Weights are printed before the update, what the update computes after it. */
+static void print_traces(struct trainer *trainer, int64_t update, int64_t rows, bool weights) {
+    const struct train_settings *settings = trainer->settings;
+    for (int i = 0; i < settings->trace_count; i++) {
+        const struct trace *trace = &settings->traces[i];
+        if ((trace->node->operator == OPERATOR_weight) != weights || !trace_wants(trace, update))
+            continue;
+        meter_clear(&trainer->meter);
+        trace_print(trainer->run, trace, update, rows, settings->out);
+    }
+}
+
+/* Numbers `update` from 1 over all epochs; returns the loss. */
+static double run_update(struct trainer *trainer, int64_t update_of_epoch, int64_t update, int64_t *rows) {
+    struct batch batch = batch_at(trainer, update_of_epoch, update);
+    *rows = batch.rows;
+    print_traces(trainer, update, batch.rows, true);
+    interpreter_run(trainer->interpreter, &batch);
+    print_traces(trainer, update, batch.rows, false);
+    return run_number(trainer->run->model->loss.node->type.element, &trainer->loss, 0);
+}
+
+/* ---- going to infinity ---- */
+
+/* Runs the epoch again from its update `from` and searches update `wrong`; `update` is the number of the latter. */
+static void find_nonfinite(struct trainer *trainer, int64_t epoch, int64_t from, int64_t wrong, int64_t update) {
+    struct run *run = trainer->run;
+    weights_copy(run, trainer->epoch_weights, run->weights.values);
+    for (int64_t u = from; u < wrong; u++) {
+        struct batch batch = batch_at(trainer, u, update - wrong + u);
+        batch.results = trainer->unread;
+        interpreter_run(trainer->interpreter, &batch);
+    }
+    struct batch batch = batch_at(trainer, wrong, update);
+    batch.results = trainer->unread;
+    struct nonfinite found = interpreter_search(trainer->interpreter, &batch);
+    struct nonfinite_place place = {update, epoch + 1, batch.order, wrong * trainer->batch};
+    meter_clear(&trainer->meter);
+    nonfinite_report(run, &found, &place);
+}
+
+/* ---- epochs ---- */
+
+static bool is_reported(const struct trainer *trainer, int64_t epoch) {
+    const struct training *training = &trainer->run->model->training;
+    int64_t report = training->report ? training->report : (training->epochs + 19) / 20;
+    if (report < 1)
+        report = 1;
+    return epoch == trainer->first_epoch || (epoch + 1) % report == 0 || epoch + 1 == trainer->goal;
+}
+
+static void keep_loss(struct trainer *trainer, double loss) {
+    struct train_outcome *outcome = trainer->outcome;
+    if (!trainer->settings->keep_losses)
+        return;
+    arena_reserve(trainer->run->arena, outcome->losses, outcome->loss_count, outcome->loss_capacity);
+    outcome->losses[outcome->loss_count++] = loss;
+}
+
+static void end_epoch(struct trainer *trainer, int64_t epoch, double loss) {
+    FILE *out = trainer->settings->out;
+    trainer->run->weights.progress.epochs = epoch + 1;
+    trainer->run->weights.progress.epoch_updates = 0;
+    keep_loss(trainer, loss);
+    if (trainer->log)
+        fprintf(trainer->log, "%lld,%lld,%.17g\n", (long long)epoch + 1,
+                (long long)trainer->run->weights.progress.updates, loss);
+    if (!is_reported(trainer, epoch))
+        return;
+    meter_clear(&trainer->meter);
+    fprintf(out, "epoch %lld  %s %.6g\n", (long long)epoch + 1, trainer->run->model->loss.name, loss);
+}
+
+/* From its update `from`, 0 but where an earlier training was interrupted.  false when numbers went to infinity. */
+static bool run_epoch(struct trainer *trainer, int64_t epoch, int64_t from) {
+    struct progress *progress = &trainer->run->weights.progress;
+    double sum = 0, rows = 0;
+    if (trainer->shuffled)
+        draw_order(trainer, epoch);
+    weights_copy(trainer->run, trainer->run->weights.values, trainer->epoch_weights);
+    for (int64_t u = from; u < trainer->updates; u++) {
+        int64_t batch_rows;
+        double loss = run_update(trainer, u, progress->updates + 1, &batch_rows);
+        bool last = interrupted || (u + 1 == trainer->updates && epoch + 1 == trainer->goal);
+        if (!isfinite(loss) || (last && weights_find_nonfinite(trainer->run) >= 0)) {
+            find_nonfinite(trainer, epoch, from, u, progress->updates + 1);
+            return false;
+        }
+        sum += loss * (double)batch_rows;
+        rows += (double)batch_rows;
+        progress->updates++;
+        progress->epoch_updates = u + 1;
+        meter_tick(&trainer->meter, epoch + 1, trainer->goal, progress->updates, sum / rows);
+        if (interrupted && u + 1 < trainer->updates)
+            return true;
+    }
+    end_epoch(trainer, epoch, sum / rows);
+    return true;
+}
+
+static bool run_epochs(struct trainer *trainer) {
+    struct progress *progress = &trainer->run->weights.progress;
+    struct sigaction outer[2];
+    bool finite = true;
+    catch_interrupts(outer);
+    meter_start(&trainer->meter, trainer->run->quiet, trainer->run->model->loss.name, progress->updates,
+                progress->updates + (trainer->goal - trainer->first_epoch) * trainer->updates -
+                    progress->epoch_updates);
+    for (int64_t epoch = trainer->first_epoch; epoch < trainer->goal && finite && !interrupted; epoch++)
+        finite = run_epoch(trainer, epoch, progress->epoch_updates);
+    trainer->outcome->signal = progress->epochs < trainer->goal ? (int)interrupted : 0;
+    if (finite)
+        meter_end(&trainer->meter, progress->updates);
+    release_interrupts(outer);
+    return finite;
+}
+
+/* ---- the trainer ---- */
+
+static void make_interpreter(struct trainer *trainer) {
+    struct run *run = trainer->run;
+    const struct model *model = run->model;
+    const struct train_settings *settings = trainer->settings;
+    int count = 0, room = 1 + model->update_count + settings->trace_count;
+    struct node **roots = arena_array(run->arena, struct node *, (size_t)room);
+    trainer->results = arena_array(run->arena, void *, (size_t)room);
+    trainer->unread = arena_array(run->arena, void *, (size_t)room);
+    trainer->results[0] = trainer->unread[0] = &trainer->loss;
+    roots[count++] = model->loss.node;
+    for (int i = 0; i < model->update_count; i++)
+        roots[count++] = model->updates[i];
+    for (int i = 0; i < settings->trace_count; i++) {
+        if (settings->traces[i].node->operator == OPERATOR_weight)
+            continue; /* read where they lie */
+        trace_reserve(run, &settings->traces[i], trainer->batch);
+        trainer->results[count] = settings->traces[i].values;
+        roots[count++] = settings->traces[i].node;
+    }
+    trainer->interpreter = interpreter_new(plan_make(&model->graph, roots, count, run->arena), run->kernels,
+                                           run->weights.values, run->arena);
+}
+
+/* A training that was interrupted is brought to its end; any other is followed by as many epochs as the file says. */
+static void set_goal(struct trainer *trainer) {
+    struct progress *progress = &trainer->run->weights.progress;
+    if (progress->epoch_updates >= trainer->updates) { /* the file was written with smaller batches */
+        progress->epochs += progress->epoch_updates > 0;
+        progress->epoch_updates = 0;
+    }
+    if (progress->goal <= progress->epochs)
+        progress->goal = progress->epochs + trainer->run->model->training.epochs;
+    trainer->first_epoch = progress->epochs;
+    trainer->goal = progress->goal;
+    trainer->outcome->first_epoch = progress->epochs + 1;
+}
+
+static bool open_log(struct trainer *trainer) {
+    const char *path = trainer->settings->log;
+    if (!path)
+        return true;
+    trainer->log = fopen(path, "w");
+    if (!trainer->log)
+        return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s", path, strerror(errno));
+    fputs("epoch,updates,loss\n", trainer->log);
+    return true;
+}
+
+static bool close_log(struct trainer *trainer) {
+    if (!trainer->log)
+        return true;
+    bool written = !ferror(trainer->log);
+    if (fclose(trainer->log) == 0 && written)
+        return true;
+    return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s", trainer->settings->log,
+                       strerror(errno));
+}
+
+bool train_run(struct run *run, const struct train_settings *settings, struct train_outcome *outcome) {
+    struct trainer trainer = {.run = run, .settings = settings, .outcome = outcome};
+    *outcome = (struct train_outcome){0};
+    trainer.rows = run->train.count;
+    trainer.batch = train_batch(run);
+    trainer.updates = train_updates(run);
+    trainer.shuffled = run->model->training.shuffle && trainer.batch < trainer.rows;
+    trainer.columns = arena_array(run->arena, const void *, (size_t)run->model->column_count);
+    trainer.epoch_weights = weights_new_copy(run);
+    set_goal(&trainer);
+    if (!open_log(&trainer))
+        return false;
+    start_orders(&trainer);
+    make_interpreter(&trainer);
+    bool finite = run_epochs(&trainer);
+    return close_log(&trainer) && finite;
+}
