@@ -34,8 +34,9 @@ struct evaluator *evaluator_new(struct run *run) {
     for (int i = 0; i < model->metric_count; i++)
         add_measure(evaluator, roots, &model->metrics[i]);
     if (evaluator->count)
-        evaluator->interpreter = interpreter_new(plan_make(&model->graph, roots, evaluator->count, run->arena),
-                                                 run->kernels, run->weights.values, run->arena);
+        evaluator->interpreter =
+            interpreter_new(plan_make(&model->graph, roots, evaluator->count, run->arena), run->kernels,
+                            run->weights.values, run->arena);
     return evaluator;
 }
 
@@ -92,12 +93,13 @@ bool evaluate_expectation(struct evaluator *evaluator) {
     for (int i = 0; i < evaluator->count; i++) {
         if (strcmp(evaluator->measures[i]->name, training->expect_metric) != 0)
             continue;
-        if (training->expect_above ? values[i] >= training->expect_bound : values[i] <= training->expect_bound)
+        if (training->expect_above ? values[i] >= training->expect_bound
+                                   : values[i] <= training->expect_bound)
             continue; /* a NaN meets nothing */
         diagnostic_error(run->sink, training->span, "expected %s %s %s on the %s data, found %.6g",
                          training->expect_metric, training->expect_above ? "above" : "below",
-                         text_number(run->arena, training->expect_bound, false), run->test.count ? "test" : "train",
-                         values[i]);
+                         text_number(run->arena, training->expect_bound, false),
+                         run->test.count ? "test" : "train", values[i]);
         return false;
     }
     return true;

@@ -15,10 +15,11 @@ const char *evaluator_name(const struct evaluator *evaluator, int index);
 /* Fills values (evaluator_count) for all `rows`. */
 void evaluator_run(struct evaluator *evaluator, const struct rows *rows, double *values);
 
-/* Prints "train  loss 0.1  accuracy 0.97" for the rows for training, then a line for those for testing, if there
- * are any.  Emitted C prints the same. */
+/* Prints "train  loss 0.1  accuracy 0.97" for the rows for training, then a line for those for testing, if
+ * there are any.  Emitted C prints the same. */
 void evaluate_print(struct evaluator *evaluator, FILE *out);
-/* Compares with the bound that the train block expects, on test rows if there are any.  Unmet: an error in the sink. */
+/* Compares with the bound that the train block expects, on test rows if there are any.  Unmet: an error in
+ * the sink. */
 bool evaluate_expectation(struct evaluator *evaluator);
 
 #endif

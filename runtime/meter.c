@@ -11,7 +11,8 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-void meter_start(struct meter *meter, bool silent, const char *loss_name, int64_t first_update, int64_t last_update) {
+void meter_start(struct meter *meter, bool silent, const char *loss_name, int64_t first_update,
+                 int64_t last_update) {
     *meter = (struct meter){.silent = silent,
                             .terminal = isatty(STDERR_FILENO) == 1,
                             .start = seconds(),

@@ -22,14 +22,15 @@ static const char *number_text(double value) {
 }
 
 /* "the derivative of log(...) for 'h' is infinite in update 7 (epoch 1): row 3 of the batch, element [2]" */
-static const char *describe(struct run *run, const struct nonfinite *found, const struct nonfinite_place *place) {
+static const char *describe(struct run *run, const struct nonfinite *found,
+                            const struct nonfinite_place *place) {
     struct text text = {.arena = run->arena};
     const struct node *node = found->node, *maker = node->forward ? node->forward : node;
     text_print(&text, "%s%s", node->forward ? "the derivative of " : "", operators[maker->operator].name);
     if (maker->name || maker->home)
         text_print(&text, " for '%s'", maker->name ? maker->name : maker->home);
-    text_print(&text, " is %s in update %lld (epoch %lld)", number_text(found->value), (long long)place->update,
-               (long long)place->epoch);
+    text_print(&text, " is %s in update %lld (epoch %lld)", number_text(found->value),
+               (long long)place->update, (long long)place->epoch);
     if (found->row >= 0) {
         int64_t row = place->order ? (int64_t)place->order[found->row] : place->first_row + found->row;
         text_print(&text, ": row %lld of the data", (long long)row + 1);
@@ -46,13 +47,15 @@ void nonfinite_report(struct run *run, const struct nonfinite *found, const stru
     const struct training *training = &run->model->training;
     struct diagnostic *error;
     if (!found->node) {
-        error = diagnostic_error(run->sink, training->span, "the loss is not finite in update %lld (epoch %lld)",
-                                 (long long)place->update, (long long)place->epoch);
+        error =
+            diagnostic_error(run->sink, training->span, "the loss is not finite in update %lld (epoch %lld)",
+                             (long long)place->update, (long long)place->epoch);
     } else {
         const struct node *maker = found->node->forward ? found->node->forward : found->node;
         bool direct = in_users_file(run, maker->span) || !maker->origin.source;
         struct span at = direct ? maker->span : maker->origin;
-        error = diagnostic_error(run->sink, at.source ? at : training->span, "%s", describe(run, found, place));
+        error =
+            diagnostic_error(run->sink, at.source ? at : training->span, "%s", describe(run, found, place));
         if (!direct && maker->span.source)
             diagnostic_note(run->sink, error, maker->span, "it is computed here");
     }

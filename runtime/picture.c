@@ -58,10 +58,11 @@ bool picture_fits(const struct run *run) {
 }
 
 bool picture_refuse(struct run *run) {
-    return failure_set(run->failure, FAILURE_DATA,
-                       "--plot draws the regions of a model with one real input of 2 columns and an output with a "
-                       "number for each class of one target, and the loss of a training; %s has none of these to draw",
-                       run->model->path);
+    return failure_set(
+        run->failure, FAILURE_DATA,
+        "--plot draws the regions of a model with one real input of 2 columns and an output with a "
+        "number for each class of one target, and the loss of a training; %s has none of these to draw",
+        run->model->path);
 }
 
 /* ---- predictions ---- */
@@ -106,7 +107,8 @@ static bool predict_points(void *context, size_t count, const double (*xy)[2], d
 }
 
 /* Every row of the output at the points adds up to 1. */
-static bool are_probabilities(struct picture *picture, size_t count, const double (*xy)[2], struct arena *arena) {
+static bool are_probabilities(struct picture *picture, size_t count, const double (*xy)[2],
+                              struct arena *arena) {
     double *values = arena_array(arena, double, count *(size_t)picture->classes);
     predict_points(picture, count, xy, values);
     for (size_t row = 0; row < count; row++) {
@@ -156,16 +158,17 @@ static struct plot_regions regions_of(struct run *run, struct picture *picture) 
     }
     picture->predictor = predictor_new(run, picture->output, 1, CHUNK_ROWS);
     picture->logits = !are_probabilities(picture, count, (const double(*)[2])xy, run->arena);
-    return (struct plot_regions){.title = text_format(run->arena, "%s: %s", run->model->name, picture->output->name),
-                                 .x_name = text_format(run->arena, "%s[0]", picture->input->name),
-                                 .y_name = text_format(run->arena, "%s[1]", picture->input->name),
-                                 .classes = (size_t)picture->classes,
-                                 .names = class_names(picture, rows),
-                                 .count = count,
-                                 .xy = (const double(*)[2])xy,
-                                 .labels = labels,
-                                 .predict = predict_points,
-                                 .context = picture};
+    return (struct plot_regions){
+        .title = text_format(run->arena, "%s: %s", run->model->name, picture->output->name),
+        .x_name = text_format(run->arena, "%s[0]", picture->input->name),
+        .y_name = text_format(run->arena, "%s[1]", picture->input->name),
+        .classes = (size_t)picture->classes,
+        .names = class_names(picture, rows),
+        .count = count,
+        .xy = (const double(*)[2])xy,
+        .labels = labels,
+        .predict = predict_points,
+        .context = picture};
 }
 
 bool picture_write(struct run *run, const struct train_outcome *outcome, const char *path) {

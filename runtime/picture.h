@@ -10,8 +10,8 @@ bool picture_fits(const struct run *run);
 /* Why not, as a failure. */
 bool picture_refuse(struct run *run);
 
-/* Writes the SVG file `path`, with the regions where they fit and the curve of outcome's losses where there are
- * any, and prints the rough picture for the terminal to standard output. */
+/* Writes the SVG file `path`, with the regions where they fit and the curve of outcome's losses where there
+ * are any, and prints the rough picture for the terminal to standard output. */
 bool picture_write(struct run *run, const struct train_outcome *outcome, const char *path);
 
 #endif

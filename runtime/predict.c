@@ -144,13 +144,14 @@ static bool fail_cells(const struct predictor *predictor, const struct csv *csv)
     struct run *run = predictor->run;
     struct rows_layout all = rows_plan(run, true, (int64_t)csv->columns);
     bool targets = all.cells == (int64_t)csv->columns;
-    return failure_set(run->failure, FAILURE_DATA, "%s: found %zu column%s, expected %lld: the model's inputs%s",
-                       csv->name, csv->columns, csv->columns == 1 ? "" : "s", (long long)predictor->layout.cells,
+    return failure_set(run->failure, FAILURE_DATA,
+                       "%s: found %zu column%s, expected %lld: the model's inputs%s", csv->name, csv->columns,
+                       csv->columns == 1 ? "" : "s", (long long)predictor->layout.cells,
                        targets ? "; the targets are there as well: cut them off" : "");
 }
 
-/* Whether more input is known to be there, so that it is worth while to wait for a full chunk. What the C library
- * has read already does not show here: then chunks are short, and the next one begins with it. */
+/* Whether more input is known to be there, so that it is worth while to wait for a full chunk. What the C
+ * library has read already does not show here: then chunks are short, and the next one begins with it. */
 static bool more_waits(bool standard_input) {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     return !standard_input || poll(&input, 1, 0) != 0;
@@ -182,7 +183,8 @@ static bool predict_rows(struct predictor *predictor, struct csv *csv, bool stan
 }
 
 bool predict_file(struct run *run, const char *path, FILE *out) {
-    struct predictor *predictor = predictor_new(run, run->model->outputs, run->model->output_count, CHUNK_ROWS);
+    struct predictor *predictor =
+        predictor_new(run, run->model->outputs, run->model->output_count, CHUNK_ROWS);
     struct csv csv = {0};
     if (predictor->layout.cells == 0) {
         print_header(predictor, out);

@@ -17,10 +17,11 @@ void predictor_run(struct predictor *predictor, int64_t rows);
 /* The values of output `index`: rows x inner, of its element type. */
 const void *predictor_values(const struct predictor *predictor, int index);
 
-/* Reads rows of inputs as CSV from `path` ("-": standard input) and prints a header and a CSV row of all outputs for
- * each, in memory that does not grow with the number of rows, and without waiting for rows that have not arrived.  Only
- * a model whose outputs mix rows, by a mean over the batch, has to see all of them first.  A model without inputs gives one
- * row, and reads nothing.  false after a failure in run->failure; whether `out` took it all is the caller's to ask. */
+/* Reads rows of inputs as CSV from `path` ("-": standard input) and prints a header and a CSV row of all
+ * outputs for each, in memory that does not grow with the number of rows, and without waiting for rows that
+ * have not arrived.  Only a model whose outputs mix rows, by a mean over the batch, has to see all of them
+ * first.  A model without inputs gives one row, and reads nothing.  false after a failure in run->failure;
+ * whether `out` took it all is the caller's to ask. */
 bool predict_file(struct run *run, const char *path, FILE *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* A layout says which cells fill which column; a spiral and a file then differ only in where cells come from. */
+/* A layout says which cells fill which column; a spiral and a file then differ only in where cells come from.
+ */
 #include "rows.h"
 #include "kernels/random.h"
 #include "run.h"
@@ -7,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Data set k draws from stream DATA_STREAM + k: weights and dropout use those below, shuffles the one at 2^31. */
+/* Data set k draws from stream DATA_STREAM + k: weights and dropout use those below, shuffles the one at
+ * 2^31. */
 #define DATA_STREAM UINT32_C(0x40000000)
 
 /* Orders of rows are of 32 bits. */
@@ -32,8 +34,8 @@ struct rows_layout rows_plan(struct run *run, bool targets, int64_t cells) {
         if (model->columns[i].is_target)
             add_slot(&layout, &model->columns[i]);
     struct rows_slot *last = layout.count ? &layout.slots[layout.count - 1] : NULL;
-    if (last && last->column->is_target && last->inner > 1 && last->column->node->type.element != ELEMENT_INT &&
-        cells == layout.cells - last->inner + 1) {
+    if (last && last->column->is_target && last->inner > 1 &&
+        last->column->node->type.element != ELEMENT_INT && cells == layout.cells - last->inner + 1) {
         layout.cells = cells;
         last->cells = 1;
         last->one_hot = true;
@@ -46,8 +48,8 @@ static const char *layout_text(struct run *run, const struct rows_layout *layout
     struct text text = {.arena = run->arena};
     for (int i = 0; i < layout->count; i++) {
         const struct column *column = layout->slots[i].column;
-        text_print(&text, "%s%s takes %lld (%s)", i ? ", " : "", column->name, (long long)layout->slots[i].cells,
-                   run_place(run, column->span, column->span));
+        text_print(&text, "%s%s takes %lld (%s)", i ? ", " : "", column->name,
+                   (long long)layout->slots[i].cells, run_place(run, column->span, column->span));
     }
     return text_string(&text);
 }
@@ -60,11 +62,12 @@ static bool fail_count(struct run *run, const struct rows_layout *layout, const 
 
 /* ---- one row ---- */
 
-static bool fail_cell(struct run *run, const struct rows_slot *slot, int64_t cell, const struct rows_place *place,
-                      const char *found, const char *expected) {
+static bool fail_cell(struct run *run, const struct rows_slot *slot, int64_t cell,
+                      const struct rows_place *place, const char *found, const char *expected) {
     const struct column *column = slot->column;
-    return failure_set(run->failure, FAILURE_DATA, "%s:%zu:%lld: found %s; the %s '%s' (%s) holds %s", place->name,
-                       place->line, (long long)cell + 1, found, column->is_target ? "target" : "input", column->name,
+    return failure_set(run->failure, FAILURE_DATA, "%s:%zu:%lld: found %s; the %s '%s' (%s) holds %s",
+                       place->name, place->line, (long long)cell + 1, found,
+                       column->is_target ? "target" : "input", column->name,
                        run_place(run, column->span, column->span), expected);
 }
 
@@ -78,13 +81,13 @@ static const char *cell_text(struct run *run, const struct rows_place *place, in
     return text_number(run->arena, value, false);
 }
 
-static bool store_class(struct run *run, const struct rows_slot *slot, int64_t cell, double value, int64_t classes,
-                        const struct rows_place *place) {
+static bool store_class(struct run *run, const struct rows_slot *slot, int64_t cell, double value,
+                        int64_t classes, const struct rows_place *place) {
     if (value >= 0 && value < (double)classes && value == floor(value))
         return true;
-    const char *expected = classes == 1 ? "class 0 only"
-                                        : text_format(run->arena, "classes 0 to %lld, or as many names",
-                                                      (long long)classes - 1);
+    const char *expected =
+        classes == 1 ? "class 0 only"
+                     : text_format(run->arena, "classes 0 to %lld, or as many names", (long long)classes - 1);
     return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), expected);
 }
 
@@ -94,8 +97,7 @@ static bool store_number(struct run *run, const struct rows_slot *slot, int64_t 
     switch (slot->column->node->type.element) {
     case ELEMENT_F64:
         ((double *)to)[index] = value;
-        return !named ||
-               fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), "numbers");
+        return !named || fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), "numbers");
     case ELEMENT_F32:
         ((float *)to)[index] = (float)value;
         if (named || !isfinite(((float *)to)[index]))
@@ -109,7 +111,8 @@ static bool store_number(struct run *run, const struct rows_slot *slot, int64_t 
         if (!store_class(run, slot, cell, value, slot->column->classes, place))
             return false;
     } else if (named || !(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
-        return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), "whole numbers of 32 bits");
+        return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
+                         "whole numbers of 32 bits");
     ((int32_t *)to)[index] = (int32_t)value;
     return true;
 }
@@ -129,8 +132,8 @@ static bool store_one_hot(struct run *run, const struct rows_slot *slot, int64_t
     return true;
 }
 
-bool rows_store(struct run *run, const struct rows_layout *layout, const double *cells, const struct rows *rows,
-                int64_t row, const struct rows_place *place) {
+bool rows_store(struct run *run, const struct rows_layout *layout, const double *cells,
+                const struct rows *rows, int64_t row, const struct rows_place *place) {
     int64_t cell = 0;
     for (int i = 0; i < layout->count; i++) {
         const struct rows_slot *slot = &layout->slots[i];
@@ -159,8 +162,8 @@ void rows_reserve(struct run *run, const struct rows_layout *layout, struct rows
 
 /* ---- spirals ---- */
 
-/* In numpy mode the rows for training come first from the one stream; other data has a stream of its own, so that
- * adding it does not disturb a replay. */
+/* In numpy mode the rows for training come first from the one stream; other data has a stream of its own, so
+ * that adding it does not disturb a replay. */
 static void draw_spiral(struct run *run, const struct data *data, int index, double *cells) {
     uint64_t classes = (uint64_t)data->classes, points = (uint64_t)data->points;
     if (!run->numpy) {
@@ -181,10 +184,11 @@ static bool make_spiral(struct run *run, const struct data *data, int index, str
     struct rows_layout layout = rows_plan(run, true, CELLS);
     struct rows_place place = {.name = data->name};
     if (layout.cells != CELLS || layout.slots[0].cells == CELLS)
-        return fail_count(run, &layout, text_format(run->arena, "data %s: a spiral row is x, y and a class", data->name),
+        return fail_count(run, &layout,
+                          text_format(run->arena, "data %s: a spiral row is x, y and a class", data->name),
                           CELLS);
     rows->count = data->classes * data->points;
-    double *cells = arena_array(run->arena, double, (size_t)rows->count * CELLS);
+    double *cells = arena_array(run->arena, double, (size_t)rows->count *CELLS);
     draw_spiral(run, data, index, cells);
     rows_reserve(run, &layout, rows, 0, rows->count);
     for (int64_t row = 0; row < rows->count; row++) {

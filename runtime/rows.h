@@ -1,9 +1,9 @@
 /* Rows for a model: made or read as its `data` statements say, and laid out column by column.
  *
- * A row of data is a line of cells.  They fill the model's columns in the order of its inputs, then of its targets;
- * a column takes as many cells as one row of it has elements.  Two rules bend that for classes: a class may be
- * a name in a file, and where one cell is left for a real target of several elements, that cell is a class and the
- * target is 1 there and 0 elsewhere.
+ * A row of data is a line of cells.  They fill the model's columns in the order of its inputs, then of its
+ * targets; a column takes as many cells as one row of it has elements.  Two rules bend that for classes: a
+ * class may be a name in a file, and where one cell is left for a real target of several elements, that cell
+ * is a class and the target is 1 there and 0 elsewhere.
  */
 #ifndef NN_ROWS_H
 #define NN_ROWS_H
@@ -29,7 +29,8 @@ struct rows_layout {
 
 struct rows {
     int64_t count;
-    void **columns; /* by input index: count x inner, row-major, of the column's element type; NULL: not filled */
+    void **columns;    /* by input index: count x inner, row-major, of the column's element type; NULL: not
+                          filled */
     struct table like; /* of a file: its columns' class names, and no values */
 };
 
@@ -40,25 +41,25 @@ struct rows_place {
     const struct csv *csv; /* NULL: not from a file */
 };
 
-/* The cells that fill the model's inputs, and with `targets` its targets; `cells` is how many a row has, which decides
- * whether the last target is one-hot (0: as many as the inputs take). */
+/* The cells that fill the model's inputs, and with `targets` its targets; `cells` is how many a row has,
+ * which decides whether the last target is one-hot (0: as many as the inputs take). */
 struct rows_layout rows_plan(struct run *run, bool targets, int64_t cells);
 
 /* Room for `capacity` rows in the columns of the layout, which keep their first `count` rows. */
 void rows_reserve(struct run *run, const struct rows_layout *layout, struct rows *rows, int64_t count,
                   int64_t capacity);
 
-/* Puts the cells of one row into row `row` of the columns.  FAILURE_DATA for a class out of range, a number that the
- * column cannot hold, or a name where a number is expected. */
-bool rows_store(struct run *run, const struct rows_layout *layout, const double *cells, const struct rows *rows,
-                int64_t row, const struct rows_place *place);
+/* Puts the cells of one row into row `row` of the columns.  FAILURE_DATA for a class out of range, a number
+ * that the column cannot hold, or a name where a number is expected. */
+bool rows_store(struct run *run, const struct rows_layout *layout, const double *cells,
+                const struct rows *rows, int64_t row, const struct rows_place *place);
 
-/* Makes or reads the rows of model->data[index]; files are named relative to the model's.  Random rows are drawn
- * as docs/language.md says under "Seeds".  FAILURE_DATA when they do not fit the model. */
+/* Makes or reads the rows of model->data[index]; files are named relative to the model's.  Random rows are
+ * drawn as docs/language.md says under "Seeds".  FAILURE_DATA when they do not fit the model. */
 bool rows_make(struct run *run, int index, struct rows *rows);
 
-/* The same outside a run: the rows of a file that the model names as data `name`.  `like`, unless NULL, is that of the
- * rows for training, whose class names count.  Data that is no file gives no rows. */
+/* The same outside a run: the rows of a file that the model names as data `name`.  `like`, unless NULL, is
+ * that of the rows for training, whose class names count.  Data that is no file gives no rows. */
 bool rows_read(const struct model *model, const char *name, const struct table *like, struct arena *arena,
                struct rows *rows, struct failure *failure);
 

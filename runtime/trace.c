@@ -35,8 +35,8 @@ bool trace_parse(struct arena *arena, const char *text, struct trace *trace, str
         at++;
         if (!parse_range(&at, &range) || (*at && *at != ','))
             return failure_set(failure, FAILURE_USAGE,
-                               "--trace %s: expected updates such as %s@1,10,100 or %s@1-5, counted from 1", text,
-                               trace->name, trace->name);
+                               "--trace %s: expected updates such as %s@1,10,100 or %s@1-5, counted from 1",
+                               text, trace->name, trace->name);
         arena_reserve(arena, trace->ranges, trace->range_count, capacity);
         trace->ranges[trace->range_count++] = range;
         at = *at ? at : NULL;
@@ -60,7 +60,8 @@ bool trace_find(struct run *run, struct trace *trace) {
     }
     const char *nearest = text_nearest(trace->name, names, (size_t)count);
     return failure_set(run->failure, FAILURE_USAGE, "--trace %s: the model has no value of this name%s%s%s",
-                       trace->name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+                       trace->name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                       nearest ? "'?" : "");
 }
 
 bool trace_wants(const struct trace *trace, int64_t update) {
@@ -87,7 +88,7 @@ void trace_number(enum element element, const void *values, int64_t index, FILE 
 void trace_print(const struct run *run, const struct trace *trace, int64_t update, int64_t rows, FILE *out) {
     const struct type *type = &trace->node->type;
     struct shape shape = type->shape;
-    bool weight = trace->node->operator == OPERATOR_weight;
+    bool weight = trace->node->operator== OPERATOR_weight;
     const void *values = weight ? run->weights.values[trace->node->attributes.index] : trace->values;
     int batch_axis = shape_batch_axis(&shape);
     int64_t count = shape_inner_size(&shape) * (batch_axis >= 0 ? rows : 1);

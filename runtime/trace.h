@@ -1,7 +1,7 @@
 /* Values of the model as training computes them: --trace NAME[@UPDATES].
  *
- * A traced value is a root of the training plan, so the planner keeps its memory from being used again.  It is printed as
- * it was when the update was computed; a weight as it was before.
+ * A traced value is a root of the training plan, so the planner keeps its memory from being used again.  It
+ * is printed as it was when the update was computed; a weight as it was before.
  */
 #ifndef NN_TRACE_H
 #define NN_TRACE_H

@@ -1,7 +1,8 @@
 /* An epoch draws an order of the rows and walks through it batch by batch.
  *
- * Everything that a replay needs is kept at the start of each epoch: when a number goes to infinity, the epoch is
- * run again up to that update, which is then searched value by value.  So the fast path looks at the loss only.
+ * Everything that a replay needs is kept at the start of each epoch: when a number goes to infinity, the
+ * epoch is run again up to that update, which is then searched value by value.  So the fast path looks at the
+ * loss only.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "train.h"
@@ -103,7 +104,8 @@ static struct batch batch_at(struct trainer *trainer, int64_t update_of_epoch, i
     struct run *run = trainer->run;
     int64_t from = update_of_epoch * trainer->batch;
     run_columns(run->model, &run->train, trainer->shuffled ? 0 : from, trainer->columns);
-    return (struct batch){.rows = trainer->rows - from < trainer->batch ? trainer->rows - from : trainer->batch,
+    return (struct batch){.rows =
+                              trainer->rows - from < trainer->batch ? trainer->rows - from : trainer->batch,
                           .columns = trainer->columns,
                           .order = trainer->shuffled ? trainer->order + from : NULL,
                           .results = trainer->results,
@@ -116,7 +118,7 @@ static void print_traces(struct trainer *trainer, int64_t update, int64_t rows, 
     const struct train_settings *settings = trainer->settings;
     for (int i = 0; i < settings->trace_count; i++) {
         const struct trace *trace = &settings->traces[i];
-        if ((trace->node->operator == OPERATOR_weight) != weights || !trace_wants(trace, update))
+        if ((trace->node->operator== OPERATOR_weight) != weights || !trace_wants(trace, update))
             continue;
         meter_clear(&trainer->meter);
         trace_print(trainer->run, trace, update, rows, settings->out);
@@ -135,8 +137,10 @@ static double run_update(struct trainer *trainer, int64_t update_of_epoch, int64
 
 /* ---- going to infinity ---- */
 
-/* Runs the epoch again from its update `from` and searches update `wrong`; `update` is the number of the latter. */
-static void find_nonfinite(struct trainer *trainer, int64_t epoch, int64_t from, int64_t wrong, int64_t update) {
+/* Runs the epoch again from its update `from` and searches update `wrong`; `update` is the number of the
+ * latter. */
+static void find_nonfinite(struct trainer *trainer, int64_t epoch, int64_t from, int64_t wrong,
+                           int64_t update) {
     struct run *run = trainer->run;
     weights_copy(run, trainer->epoch_weights, run->weights.values);
     for (int64_t u = from; u < wrong; u++) {
@@ -184,7 +188,8 @@ static void end_epoch(struct trainer *trainer, int64_t epoch, double loss) {
     fprintf(out, "epoch %lld  %s %.6g\n", (long long)epoch + 1, trainer->run->model->loss.name, loss);
 }
 
-/* From its update `from`, 0 but where an earlier training was interrupted.  false when numbers went to infinity. */
+/* From its update `from`, 0 but where an earlier training was interrupted.  false when numbers went to
+ * infinity. */
 static bool run_epoch(struct trainer *trainer, int64_t epoch, int64_t from) {
     struct progress *progress = &trainer->run->weights.progress;
     double sum = 0, rows = 0;
@@ -243,7 +248,7 @@ static void make_interpreter(struct trainer *trainer) {
     for (int i = 0; i < model->update_count; i++)
         roots[count++] = model->updates[i];
     for (int i = 0; i < settings->trace_count; i++) {
-        if (settings->traces[i].node->operator == OPERATOR_weight)
+        if (settings->traces[i].node->operator== OPERATOR_weight)
             continue; /* read where they lie */
         trace_reserve(run, &settings->traces[i], trainer->batch);
         trainer->results[count] = settings->traces[i].values;
@@ -253,7 +258,8 @@ static void make_interpreter(struct trainer *trainer) {
                                            run->weights.values, run->arena);
 }
 
-/* A training that was interrupted is brought to its end; any other is followed by as many epochs as the file says. */
+/* A training that was interrupted is brought to its end; any other is followed by as many epochs as the file
+ * says. */
 static void set_goal(struct trainer *trainer) {
     struct progress *progress = &trainer->run->weights.progress;
     if (progress->epoch_updates >= trainer->updates) { /* the file was written with smaller batches */
@@ -273,7 +279,8 @@ static bool open_log(struct trainer *trainer) {
         return true;
     trainer->log = fopen(path, "w");
     if (!trainer->log)
-        return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s", path, strerror(errno));
+        return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s", path,
+                           strerror(errno));
     fputs("epoch,updates,loss\n", trainer->log);
     return true;
 }
@@ -284,8 +291,8 @@ static bool close_log(struct trainer *trainer) {
     bool written = !ferror(trainer->log);
     if (fclose(trainer->log) == 0 && written)
         return true;
-    return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s", trainer->settings->log,
-                       strerror(errno));
+    return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s",
+                       trainer->settings->log, strerror(errno));
 }
 
 bool train_run(struct run *run, const struct train_settings *settings, struct train_outcome *outcome) {

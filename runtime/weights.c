@@ -55,8 +55,7 @@ static void run_initial(struct run *run) {
     if (count == 0)
         return;
     const struct plan *plan = plan_make(&model->graph, roots, count, run->arena);
-    struct interpreter *interpreter =
-        interpreter_new(plan, run->kernels, run->weights.values, run->arena);
+    struct interpreter *interpreter = interpreter_new(plan, run->kernels, run->weights.values, run->arena);
     struct batch batch = {.rows = 1, .results = results, .seed = run->seed, .numpy = run->numpy};
     interpreter_run(interpreter, &batch);
 }
@@ -64,8 +63,8 @@ static void run_initial(struct run *run) {
 /* ---- from a file of the model ---- */
 
 static bool fail_weight(struct run *run, const struct weight *weight, const char *path, const char *found) {
-    return failure_set(run->failure, FAILURE_DATA, "%s: found %s; weight '%s' (%s) is %s", path, found, weight->name,
-                       run_place(run, weight->node->origin, weight->file_span),
+    return failure_set(run->failure, FAILURE_DATA, "%s: found %s; weight '%s' (%s) is %s", path, found,
+                       weight->name, run_place(run, weight->node->origin, weight->file_span),
                        type_text(run->arena, &weight->node->type, NULL));
 }
 
@@ -131,7 +130,8 @@ static bool read_weight(struct run *run, int index) {
     return true;
 }
 
-const double *weights_file_values(const struct model *model, int index, struct arena *arena, struct failure *failure) {
+const double *weights_file_values(const struct model *model, int index, struct arena *arena,
+                                  struct failure *failure) {
     struct run run = {.arena = arena, .model = model, .failure = failure};
     double *values = NULL;
     return read_values(&run, index, &values) ? values : NULL;
@@ -152,7 +152,8 @@ bool weights_start(struct run *run, bool loading) {
 static struct safetensor tensor_of(const struct run *run, int index) {
     const struct weight *weight = &run->model->weights[index];
     const struct type *type = &weight->node->type;
-    struct safetensor tensor = {.name = weight->name, .rank = type->shape.rank, .data = run->weights.values[index]};
+    struct safetensor tensor = {
+        .name = weight->name, .rank = type->shape.rank, .data = run->weights.values[index]};
     tensor.element = type->element == ELEMENT_F32   ? SAFETENSORS_F32
                      : type->element == ELEMENT_F64 ? SAFETENSORS_F64
                                                     : SAFETENSORS_I32;
@@ -202,8 +203,8 @@ static bool load_progress(struct run *run, const struct safetensors *file, const
             continue; /* weights from elsewhere */
         long long read = strtoll(text, &end, 10);
         if (end == text || *end || read < 0 || read > (long long)1 << 53)
-            return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is '%.40s', expected a number of %s", path,
-                               progress_keys[i].key, text, progress_keys[i].key);
+            return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is '%.40s', expected a number of %s",
+                               path, progress_keys[i].key, text, progress_keys[i].key);
         int64_t number = read;
         memcpy((char *)&run->weights.progress + progress_keys[i].offset, &number, sizeof number);
     }
@@ -225,19 +226,20 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
     struct safetensor wanted = tensor_of(run, index), *found = safetensors_find(file, weight->name);
     char wanted_type[SAFETENSORS_TYPE_SIZE], found_type[SAFETENSORS_TYPE_SIZE];
     if (!found && weight->is_state) {
-        diagnostic_warning(run->sink, (struct span){0}, "%s has no '%s': this state of the solver starts afresh", path,
-                           weight->name);
+        diagnostic_warning(run->sink, (struct span){0},
+                           "%s has no '%s': this state of the solver starts afresh", path, weight->name);
         return true;
     }
     if (!found)
-        return failure_set(run->failure, FAILURE_DATA, "%s: there is no tensor '%s', a weight of the model (%s)", path,
-                           weight->name, run_place(run, weight->node->origin, weight->span));
+        return failure_set(run->failure, FAILURE_DATA,
+                           "%s: there is no tensor '%s', a weight of the model (%s)", path, weight->name,
+                           run_place(run, weight->node->origin, weight->span));
     bool same = found->rank == wanted.rank &&
                 memcmp(found->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) == 0;
     bool widened = found->element == SAFETENSORS_F32 && wanted.element == SAFETENSORS_F64;
     if (!same || (found->element != wanted.element && !widened))
-        return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is %s in the file and %s in the model%s", path,
-                           weight->name, safetensors_type(found, found_type),
+        return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is %s in the file and %s in the model%s",
+                           path, weight->name, safetensors_type(found, found_type),
                            safetensors_type(&wanted, wanted_type),
                            same ? ": converting would lose bits" : "");
     load_values(run, index, found);

@@ -5,6 +5,7 @@
 #include "graph/graph.h"
 #include "support/failure.h"
 
+struct model;
 struct run;
 
 /* How far training has come; kept in files, so that it can go on exactly where it stopped. */
@@ -21,14 +22,14 @@ struct weights {
     bool loaded;
 };
 
-/* Makes the weights' memory and their first values, by running the nodes `initial` as a plan.  In numpy mode they
- * are drawn from the run's stream.  Files that the model names are read unless `loading`: then all values are
- * going to be replaced.  FAILURE_DATA for a file that does not hold such a weight. */
+/* Makes the weights' memory and their first values, by running the nodes `initial` as a plan.  In numpy mode
+ * they are drawn from the run's stream.  Files that the model names are read unless `loading`: then all
+ * values are going to be replaced.  FAILURE_DATA for a file that does not hold such a weight. */
 bool weights_start(struct run *run, bool loading);
 
 /* The values of weight `index`, which the model names a file for, outside a run; NULL after a failure. */
-struct model;
-const double *weights_file_values(const struct model *model, int index, struct arena *arena, struct failure *failure);
+const double *weights_file_values(const struct model *model, int index, struct arena *arena,
+                                  struct failure *failure);
 
 /* Bytes of weight `index`. */
 size_t weights_size(const struct run *run, int index);
@@ -40,9 +41,9 @@ int weights_find_nonfinite(const struct run *run);
 
 /* Writes all weights and solver states as safetensors, whole or not at all, with the progress as metadata. */
 bool weights_save(struct run *run, const char *path);
-/* Reads them back.  FAILURE_DATA for a weight that is missing, of another shape, or of an element type that would lose
- * bits.  Solver states that are missing keep their first values; they and tensors that the model does not have
- * are warnings in the run's sink. */
+/* Reads them back.  FAILURE_DATA for a weight that is missing, of another shape, or of an element type that
+ * would lose bits.  Solver states that are missing keep their first values; they and tensors that the model
+ * does not have are warnings in the run's sink. */
 bool weights_load(struct run *run, const char *path);
 
 #endif

@@ -1,0 +1,172 @@
+/* One row of a table for each option. */
+#include "options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char options_help[] =
+    "usage: nnrun MODEL.nn [options]\n"
+    "\n"
+    "Trains a model, and answers with it.  Without an option it says what the model is.\n"
+    "\n"
+    "  --train              train as the file's train { ... } says\n"
+    "  --evaluate           the loss and the metrics on the file's data\n"
+    "  --predict [FILE]     outputs for rows of inputs: CSV in (FILE or standard input), CSV out\n"
+    "  --save FILE          write the weights as safetensors\n"
+    "  --load FILE          start from such a file; with --train, training goes on from there\n"
+    "  --plot FILE.svg      draw what was learned, and the loss\n"
+    "\n"
+    "  -D NAME=VALUE        give a param of the file another value\n"
+    "  --seed N             in place of the file's seed\n"
+    "  --fma                use fused multiply-add: faster, and other last bits\n"
+    "\n"
+    "  --explain            what would be computed: sizes, rates, loops and memory\n"
+    "  --trace NAME[@LIST]  print a value as updates compute it, as in --trace h@1,10,50-60\n"
+    "  --log FILE           write every epoch's loss as CSV\n"
+    "  --quiet              no progress\n"
+    "  --json               errors and warnings as JSON, on standard error\n"
+    "  --version            the version, and what it computes with\n"
+    "  --help               this text\n"
+    "\n"
+    "Exit status: 0 done, 1 the model or its data is wrong, 2 wrong usage, 3 the machine failed.\n"
+    "\n"
+    "  nnrun models/twolayer.nn --train --save twolayer.safetensors\n"
+    "  echo 0.3,-0.2 | nnrun models/twolayer.nn --load twolayer.safetensors --predict\n";
+
+enum value { VALUE_NONE, VALUE_NEEDED, VALUE_OPTIONAL };
+
+/* What an option does with its value; an offset of struct options, or a function. */
+struct option {
+    const char *name;
+    enum value value;
+    size_t offset; /* of a bool where there is no value, else of a text */
+    bool (*read)(struct options *options, const char *value, struct arena *arena, struct failure *failure);
+};
+
+static bool read_seed(struct options *options, const char *value, struct arena *arena,
+                      struct failure *failure) {
+    char *end;
+    (void)arena;
+    unsigned long long seed = strtoull(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || seed > UINT32_MAX)
+        return failure_set(failure, FAILURE_USAGE, "--seed %s: expected a whole number from 0 to 4294967295",
+                           value);
+    options->seed = seed;
+    options->seed_given = true;
+    return true;
+}
+
+static bool read_definition(struct options *options, const char *value, struct arena *arena,
+                            struct failure *failure) {
+    const char *equals = strchr(value, '=');
+    if (!equals || equals == value)
+        return failure_set(failure, FAILURE_USAGE, "-D %s: expected NAME=VALUE", value);
+    arena_reserve(arena, options->definitions, options->definition_count, options->definition_capacity);
+    options->definitions[options->definition_count++] =
+        (struct definition){.name = arena_copy(arena, value, (size_t)(equals - value)), .value = equals + 1};
+    return true;
+}
+
+static bool read_trace(struct options *options, const char *value, struct arena *arena,
+                       struct failure *failure) {
+    arena_reserve(arena, options->traces, options->trace_count, options->trace_capacity);
+    return trace_parse(arena, value, &options->traces[options->trace_count++], failure);
+}
+
+#define AT(field) offsetof(struct options, field), NULL
+static const struct option option_table[] = {
+    {"--train", VALUE_NONE, AT(train)},       {"--evaluate", VALUE_NONE, AT(evaluate)},
+    {"--explain", VALUE_NONE, AT(explain)},   {"--fma", VALUE_NONE, AT(fused)},
+    {"--quiet", VALUE_NONE, AT(quiet)},       {"--json", VALUE_NONE, AT(json)},
+    {"--version", VALUE_NONE, AT(version)},   {"--help", VALUE_NONE, AT(help)},
+    {"--save", VALUE_NEEDED, AT(save)},       {"--load", VALUE_NEEDED, AT(load)},
+    {"--plot", VALUE_NEEDED, AT(plot)},       {"--log", VALUE_NEEDED, AT(log)},
+    {"-D", VALUE_NEEDED, 0, read_definition}, {"--seed", VALUE_NEEDED, 0, read_seed},
+    {"--trace", VALUE_NEEDED, 0, read_trace}, {"--predict", VALUE_OPTIONAL, AT(predict)},
+};
+#undef AT
+
+enum { OPTIONS = sizeof option_table / sizeof *option_table };
+
+/* The option at the start of the argument, and in *value what stands behind it in the same argument, or NULL.
+ */
+static const struct option *find_option(const char *argument, const char **value) {
+    for (int i = 0; i < OPTIONS; i++) {
+        const struct option *option = &option_table[i];
+        size_t length = strlen(option->name);
+        if (strncmp(argument, option->name, length) != 0)
+            continue;
+        bool joined = argument[1] == '-' ? argument[length] == '=' : argument[length] != '\0';
+        *value = joined ? argument + length + (argument[1] == '-') : NULL;
+        if (joined || argument[length] == '\0')
+            return option;
+    }
+    return NULL;
+}
+
+static bool fail_unknown(const char *argument, struct failure *failure) {
+    const char *names[OPTIONS];
+    for (int i = 0; i < OPTIONS; i++)
+        names[i] = option_table[i].name;
+    const char *nearest = text_nearest(argument, names, OPTIONS);
+    return failure_set(failure, FAILURE_USAGE, "unknown option '%s'%s%s%s", argument,
+                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+/* --predict takes the next argument where it can be a file: not an option, and not the model still to come.
+ */
+static bool takes_next(const struct options *options, const struct option *option, const char *next) {
+    if (option->value == VALUE_NEEDED)
+        return true;
+    return next && options->model && (next[0] != '-' || next[1] == '\0');
+}
+
+static bool apply(struct options *options, const struct option *option, const char *value,
+                  struct arena *arena, struct failure *failure) {
+    if (option->read)
+        return option->read(options, value, arena, failure);
+    char *field = (char *)options + option->offset;
+    if (option->value == VALUE_NONE)
+        *(bool *)field = true;
+    else
+        *(const char **)(void *)field = value ? value : "-";
+    return true;
+}
+
+static bool check_sense(const struct options *options, struct failure *failure) {
+    if (options->help || options->version)
+        return true;
+    if (!options->model)
+        return failure_set(failure, FAILURE_USAGE, "which model?  nnrun MODEL.nn --train");
+    if (options->trace_count && !options->train)
+        return failure_set(failure, FAILURE_USAGE, "--trace shows what updates compute: it needs --train");
+    if (options->log && !options->train)
+        return failure_set(failure, FAILURE_USAGE, "--log writes down a training: it needs --train");
+    return true;
+}
+
+bool options_parse(int count, char **arguments, struct arena *arena, struct options *options,
+                   struct failure *failure) {
+    *options = (struct options){0};
+    for (int i = 1; i < count; i++) {
+        const char *argument = arguments[i], *value = NULL;
+        if (argument[0] != '-' || argument[1] == '\0') {
+            if (options->model)
+                return failure_set(failure, FAILURE_USAGE, "a second model, '%s': one at a time", argument);
+            options->model = argument;
+            continue;
+        }
+        const struct option *option = find_option(argument, &value);
+        if (!option)
+            return fail_unknown(argument, failure);
+        if (value && option->value == VALUE_NONE)
+            return failure_set(failure, FAILURE_USAGE, "%s takes no value", option->name);
+        if (!value && option->value != VALUE_NONE && takes_next(options, option, arguments[i + 1]))
+            value = arguments[++i];
+        if (!value && option->value == VALUE_NEEDED)
+            return failure_set(failure, FAILURE_USAGE, "%s needs a value", option->name);
+        if (!apply(options, option, value, arena, failure))
+            return false;
+    }
+    return check_sense(options, failure);
+}
