@@ -154,6 +154,9 @@ static int operands_of(const struct node *node, struct access *accesses) {
         accesses[0] = matmul.a;
         accesses[1] = matmul.b;
         accesses[2] = matmul.c;
+        /* a result reads a whole row of a and a whole column of b */
+        accesses[0].identity = matmul.a.identity && matmul.k == 1 && matmul.n == 1;
+        accesses[1].identity = matmul.b.identity && matmul.k == 1 && matmul.m == 1;
         return node->input_count;
     }
     if (is_fold(node)) {
@@ -566,12 +569,13 @@ static void find_wanted(struct planner *planner) {
             planner->wanted[planner->graph->nodes[id]->inputs[k]->id] = true;
 }
 
-/* A root that is a leaf, or a view of one, becomes a copy: then every root is computed in some nest. */
+/* A root that is a leaf, a view of one, or one value for all rows becomes a copy: then every root is computed in
+ * some nest, and those with rows in a nest of rows. */
 static void make_roots_stored(struct plan *plan) {
     for (int i = 0; i < plan->root_count; i++) {
         struct shape shape = plan->roots[i]->type.shape;
         struct node *source = access_of(plan->roots[i], &shape).source;
-        if (!is_computed(source))
+        if (!is_computed(source) || has_rows(plan->roots[i]) != has_rows(source))
             plan->roots[i] = graph_unary(&plan->graph, OPERATOR_copy, plan->roots[i]);
     }
 }
