@@ -31,6 +31,10 @@ static void print_time(double left) {
         fprintf(stderr, "%lld:%02lld left", whole / 60, whole % 60);
 }
 
+static void print_rate(double rate) {
+    fprintf(stderr, rate >= 100 ? ", %.0f updates/s" : ", %.3g updates/s", rate);
+}
+
 void meter_tick(struct meter *meter, int64_t epoch, int64_t epochs, int64_t update, double loss) {
     if (meter->silent)
         return;
@@ -39,8 +43,10 @@ void meter_tick(struct meter *meter, int64_t epoch, int64_t epochs, int64_t upda
         return;
     meter->next = now + (meter->terminal ? 0.2 : 10);
     double rate = (double)(update - meter->first_update) / (now - meter->start);
-    fprintf(stderr, "%sepoch %lld/%lld  %s %.4g  %.4g updates/s  ", meter->terminal ? "\r\033[K" : "",
-            (long long)epoch, (long long)epochs, meter->loss_name, loss, rate);
+    fprintf(stderr, "%sepoch %lld/%lld  %s %.4g", meter->terminal ? "\r\033[K" : "", (long long)epoch,
+            (long long)epochs, meter->loss_name, loss);
+    print_rate(rate);
+    fputs(", ", stderr);
     print_time((double)(meter->last_update - update) / rate);
     if (!meter->terminal)
         fputc('\n', stderr);
@@ -62,6 +68,6 @@ void meter_end(struct meter *meter, int64_t update) {
     long long updates = update - meter->first_update;
     fprintf(stderr, "%lld update%s in %.3g s", updates, updates == 1 ? "" : "s", taken);
     if (updates > 0 && taken > 0)
-        fprintf(stderr, ", %.4g updates/s", (double)updates / taken);
+        print_rate((double)updates / taken);
     fputc('\n', stderr);
 }

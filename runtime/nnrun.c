@@ -195,6 +195,8 @@ static int act(struct run *run, const struct options *options) {
     struct text text = {.arena = run->arena};
     int code = FAILURE_NONE;
     if (silent && !options->explain) {
+        if (options->load && !prepare(run, options))
+            return FAILURE_DATA;
         report_summary(run, &text);
         print_text(&text);
         return code;

@@ -18,22 +18,22 @@ static void print_element(struct text *text, const struct shape *shape, int64_t 
 }
 
 static const char *number_text(double value) {
-    return isnan(value) ? "not a number" : value > 0 ? "infinite" : "negative infinity";
+    return isnan(value) ? "a NaN" : value > 0 ? "infinity" : "negative infinity";
 }
 
-/* "the derivative of log(...) for 'h' is infinite in update 7 (epoch 1): row 3 of the batch, element [2]" */
+/* "'h': the derivative of log gave infinity in update 7 (epoch 1) for row 3 of the data, element [2]" */
 static const char *describe(struct run *run, const struct nonfinite *found,
                             const struct nonfinite_place *place) {
     struct text text = {.arena = run->arena};
     const struct node *node = found->node, *maker = node->forward ? node->forward : node;
-    text_print(&text, "%s%s", node->forward ? "the derivative of " : "", operators[maker->operator].name);
     if (maker->name || maker->home)
-        text_print(&text, " for '%s'", maker->name ? maker->name : maker->home);
-    text_print(&text, " is %s in update %lld (epoch %lld)", number_text(found->value),
-               (long long)place->update, (long long)place->epoch);
+        text_print(&text, "'%s': ", maker->name ? maker->name : maker->home);
+    text_print(&text, "%s%s gave %s in update %lld (epoch %lld)", node->forward ? "the derivative of " : "",
+               operators[maker->operator].name, number_text(found->value), (long long)place->update,
+               (long long)place->epoch);
     if (found->row >= 0) {
         int64_t row = place->order ? (int64_t)place->order[found->row] : place->first_row + found->row;
-        text_print(&text, ": row %lld of the data", (long long)row + 1);
+        text_print(&text, " for row %lld of the data", (long long)row + 1);
     }
     print_element(&text, &node->type.shape, found->element);
     return text_string(&text);
@@ -59,11 +59,14 @@ void nonfinite_report(struct run *run, const struct nonfinite *found, const stru
         if (!direct && maker->span.source)
             diagnostic_note(run->sink, error, maker->span, "it is computed here");
     }
-    if (isfinite(training->rate))
-        diagnostic_note(run->sink, error, (struct span){0},
-                        "numbers this large often mean that the rate of %s is too high; try a lower one",
-                        text_number(run->arena, training->rate, false));
+    if (place->update == 1 && !(found->node && found->node->forward))
+        diagnostic_note(
+            run->sink, error, (struct span){0},
+            "no update was made before this one: it comes from the rows and the first weights alone");
     else
         diagnostic_note(run->sink, error, (struct span){0},
-                        "numbers this large often mean that the solver's rate is too high; try a lower one");
+                        "it often means that the solver's rate is too high%s; try a lower one",
+                        isfinite(training->rate) ? text_format(run->arena, ": it is %s",
+                                                               text_number(run->arena, training->rate, false))
+                                                 : "");
 }

@@ -93,6 +93,9 @@ void report_summary(const struct run *run, struct text *out) {
     if (training->present)
         text_print(out, "  %-8s %s, %lld epochs, seed %llu\n", "train", training->solver_text,
                    (long long)training->epochs, (unsigned long long)run->seed);
+    if (run->weights.loaded)
+        text_print(out, "  %-8s %lld updates in %lld epochs\n", "loaded",
+                   (long long)run->weights.progress.updates, (long long)run->weights.progress.epochs);
     print_next_steps(run, out);
 }
 
