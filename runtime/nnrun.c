@@ -132,6 +132,10 @@ static bool prepare(struct run *run, const struct options *options) {
     if ((options->predict || options->evaluate) && !options->train && has_untrained(run))
         diagnostic_warning(run->sink, (struct span){0},
                            "the weights of %s are untrained: add --train, or --load FILE", run->model->path);
+    if (options->train && run->weights.afresh)
+        diagnostic_warning(run->sink, (struct span){0},
+                           "%s does not hold all that this solver keeps: it starts afresh, from update 1",
+                           options->load);
     print_diagnostics(options, run->sink);
     return true;
 }

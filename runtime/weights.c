@@ -226,8 +226,7 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
     struct safetensor wanted = tensor_of(run, index), *found = safetensors_find(file, weight->name);
     char wanted_type[SAFETENSORS_TYPE_SIZE], found_type[SAFETENSORS_TYPE_SIZE];
     if (!found && weight->is_state) {
-        diagnostic_warning(run->sink, (struct span){0},
-                           "%s has no '%s': this state of the solver starts afresh", path, weight->name);
+        run->weights.afresh = true;
         return true;
     }
     if (!found)
@@ -246,6 +245,17 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
     return true;
 }
 
+static void warn_unused(struct run *run, const struct safetensors *file, const char *path) {
+    const struct safetensor *first = safetensors_unused(file, 0), *next = first;
+    int count = 0;
+    for (; next; next = safetensors_unused(file, (size_t)(next - file->tensors) + 1))
+        count++;
+    if (first)
+        diagnostic_warning(run->sink, (struct span){0}, "%s: '%s'%s not in the model and not used", path,
+                           first->name,
+                           count == 1 ? " is" : text_format(run->arena, " and %d more are", count - 1));
+}
+
 bool weights_load(struct run *run, const char *path) {
     struct safetensors file;
     if (!safetensors_read(run->arena, path, &file, run->failure) || !load_progress(run, &file, path))
@@ -253,10 +263,9 @@ bool weights_load(struct run *run, const char *path) {
     for (int i = 0; i < run->model->weight_count; i++)
         if (!load_weight(run, i, &file, path))
             return false;
-    const struct safetensor *extra = safetensors_unused(&file, 0);
-    for (; extra; extra = safetensors_unused(&file, (size_t)(extra - file.tensors) + 1))
-        diagnostic_warning(run->sink, (struct span){0}, "%s: '%s' is not in the model and was not used", path,
-                           extra->name);
+    if (run->weights.afresh)
+        run->weights.progress = (struct progress){0};
+    warn_unused(run, &file, path);
     int broken = weights_find_nonfinite(run);
     if (broken >= 0)
         return failure_set(run->failure, FAILURE_DATA, "%s: '%s' holds a number that is not finite", path,

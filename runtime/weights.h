@@ -20,6 +20,8 @@ struct weights {
     void **values; /* by model weight: its elements, row-major, of its element type; in the run's arena */
     struct progress progress;
     bool loaded;
+    bool afresh; /* the file had not all of the solver's states: they start again, and so does the count of
+                    updates */
 };
 
 /* Makes the weights' memory and their first values, by running the nodes `initial` as a plan.  In numpy mode
@@ -42,8 +44,7 @@ int weights_find_nonfinite(const struct run *run);
 /* Writes all weights and solver states as safetensors, whole or not at all, with the progress as metadata. */
 bool weights_save(struct run *run, const char *path);
 /* Reads them back.  FAILURE_DATA for a weight that is missing, of another shape, or of an element type that
- * would lose bits.  Solver states that are missing keep their first values; they and tensors that the model
- * does not have are warnings in the run's sink. */
+ * would lose bits.  Tensors that the model does not have are a warning in the run's sink. */
 bool weights_load(struct run *run, const char *path);
 
 #endif

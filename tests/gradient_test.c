@@ -193,3 +193,189 @@ static void elementwise_operators(void **state) {
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
 }
+
+/* ---- models as text ---- */
+
+struct text_case {
+    const char *name, *body;
+    int64_t rows_min;
+    unsigned zeros; /* weights, as bits, for which both sides have to be zero */
+};
+
+static void check_text(const struct text_case *c, int64_t rows_max) {
+    struct bench bench;
+    struct experiment experiment;
+    bench_start(&bench, 7);
+    bench_model(&bench, text_format(&bench.arena, "model m {\n%s}\n", c->body));
+    assert_non_null(bench.model->loss.node);
+    make_experiment(&experiment, &bench, c->name, bench.model->loss.node);
+    for (int i = 0; i < BATCHES; i++) {
+        if (batches[i] < c->rows_min || batches[i] > rows_max)
+            continue;
+        bench_fill(&bench, batches[i]);
+        check_weights(&experiment, c->zeros);
+    }
+    bench_drop(&bench);
+}
+
+#define INPUTS                                                                                               \
+    "input x : f64[batch, 3]\n"                                                                              \
+    "input k : f64[batch, 4]\n"                                                                              \
+    "target t : class[batch] of 4\n"
+#define HIDDEN INPUTS "h = dense(x, 4)\n"
+#define CUBE                                                                                                 \
+    "input x : f64[batch, 3]\n"                                                                              \
+    "input k : f64[batch, 2, 3, 2]\n"                                                                        \
+    "h = reshape(dense(x, 12), [batch, 2, 3, 2])\n"
+
+static const struct text_case structural[] = {
+    /* reductions */
+    {"sum of all", HIDDEN "loss cost = sum(h ** 3)\n", 1, 0},
+    {"sum, axis 1", HIDDEN "loss cost = sum(sum(sin(h), axis = 1) ** 2)\n", 1, 0},
+    {"sum over the batch", HIDDEN "loss cost = sum(sin(sum(h * k, axis = 0)))\n", 1, 0},
+    {"sum over two axes", CUBE "loss cost = sum(sum(h * k, axis = [1, 3]) ** 2)\n", 1, 0},
+    {"sum over a middle axis", CUBE "loss cost = sum(sin(sum(h * k, axis = 2)) ** 2)\n", 1, 0},
+    {"sum, kept", CUBE "loss cost = sum(sum(h, axis = -2, keep = true) * k * h)\n", 1, 0},
+    {"max, axis 1", HIDDEN "loss cost = sum(max(h, axis = 1) ** 2)\n", 1, 0},
+    {"max over the batch", HIDDEN "loss cost = sum(sin(max(h, axis = 0)))\n", 1, 0},
+    {"max of all", HIDDEN "loss cost = max(h * k)\n", 1, 0},
+    {"min, axis 1", HIDDEN "loss cost = sum(min(h, axis = 1) ** 2)\n", 1, 0},
+    {"min over the batch", HIDDEN "loss cost = sum(sin(min(h, axis = 0)))\n", 1, 0},
+    {"min over a middle axis, kept", CUBE "loss cost = sum(min(h, axis = 2, keep = true) * k)\n", 1, 0},
+    {"mean", HIDDEN "loss cost = mean(h * k)\n", 1, 0},
+    {"mean, no weighting after it", HIDDEN "g = dense(h, 3)\nloss cost = mean(g)\n", 1, 0},
+    {"variance", HIDDEN "loss cost = sum(variance(h, axis = 1) * k[:, 0])\n", 1, 0},
+    {"variance over the batch", HIDDEN "loss cost = sum(variance(h * k, axis = 0))\n", 3, 0},
+    {"batch norm", HIDDEN "centred = h - mean(h, axis = 0, keep = true)\n"
+                          "z = centred / sqrt(mean(centred ** 2, axis = 0, keep = true) + 0.01)\n"
+                          "loss cost = mean(tanh(z * k) * x[:, 1:2])\n",
+     3, 2},
+    {"logsumexp", HIDDEN "loss cost = sum(logsumexp(h * k) ** 2)\n", 1, 0},
+    {"logsumexp over the batch", HIDDEN "loss cost = sum(logsumexp(h * k, axis = 0))\n", 1, 0},
+    /* products */
+    {"matmul", INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
+                      "loss cost = sum(sin((x @ A) @ B) * k)\n", 1, 0},
+    {"product at the end", INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
+                                  "loss cost = sum(tanh(x @ A) @ B)\n", 1, 0},
+    {"mean of a product at the end", INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
+                                            "loss cost = mean(tanh(x @ A) @ B)\n", 1, 0},
+    {"square matmul", INPUTS "weight A : f64[3, 4] = zeros\nweight B : f64[4, 4] = zeros\n"
+                             "loss cost = sum(sin(sin(x @ A) @ B) * k)\n", 1, 0},
+    {"square of weights", INPUTS "weight A : f64[3, 3] = zeros\nweight B : f64[3, 3] = zeros\n"
+                                 "loss cost = sum(sin(x @ (sin(A + B) @ (A @ B))))\n", 1, 0},
+    {"rows on the right", INPUTS "weight A : f64[3, 4] = zeros\nweight B : f64[2, 4] = zeros\n"
+                                 "loss cost = sum(sin(B @ transpose(x @ A)))\n", 1, 0},
+    {"rows on the right, batched", CUBE "weight B : f64[5, 3] = zeros\nloss cost = sum(sin(B @ (h * k)))\n", 1, 0},
+    {"rows on the left, batched", CUBE "weight B : f64[2, 5] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1, 0},
+    {"batched weights", CUBE "weight B : f64[2, 2, 5] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1, 0},
+    {"rows on both sides", CUBE "loss cost = sum(sin(h @ transpose(h * k)))\n", 1, 0},
+    {"rows on both sides, other way", CUBE "loss cost = sum(sin(transpose(k) @ h))\n", 1, 0},
+    {"broadcast lead", CUBE "g = reshape(dense(x, 6), [batch, 1, 2, 3])\nloss cost = sum(sin(h @ g) ** 2)\n", 1, 0},
+    {"sum over the batch", HIDDEN "loss cost = sum(sin(transpose(h) @ k))\n", 1, 0},
+    {"sum over the batch, both sides", HIDDEN "loss cost = sum(sin(transpose(h) @ h))\n", 1, 0},
+    {"affine with a matrix", HIDDEN "weight B : f64[4, 4] = zeros\nloss cost = sum(sin(h @ B + k))\n", 1, 0},
+    {"affine with itself", HIDDEN "weight B : f64[4, 4] = zeros\nloss cost = sum(sin(h + h @ B))\n", 1, 0},
+    {"affine with a scalar", HIDDEN "weight B : f64[4, 2] = zeros\nweight c : f64[] = zeros\n"
+                                    "loss cost = sum(sin(h @ B + c) ** 2)\n", 1, 0},
+    {"affine of weights", INPUTS "weight A : f64[3, 3] = zeros\nweight B : f64[3, 4] = zeros\n"
+                                 "loss cost = sum(sin(x @ (A @ B + B)) * k)\n", 1, 0},
+    {"outer product", HIDDEN "loss cost = sum(sin(reshape(h, [batch, 4, 1]) @ reshape(k, [batch, 1, 4])))\n", 1, 0},
+    {"inner product", HIDDEN "loss cost = sum(sin(reshape(h, [batch, 1, 4]) @ reshape(h * k, [batch, 4, 1])))\n", 1, 0},
+    /* views */
+    {"reshape", HIDDEN "loss cost = sum(sin(reshape(h * k, [batch, 2, 2]))[:, 1])\n", 1, 0},
+    {"flatten", CUBE "loss cost = sum(sin(flatten(h) @ reshape(k[0:1, 0:1], [1, 1])))\n", 99999, 0},
+    {"transpose", CUBE "loss cost = sum(sin(transpose(h, [0, 3, 1, 2])) * transpose(k, [0, 3, 1, 2]))\n", 1, 0},
+    {"batch not first", CUBE "loss cost = sum(sin(transpose(h * k, [2, 1, 0, 3])) ** 2)\n", 1, 0},
+    {"reshape of a transpose", CUBE "loss cost = sum(sin(reshape(transpose(h), [batch, 4, 3])) *\n"
+                                    "    reshape(k, [batch, 4, 3]))\n", 1, 0},
+    {"slice", CUBE "loss cost = sum(sin(h[:, :, 1:3] * k[:, :, 0:2]))\n", 1, 0},
+    {"slice, step 2", HIDDEN "loss cost = sum(sin(h[:, 0::2] * k[:, 1::2]))\n", 1, 0},
+    {"slice, negative step", HIDDEN "loss cost = sum(sin(h[:, ::-1] * k))\n", 1, 0},
+    {"slice, negative step 2", HIDDEN "loss cost = sum(sin(h[:, 3:0:-2] * k[:, 0:2]))\n", 1, 0},
+    {"slice of a weight", INPUTS "weight A : f64[6, 4] = zeros\nloss cost = sum(sin(x @ A[5::-2] + x @ A[1:4]) * k)\n", 1, 0},
+    {"element", CUBE "loss cost = sum(sin(h[:, 1, -1] * k[:, 0, 2]))\n", 1, 0},
+    {"slice of a slice of a transpose", CUBE "loss cost = sum(sin(transpose(h)[:, 1, ::-1][:, 1:3] * 3) * k[:, 0, 1:3, 1])\n", 1, 0},
+    {"slices that overlap", HIDDEN "loss cost = sum(sin(h[:, 0:3] * h[:, 1:4]) * k[:, 0:3])\n", 1, 0},
+    {"broadcast column", HIDDEN "loss cost = sum(sin(h[:, 0:1] * k + h))\n", 1, 0},
+    {"broadcast weight", HIDDEN "weight b : f64[3, 1] = zeros\nloss cost = sum(sin(reshape(h, [batch, 1, 4]) * b))\n", 1, 0},
+    {"convert", HIDDEN "loss cost = sum(sin(f64(f64(h)) * k))\n", 1, 0},
+    /* choosing */
+    {"where", HIDDEN "loss cost = sum(where(h > k, sin(h), h ** 2))\n", 1, 0},
+    {"pick", HIDDEN "loss cost = sum(sin(pick(h, t)))\n", 1, 0},
+    {"pick with probabilities", HIDDEN "loss cost = sum(sin(pick(h, k)))\n", 1, 0},
+    {"argmax", HIDDEN "loss cost = sum(where(argmax(h) == t, sum(h, axis = 1), sum(h * k, axis = 1)))\n", 1, 0},
+    {"stop_gradient", HIDDEN "weight b : f64[4] = zeros\nloss cost = sum(h * k + sin(stop_gradient(x @ transpose(x)[:, 0:1]) + b))\n", 99999, 0},
+};
+
+static const struct text_case layer_cases[] = {
+    {"dense", HIDDEN "loss cost = sum(dense(h, 5) ** 2)\n", 1, 0},
+    {"dense, three deep", HIDDEN "loss cost = sum(tanh(dense(sigmoid(dense(relu(h), 4)), 4)) ** 2)\n", 1, 0},
+    {"dense of three axes", CUBE "loss cost = sum(sin(dense(h * k, 3)))\n", 1, 0},
+    {"layer_norm", HIDDEN "loss cost = sum(sin(layer_norm(h * k)))\n", 1, 0},
+    {"layer_norm of three axes", CUBE "loss cost = sum(sin(layer_norm(h * k)))\n", 1, 0},
+    {"softmax", HIDDEN "loss cost = sum(softmax(h) * k)\n", 1, 0},
+    {"softmax, a middle axis", CUBE "loss cost = sum(softmax(h, axis = 2) * k)\n", 1, 0},
+    {"softmax over the batch", HIDDEN "loss cost = sum(softmax(h * k, axis = 0) * k)\n", 3, 0},
+    {"log_softmax", HIDDEN "loss cost = sum(log_softmax(h) * k)\n", 1, 0},
+    {"log of softmax", HIDDEN "loss cost = sum(log(softmax(h)) * k)\n", 1, 0},
+    {"relu", HIDDEN "loss cost = sum(relu(h) * k)\n", 1, 0},
+    {"leaky_relu", HIDDEN "loss cost = sum(leaky_relu(h, slope = 0.3) * k)\n", 1, 0},
+    {"softplus", HIDDEN "loss cost = sum(softplus(h) * k)\n", 1, 0},
+    {"cross_entropy, class", HIDDEN "loss cost = cross_entropy(h, t)\n", 1, 0},
+    {"cross_entropy, one-hot", HIDDEN "loss cost = cross_entropy(h, k)\n", 1, 0},
+    {"cross_entropy, long hand", HIDDEN "loss cost = -mean(sum(k * log(softmax(h)), axis = 1))\n", 1, 0},
+    {"mse", HIDDEN "loss cost = mse(h, k)\n", 1, 0},
+    {"mae", HIDDEN "loss cost = mae(h, k)\n", 1, 0},
+    {"mae of a column", INPUTS "h = dense(x, 1)\nloss cost = mae(h[:, 0], k[:, 1])\n", 1, 0},
+    {"tied weights", INPUTS "weight A : f64[3, 4] = zeros\nloss cost = mean(sin(sin(x @ A) @ transpose(A)))\n", 1, 0},
+    {"penalty", HIDDEN "weight A : f64[4, 2] = zeros\nloss cost = mean((h @ A) ** 2) + 0.1 * sum(A ** 2)\n", 1, 0},
+};
+
+/* Sizes on the other side of what plan.c decides by: sums inside loops, in lanes, in chains. */
+#define WIDE(n)                                                                                              \
+    "input x : f64[batch, 3]\n"                                                                              \
+    "h = tanh(dense(x, " n "))\n"
+static const struct text_case wide[] = {
+    {"64 terms", WIDE("64") "loss cost = sum(sin(dense(h, 3)))\n", 1, 0},
+    {"65 terms", WIDE("65") "loss cost = sum(sin(dense(h, 3)))\n", 1, 0},
+    {"70 results", WIDE("3") "loss cost = sum(sin(dense(h, 70)))\n", 1, 0},
+    {"32 x 32 in lanes", WIDE("32") "loss cost = sum(sin(dense(h, 32)))\n", 1, 0},
+    {"33 x 32 in a chain", WIDE("33") "loss cost = sum(sin(dense(h, 32)))\n", 1, 0},
+    {"70 x 70", WIDE("70") "loss cost = sum(sin(dense(h, 70)))\n", 1, 0},
+    {"70 x 70 at the end", WIDE("70") "loss cost = mean(dense(h, 70))\n", 1, 0},
+    {"70 x 17, rows on the right", WIDE("70") "weight B : f64[17, 70] = zeros\nloss cost = mean(sin(B @ transpose(h)))\n", 1, 0},
+    {"70 columns over the batch", WIDE("70") "loss cost = sum(sin(transpose(h) @ h))\n", 1, 0},
+    {"batched, 70 terms", WIDE("140") "weight B : f64[70, 3] = zeros\nloss cost = sum(sin(reshape(h, [batch, 2, 70]) @ B))\n", 1, 0},
+    {"weights only, 70 terms", WIDE("3") "weight A : f64[3, 70] = zeros\nweight B : f64[70, 3] = zeros\nloss cost = sum(sin(h @ (A @ B)))\n", 1, 0},
+    {"softmax of 70", WIDE("70") "loss cost = sum(softmax(h) ** 2)\n", 1, 0},
+    {"layer_norm of 70", WIDE("70") "loss cost = sum(sin(layer_norm(h)))\n", 1, 0},
+};
+
+#define CHECK_ALL(cases, rows_max)                                                                           \
+    for (size_t i = 0; i < sizeof(cases) / sizeof *(cases); i++)                                             \
+    check_text(&(cases)[i], (rows_max))
+
+static void structural_operators(void **state) {
+    (void)state;
+    CHECK_ALL(structural, 300);
+}
+
+static void prelude_layers(void **state) {
+    (void)state;
+    CHECK_ALL(layer_cases, 300);
+}
+
+static void wide_layers(void **state) {
+    (void)state;
+    CHECK_ALL(wide, 300);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elementwise_operators),
+        cmocka_unit_test(structural_operators),
+        cmocka_unit_test(prelude_layers),
+        cmocka_unit_test(wide_layers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

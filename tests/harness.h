@@ -81,12 +81,16 @@ static inline void *bench_room(struct bench *bench, const struct node *node) {
     return arena_allocate_array(&bench->arena, (size_t)bench_elements(bench, node), 8);
 }
 
-static inline void *bench_random_values(struct bench *bench, const struct node *node, int64_t classes) {
-    void *memory = bench_room(bench, node);
+static inline void bench_randomise(struct bench *bench, const struct node *node, int64_t classes, void *memory) {
     for (int64_t i = 0; i < bench_elements(bench, node); i++)
         number_set(node->type.element, memory, i,
                    node->type.element == ELEMENT_INT ? bench_below(bench, (int)(classes ? classes : 3))
                                                      : bench_number(bench));
+}
+
+static inline void *bench_random_values(struct bench *bench, const struct node *node, int64_t classes) {
+    void *memory = bench_room(bench, node);
+    bench_randomise(bench, node, classes, memory);
     return memory;
 }
 
@@ -166,16 +170,25 @@ static inline struct node *bench_weight(struct bench *bench, enum element elemen
     return bench->weight_nodes[i] = bench_leaf(bench, OPERATOR_weight, i, element, shape);
 }
 
+/* The weights stay where an interpreter found them first. */
+static inline void bench_weights(struct bench *bench) {
+    for (int i = 0; i < bench->weight_count; i++)
+        if (!bench->weights[i])
+            bench->weights[i] = bench_room(bench, bench->weight_nodes[i]);
+}
+
 /* Random columns of `rows` rows, and random weights. */
 static inline void bench_fill(struct bench *bench, int64_t rows) {
     bench->rows = rows;
     for (int i = 0; i < bench->column_count; i++)
         bench->columns[i] = bench_random_values(bench, bench->column_nodes[i], bench->classes[i]);
+    bench_weights(bench);
     for (int i = 0; i < bench->weight_count; i++)
-        bench->weights[i] = bench_random_values(bench, bench->weight_nodes[i], 0);
+        bench_randomise(bench, bench->weight_nodes[i], 0, bench->weights[i]);
 }
 
 static inline struct interpreter *bench_interpreter(struct bench *bench, const struct plan *plan) {
+    bench_weights(bench);
     return interpreter_new(plan, kernels_choose(false), bench->weights, &bench->arena);
 }
 

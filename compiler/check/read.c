@@ -21,6 +21,7 @@ struct reader {
 
 /* The whole file in the arena, NUL behind it. */
 static const struct source *read_file(struct arena *arena, const char *path, const char **why) {
+    errno = 0;
     FILE *file = fopen(path, "rb");
     if (!file) {
         *why = strerror(errno);
@@ -139,7 +140,8 @@ struct model *model_read(const char *path, struct definition *definitions, int d
     const char *why;
     const struct source *source = read_file(arena, path, &why);
     if (!source) {
-        failure_set(failure, FAILURE_DATA, "cannot read '%s': %s", path, why);
+        bool machine = errno == EIO || errno == ENOMEM || errno == EMFILE || errno == ENFILE;
+        failure_set(failure, machine ? FAILURE_MACHINE : FAILURE_DATA, "cannot read '%s': %s", path, why);
         return NULL;
     }
     return check_source(source, definitions, definition_count, arena, sink);

@@ -26,7 +26,19 @@ static uint64_t hash_of(enum operator_code operator, struct node *const *inputs,
     uint64_t hash = hash_bytes(0xcbf29ce484222325u, &operator, sizeof operator);
     for (int i = 0; i < input_count; i++)
         hash = hash_bytes(hash, &inputs[i]->id, sizeof inputs[i]->id);
-    return hash_bytes(hash, attributes, sizeof *attributes);
+    const int64_t words[] = {attributes->index, attributes->axis, attributes->start, attributes->step,
+                             attributes->type.element, attributes->type.shape.rank};
+    hash = hash_bytes(hash, words, sizeof words);
+    hash = hash_bytes(hash, &attributes->number, sizeof attributes->number);
+    hash = hash_bytes(hash, attributes->order, sizeof attributes->order);
+    return hash_bytes(hash, attributes->type.shape.dims, sizeof attributes->type.shape.dims);
+}
+
+/* Field by field: what pads a struct has no value. */
+static bool attributes_equal(const struct attributes *a, const struct attributes *b) {
+    return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index && a->axis == b->axis &&
+           a->start == b->start && a->step == b->step && memcmp(a->order, b->order, sizeof a->order) == 0 &&
+           a->type.element == b->type.element && shape_equal(&a->type.shape, &b->type.shape);
 }
 
 static struct node *find_equal(struct graph *graph, uint64_t hash, enum operator_code operator,
@@ -35,7 +47,7 @@ static struct node *find_equal(struct graph *graph, uint64_t hash, enum operator
     for (; node; node = node->next_equal)
         if (node->operator == operator && node->input_count == input_count &&
             (input_count == 0 || memcmp(node->inputs, inputs, (size_t)input_count * sizeof *inputs) == 0) &&
-            memcmp(&node->attributes, attributes, sizeof *attributes) == 0)
+            attributes_equal(&node->attributes, attributes))
             return node;
     return NULL;
 }
@@ -67,7 +79,7 @@ static struct node *append(struct graph *graph, enum operator_code operator, str
     node->inputs = arena_array(graph->arena, struct node *, (size_t)input_count);
     for (int i = 0; i < input_count; i++)
         node->inputs[i] = inputs[i];
-    memcpy(&node->attributes, attributes, sizeof *attributes);
+    node->attributes = *attributes;
     node->type = type;
     node->span = graph->span;
     node->home = graph->home;

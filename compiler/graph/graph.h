@@ -21,8 +21,8 @@ enum operator_code {
     OPERATOR_COUNT
 };
 
-/* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that nodes
- * compare by memcmp. */
+/* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that equal nodes have
+ * equal settings. */
 struct attributes {
     double number;           /* constant: its value; random: not used */
     int64_t index;           /* input, weight, random: which one */

@@ -56,6 +56,14 @@ static struct node *lower_add(struct lowering *lowering, const struct node *node
     return NULL;
 }
 
+/* A value that is itself a weight, or a view of one, is taken before any assignment overwrites it. */
+static struct node *taken_before(struct lowering *lowering, struct node *value) {
+    const struct node *source = value;
+    while (operators[source->operator].kind == KIND_VIEW)
+        source = source->inputs[0];
+    return source->operator == OPERATOR_weight ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
+}
+
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
     if (node->operator == OPERATOR_stop_gradient)
         return inputs[0];
@@ -65,6 +73,8 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
         if (!reshape_is_unit(&view))
             inputs[0] = graph_unary(lowering->to, OPERATOR_copy, inputs[0]);
     }
+    if (node->operator == OPERATOR_assign)
+        inputs[1] = taken_before(lowering, inputs[1]);
     if (node->operator == OPERATOR_add) {
         struct node *affine = lower_add(lowering, node, inputs);
         if (affine)

@@ -8,7 +8,8 @@
  *
  * Requires: derivatives are built.  Keeps: the value of every root.  Afterwards:
  *   no stop_gradient is left; matmul(a, b) + c used once is affine(a, b, c);
- *   what a reshape reads is in memory in its own order (a copy is put in where it was not).
+ *   what a reshape reads is in memory in its own order (a copy is put in where it was not);
+ *   no assignment's value lies in the memory of a weight.
  */
 void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered, struct arena *arena);
 

@@ -3,6 +3,7 @@
 
 #include "data/atomic_file.h"
 
+#include <errno.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,7 +195,10 @@ static bool parse_header(struct reader *reader, const char *header, size_t lengt
         if (header[i] == '\\' && memcmp(header + i, escaped_nul, sizeof escaped_nul - 1) == 0)
             return failure_set(reader->failure, FAILURE_DATA,
                                "%s: found \\u0000 in the header, expected text", reader->name);
+    errno = 0;
     reader->root = cJSON_ParseWithLengthOpts(header, length, &end, 0);
+    if (!reader->root && errno == ENOMEM) /* cJSON itself does not tell */
+        return failure_set(reader->failure, FAILURE_MACHINE, "%s: out of memory", reader->name);
     if (!cJSON_IsObject(reader->root) || !is_blank_until(end, header + length))
         return failure_set(reader->failure, FAILURE_DATA,
                            "%s: the header is not a JSON object: wrong at its byte %zu", reader->name,
