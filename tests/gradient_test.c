@@ -1,8 +1,8 @@
 /* Derivatives against central differences.
  *
- * Every model here has weights before the operator in question, so that a derivative has to pass through it.  Along a
- * random direction in each weight, and along some of its elements, (loss(w + h d) - loss(w - h d)) / 2h
- * has to be what differentiate() says; two zeros prove nothing and are refused.
+ * Every model here has weights before the operator in question, so that a derivative has to pass through it.
+ * Along a random direction in each weight, and along some of its elements, the difference quotient of the
+ * loss has to be what differentiate() says; two zeros prove nothing and are refused.
  */
 #include "harness.h"
 
@@ -23,7 +23,8 @@ struct experiment {
     double *slopes[BENCH_WEIGHTS]; /* the derivatives' values */
 };
 
-static void make_experiment(struct experiment *experiment, struct bench *bench, const char *name, struct node *loss) {
+static void make_experiment(struct experiment *experiment, struct bench *bench, const char *name,
+                            struct node *loss) {
     struct node *roots[BENCH_WEIGHTS + 1] = {loss};
     int root_count = 1;
     *experiment = (struct experiment){.bench = bench, .name = name, .loss = loss};
@@ -32,7 +33,8 @@ static void make_experiment(struct experiment *experiment, struct bench *bench, 
         if (experiment->gradients[i])
             roots[root_count++] = experiment->gradients[i];
     experiment->forward = bench_interpreter(bench, plan_make(bench->graph, roots, 1, &bench->arena));
-    experiment->backward = bench_interpreter(bench, plan_make(bench->graph, roots, root_count, &bench->arena));
+    experiment->backward =
+        bench_interpreter(bench, plan_make(bench->graph, roots, root_count, &bench->arena));
 }
 
 /* The weights and columns are filled anew before this. */
@@ -57,25 +59,27 @@ static double run_forward(struct experiment *experiment) {
     return loss;
 }
 
-/* The difference quotient of the loss along `direction` in weight w. */
+/* The difference quotient of the loss along `direction` in weight w, of fourth order: at h and at 2h on both
+ * sides. */
 static double quotient(struct experiment *experiment, int w, const double *direction) {
-    enum { SIDES = 2 };
-    const double h = 0x1p-17;
+    static const double places[] = {-2, -1, 1, 2}, shares[] = {1, -8, 8, -1};
+    const double h = 0x1p-15;
     struct bench *bench = experiment->bench;
-    double *values = bench->weights[w], losses[SIDES];
+    double *values = bench->weights[w], sum = 0;
     int64_t count = bench_elements(bench, bench->weight_nodes[w]);
     double *saved = bench_room(bench, bench->weight_nodes[w]);
     memcpy(saved, values, (size_t)count * sizeof *values);
-    for (int side = 0; side < SIDES; side++) {
+    for (int place = 0; place < 4; place++) {
         for (int64_t i = 0; i < count; i++)
-            values[i] = saved[i] + (side ? h : -h) * direction[i];
-        losses[side] = run_forward(experiment);
+            values[i] = saved[i] + places[place] * h * direction[i];
+        sum += shares[place] * run_forward(experiment);
     }
     memcpy(values, saved, (size_t)count * sizeof *values);
-    return (losses[1] - losses[0]) / (2 * h);
+    return sum / (12 * h);
 }
 
-static void compare(struct experiment *experiment, int w, double loss, const double *direction, bool is_zero) {
+static void compare(struct experiment *experiment, int w, double loss, const double *direction,
+                    bool is_zero) {
     int64_t count = bench_elements(experiment->bench, experiment->bench->weight_nodes[w]);
     double expected = quotient(experiment, w, direction), found = 0;
     for (int64_t i = 0; i < count; i++)
@@ -89,8 +93,8 @@ static void compare(struct experiment *experiment, int w, double loss, const dou
                  (long long)experiment->bench->rows, w);
 }
 
-/* One random direction and some single elements of each weight whose bit in `zeros` is not set; the others have to be
- * zero on both sides. */
+/* One random direction and some single elements of each weight whose bit in `zeros` is not set; the others
+ * have to be zero on both sides. */
 static void check_weights(struct experiment *experiment, unsigned zeros) {
     enum { SINGLES = 4 };
     struct bench *bench = experiment->bench;
@@ -111,7 +115,8 @@ static void check_weights(struct experiment *experiment, unsigned zeros) {
 
 /* ---- element-wise operators, straight from their table ---- */
 
-/* Operand k of the operator: a layer's output; shifted to be positive; or 0 and 1 where no derivative passes. */
+/* Operand k of the operator: a layer's output; shifted to be positive; or 0 and 1 where no derivative passes.
+ */
 enum domain { DOMAIN_REAL, DOMAIN_POSITIVE };
 
 static struct node *operand(struct bench *bench, int k, enum domain domain, bool passes) {
@@ -139,7 +144,7 @@ static unsigned operands_that_pass(struct bench *bench, enum operator_code opera
 }
 
 static bool is_defined_on(enum operator_code operator, enum domain domain) {
-    static const double samples[] = {-1.7, -0.6, 0.3, 1.9};
+    static const double samples[] = {-1.7, -0.6, 0, 1.9};
     for (int i = 0; i < 64; i++) {
         double a = samples[i % 4], b = samples[i / 4 % 4], c = samples[i / 16];
         if (domain == DOMAIN_REAL && !isfinite(operator_fold(operator, a, b, c)))
@@ -162,7 +167,7 @@ static const char layers[] = "model m {\n"
 static void check_elementwise(enum operator_code operator, int arity, enum domain domain) {
     struct bench bench;
     struct node *inputs[3];
-    bench_start(&bench, 1 + (uint64_t)operator);
+    bench_start(&bench, 1 + (uint64_t) operator);
     bench_model(&bench, layers);
     unsigned passing = operands_that_pass(&bench, operator, arity);
     for (int k = 0; k < arity; k++)
@@ -175,7 +180,7 @@ static void check_elementwise(enum operator_code operator, int arity, enum domai
     make_experiment(&experiment, &bench, operators[operator].name, loss);
     for (int i = 1; i < BATCHES; i++) {
         bench_fill(&bench, batches[i]);
-        if (operator == OPERATOR_stop_gradient) { /* the one row whose rule is to differ */
+        if (operator== OPERATOR_stop_gradient) { /* the one row whose rule is to differ */
             assert_null(experiment.gradients[0]);
             continue;
         }
@@ -186,9 +191,9 @@ static void check_elementwise(enum operator_code operator, int arity, enum domai
 
 static void elementwise_operators(void **state) {
     (void)state;
-#define ELEMENTWISE(name, arity, ...)                                                                        \
-    check_elementwise(OPERATOR_##name, arity, DOMAIN_POSITIVE);                                              \
-    if (is_defined_on(OPERATOR_##name, DOMAIN_REAL))                                                         \
+#define ELEMENTWISE(name, arity, ...)                           \
+    check_elementwise(OPERATOR_##name, arity, DOMAIN_POSITIVE); \
+    if (is_defined_on(OPERATOR_##name, DOMAIN_REAL))            \
         check_elementwise(OPERATOR_##name, arity, DOMAIN_REAL);
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
@@ -218,14 +223,14 @@ static void check_text(const struct text_case *c, int64_t rows_max) {
     bench_drop(&bench);
 }
 
-#define INPUTS                                                                                               \
-    "input x : f64[batch, 3]\n"                                                                              \
-    "input k : f64[batch, 4]\n"                                                                              \
+#define INPUTS                  \
+    "input x : f64[batch, 3]\n" \
+    "input k : f64[batch, 4]\n" \
     "target t : class[batch] of 4\n"
 #define HIDDEN INPUTS "h = dense(x, 4)\n"
-#define CUBE                                                                                                 \
-    "input x : f64[batch, 3]\n"                                                                              \
-    "input k : f64[batch, 2, 3, 2]\n"                                                                        \
+#define CUBE                          \
+    "input x : f64[batch, 3]\n"       \
+    "input k : f64[batch, 2, 3, 2]\n" \
     "h = reshape(dense(x, 12), [batch, 2, 3, 2])\n"
 
 static const struct text_case structural[] = {
@@ -246,65 +251,95 @@ static const struct text_case structural[] = {
     {"mean, no weighting after it", HIDDEN "g = dense(h, 3)\nloss cost = mean(g)\n", 1, 0},
     {"variance", HIDDEN "loss cost = sum(variance(h, axis = 1) * k[:, 0])\n", 1, 0},
     {"variance over the batch", HIDDEN "loss cost = sum(variance(h * k, axis = 0))\n", 3, 0},
-    {"batch norm", HIDDEN "centred = h - mean(h, axis = 0, keep = true)\n"
-                          "z = centred / sqrt(mean(centred ** 2, axis = 0, keep = true) + 0.01)\n"
-                          "loss cost = mean(tanh(z * k) * x[:, 1:2])\n",
+    {"batch norm",
+     HIDDEN "centred = h - mean(h, axis = 0, keep = true)\n"
+            "z = centred / sqrt(mean(centred ** 2, axis = 0, keep = true) + 0.01)\n"
+            "loss cost = mean(tanh(z * k) * x[:, 1:2])\n",
      3, 2},
     {"logsumexp", HIDDEN "loss cost = sum(logsumexp(h * k) ** 2)\n", 1, 0},
     {"logsumexp over the batch", HIDDEN "loss cost = sum(logsumexp(h * k, axis = 0))\n", 1, 0},
     /* products */
-    {"matmul", INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
-                      "loss cost = sum(sin((x @ A) @ B) * k)\n", 1, 0},
-    {"product at the end", INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
-                                  "loss cost = sum(tanh(x @ A) @ B)\n", 1, 0},
-    {"mean of a product at the end", INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
-                                            "loss cost = mean(tanh(x @ A) @ B)\n", 1, 0},
-    {"square matmul", INPUTS "weight A : f64[3, 4] = zeros\nweight B : f64[4, 4] = zeros\n"
-                             "loss cost = sum(sin(sin(x @ A) @ B) * k)\n", 1, 0},
-    {"square of weights", INPUTS "weight A : f64[3, 3] = zeros\nweight B : f64[3, 3] = zeros\n"
-                                 "loss cost = sum(sin(x @ (sin(A + B) @ (A @ B))))\n", 1, 0},
-    {"rows on the right", INPUTS "weight A : f64[3, 4] = zeros\nweight B : f64[2, 4] = zeros\n"
-                                 "loss cost = sum(sin(B @ transpose(x @ A)))\n", 1, 0},
-    {"rows on the right, batched", CUBE "weight B : f64[5, 3] = zeros\nloss cost = sum(sin(B @ (h * k)))\n", 1, 0},
-    {"rows on the left, batched", CUBE "weight B : f64[2, 5] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1, 0},
+    {"matmul",
+     INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
+            "loss cost = sum(sin((x @ A) @ B) * k)\n",
+     1, 0},
+    {"product at the end",
+     INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
+            "loss cost = sum(tanh(x @ A) @ B)\n",
+     1, 0},
+    {"mean of a product at the end",
+     INPUTS "weight A : f64[3, 5] = zeros\nweight B : f64[5, 4] = zeros\n"
+            "loss cost = mean(tanh(x @ A) @ B)\n",
+     1, 0},
+    {"square matmul",
+     INPUTS "weight A : f64[3, 4] = zeros\nweight B : f64[4, 4] = zeros\n"
+            "loss cost = sum(sin(sin(x @ A) @ B) * k)\n",
+     1, 0},
+    {"square of weights",
+     INPUTS "weight A : f64[3, 3] = zeros\nweight B : f64[3, 3] = zeros\n"
+            "loss cost = sum(sin(x @ (sin(A + B) @ (A @ B))))\n",
+     1, 0},
+    {"rows on the right",
+     INPUTS "weight A : f64[3, 4] = zeros\nweight B : f64[2, 4] = zeros\n"
+            "loss cost = sum(sin(B @ transpose(x @ A)))\n",
+     1, 0},
+    {"rows on the right, batched", CUBE "weight B : f64[5, 3] = zeros\nloss cost = sum(sin(B @ (h * k)))\n",
+     1, 0},
+    {"rows on the left, batched", CUBE "weight B : f64[2, 5] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1,
+     0},
     {"batched weights", CUBE "weight B : f64[2, 2, 5] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1, 0},
     {"rows on both sides", CUBE "loss cost = sum(sin(h @ transpose(h * k)))\n", 1, 0},
     {"rows on both sides, other way", CUBE "loss cost = sum(sin(transpose(k) @ h))\n", 1, 0},
-    {"broadcast lead", CUBE "g = reshape(dense(x, 6), [batch, 1, 2, 3])\nloss cost = sum(sin(h @ g) ** 2)\n", 1, 0},
+    {"broadcast lead", CUBE "g = reshape(dense(x, 6), [batch, 1, 2, 3])\nloss cost = sum(sin(h @ g) ** 2)\n",
+     1, 0},
     {"sum over the batch", HIDDEN "loss cost = sum(sin(transpose(h) @ k))\n", 1, 0},
     {"sum over the batch, both sides", HIDDEN "loss cost = sum(sin(transpose(h) @ h))\n", 1, 0},
     {"affine with a matrix", HIDDEN "weight B : f64[4, 4] = zeros\nloss cost = sum(sin(h @ B + k))\n", 1, 0},
     {"affine with itself", HIDDEN "weight B : f64[4, 4] = zeros\nloss cost = sum(sin(h + h @ B))\n", 1, 0},
-    {"affine with a scalar", HIDDEN "weight B : f64[4, 2] = zeros\nweight c : f64[] = zeros\n"
-                                    "loss cost = sum(sin(h @ B + c) ** 2)\n", 1, 0},
-    {"affine of weights", INPUTS "weight A : f64[3, 3] = zeros\nweight B : f64[3, 4] = zeros\n"
-                                 "loss cost = sum(sin(x @ (A @ B + B)) * k)\n", 1, 0},
-    {"outer product", HIDDEN "loss cost = sum(sin(reshape(h, [batch, 4, 1]) @ reshape(k, [batch, 1, 4])))\n", 1, 0},
-    {"inner product", HIDDEN "loss cost = sum(sin(reshape(h, [batch, 1, 4]) @ reshape(h * k, [batch, 4, 1])))\n", 1, 0},
+    {"affine with a scalar",
+     HIDDEN "weight B : f64[4, 2] = zeros\nweight c : f64[] = zeros\n"
+            "loss cost = sum(sin(h @ B + c) ** 2)\n",
+     1, 0},
+    {"affine of weights",
+     INPUTS "weight A : f64[3, 3] = zeros\nweight B : f64[3, 4] = zeros\n"
+            "loss cost = sum(sin(x @ (A @ B + B)) * k)\n",
+     1, 0},
+    {"outer product", HIDDEN "loss cost = sum(sin(reshape(h, [batch, 4, 1]) @ reshape(k, [batch, 1, 4])))\n",
+     1, 0},
+    {"inner product",
+     HIDDEN "loss cost = sum(sin(reshape(h, [batch, 1, 4]) @ reshape(h * k, [batch, 4, 1])))\n", 1, 0},
     /* views */
     {"reshape", HIDDEN "loss cost = sum(sin(reshape(h * k, [batch, 2, 2]))[:, 1])\n", 1, 0},
-    {"flatten", CUBE "loss cost = sum(sin(flatten(h) @ reshape(k[0:1, 0:1], [1, 1])))\n", 99999, 0},
-    {"transpose", CUBE "loss cost = sum(sin(transpose(h, [0, 3, 1, 2])) * transpose(k, [0, 3, 1, 2]))\n", 1, 0},
+    {"flatten", CUBE "loss cost = sum(sin(flatten(h * k)) * flatten(k))\n", 1, 0},
+    {"transpose", CUBE "loss cost = sum(sin(transpose(h, [0, 3, 1, 2])) * transpose(k, [0, 3, 1, 2]))\n", 1,
+     0},
     {"batch not first", CUBE "loss cost = sum(sin(transpose(h * k, [2, 1, 0, 3])) ** 2)\n", 1, 0},
-    {"reshape of a transpose", CUBE "loss cost = sum(sin(reshape(transpose(h), [batch, 4, 3])) *\n"
-                                    "    reshape(k, [batch, 4, 3]))\n", 1, 0},
+    {"reshape of a transpose",
+     CUBE "loss cost = sum(sin(reshape(transpose(h), [batch, 4, 3])) *\n"
+          "    reshape(k, [batch, 4, 3]))\n",
+     1, 0},
     {"slice", CUBE "loss cost = sum(sin(h[:, :, 1:3] * k[:, :, 0:2]))\n", 1, 0},
     {"slice, step 2", HIDDEN "loss cost = sum(sin(h[:, 0::2] * k[:, 1::2]))\n", 1, 0},
     {"slice, negative step", HIDDEN "loss cost = sum(sin(h[:, ::-1] * k))\n", 1, 0},
     {"slice, negative step 2", HIDDEN "loss cost = sum(sin(h[:, 3:0:-2] * k[:, 0:2]))\n", 1, 0},
-    {"slice of a weight", INPUTS "weight A : f64[6, 4] = zeros\nloss cost = sum(sin(x @ A[5::-2] + x @ A[1:4]) * k)\n", 1, 0},
+    {"slice of a weight",
+     INPUTS "weight A : f64[6, 4] = zeros\nloss cost = sum(sin(x @ A[5::-2] + x @ A[1:4]) * k)\n", 1, 0},
     {"element", CUBE "loss cost = sum(sin(h[:, 1, -1] * k[:, 0, 2]))\n", 1, 0},
-    {"slice of a slice of a transpose", CUBE "loss cost = sum(sin(transpose(h)[:, 1, ::-1][:, 1:3] * 3) * k[:, 0, 1:3, 1])\n", 1, 0},
+    {"slice of a slice of a transpose",
+     CUBE "loss cost = sum(sin(transpose(h)[:, 1, ::-1][:, 0, 1:3] * 3) * k[:, 0, 1:3, 1])\n", 1, 0},
     {"slices that overlap", HIDDEN "loss cost = sum(sin(h[:, 0:3] * h[:, 1:4]) * k[:, 0:3])\n", 1, 0},
     {"broadcast column", HIDDEN "loss cost = sum(sin(h[:, 0:1] * k + h))\n", 1, 0},
-    {"broadcast weight", HIDDEN "weight b : f64[3, 1] = zeros\nloss cost = sum(sin(reshape(h, [batch, 1, 4]) * b))\n", 1, 0},
+    {"broadcast weight",
+     HIDDEN "weight b : f64[3, 1] = zeros\nloss cost = sum(sin(reshape(h, [batch, 1, 4]) * b))\n", 1, 0},
     {"convert", HIDDEN "loss cost = sum(sin(f64(f64(h)) * k))\n", 1, 0},
     /* choosing */
     {"where", HIDDEN "loss cost = sum(where(h > k, sin(h), h ** 2))\n", 1, 0},
     {"pick", HIDDEN "loss cost = sum(sin(pick(h, t)))\n", 1, 0},
     {"pick with probabilities", HIDDEN "loss cost = sum(sin(pick(h, k)))\n", 1, 0},
-    {"argmax", HIDDEN "loss cost = sum(where(argmax(h) == t, sum(h, axis = 1), sum(h * k, axis = 1)))\n", 1, 0},
-    {"stop_gradient", HIDDEN "weight b : f64[4] = zeros\nloss cost = sum(h * k + sin(stop_gradient(x @ transpose(x)[:, 0:1]) + b))\n", 99999, 0},
+    {"argmax", HIDDEN "loss cost = sum(where(argmax(h) == t, sum(h, axis = 1), sum(h * k, axis = 1)))\n", 1,
+     0},
+    {"stop_gradient", HIDDEN "loss cost = sum(stop_gradient(k) * h + stop_gradient(x[:, 0:1] * 2) * h)\n", 1,
+     0},
 };
 
 static const struct text_case layer_cases[] = {
@@ -312,7 +347,7 @@ static const struct text_case layer_cases[] = {
     {"dense, three deep", HIDDEN "loss cost = sum(tanh(dense(sigmoid(dense(relu(h), 4)), 4)) ** 2)\n", 1, 0},
     {"dense of three axes", CUBE "loss cost = sum(sin(dense(h * k, 3)))\n", 1, 0},
     {"layer_norm", HIDDEN "loss cost = sum(sin(layer_norm(h * k)))\n", 1, 0},
-    {"layer_norm of three axes", CUBE "loss cost = sum(sin(layer_norm(h * k)))\n", 1, 0},
+    {"layer_norm of three axes", CUBE "loss cost = sum(sin(layer_norm(transpose(h * k))))\n", 1, 0},
     {"softmax", HIDDEN "loss cost = sum(softmax(h) * k)\n", 1, 0},
     {"softmax, a middle axis", CUBE "loss cost = sum(softmax(h, axis = 2) * k)\n", 1, 0},
     {"softmax over the batch", HIDDEN "loss cost = sum(softmax(h * k, axis = 0) * k)\n", 3, 0},
@@ -327,13 +362,15 @@ static const struct text_case layer_cases[] = {
     {"mse", HIDDEN "loss cost = mse(h, k)\n", 1, 0},
     {"mae", HIDDEN "loss cost = mae(h, k)\n", 1, 0},
     {"mae of a column", INPUTS "h = dense(x, 1)\nloss cost = mae(h[:, 0], k[:, 1])\n", 1, 0},
-    {"tied weights", INPUTS "weight A : f64[3, 4] = zeros\nloss cost = mean(sin(sin(x @ A) @ transpose(A)))\n", 1, 0},
-    {"penalty", HIDDEN "weight A : f64[4, 2] = zeros\nloss cost = mean((h @ A) ** 2) + 0.1 * sum(A ** 2)\n", 1, 0},
+    {"tied weights",
+     INPUTS "weight A : f64[3, 4] = zeros\nloss cost = mean(sin(sin(x @ A) @ transpose(A)))\n", 1, 0},
+    {"penalty", HIDDEN "weight A : f64[4, 2] = zeros\nloss cost = mean((h @ A) ** 2) + 0.1 * sum(A ** 2)\n",
+     1, 0},
 };
 
 /* Sizes on the other side of what plan.c decides by: sums inside loops, in lanes, in chains. */
-#define WIDE(n)                                                                                              \
-    "input x : f64[batch, 3]\n"                                                                              \
+#define WIDE(n)                 \
+    "input x : f64[batch, 3]\n" \
     "h = tanh(dense(x, " n "))\n"
 static const struct text_case wide[] = {
     {"64 terms", WIDE("64") "loss cost = sum(sin(dense(h, 3)))\n", 1, 0},
@@ -343,16 +380,22 @@ static const struct text_case wide[] = {
     {"33 x 32 in a chain", WIDE("33") "loss cost = sum(sin(dense(h, 32)))\n", 1, 0},
     {"70 x 70", WIDE("70") "loss cost = sum(sin(dense(h, 70)))\n", 1, 0},
     {"70 x 70 at the end", WIDE("70") "loss cost = mean(dense(h, 70))\n", 1, 0},
-    {"70 x 17, rows on the right", WIDE("70") "weight B : f64[17, 70] = zeros\nloss cost = mean(sin(B @ transpose(h)))\n", 1, 0},
+    {"70 x 17, rows on the right",
+     WIDE("70") "weight B : f64[17, 70] = zeros\nloss cost = mean(sin(B @ transpose(h)))\n", 1, 0},
     {"70 columns over the batch", WIDE("70") "loss cost = sum(sin(transpose(h) @ h))\n", 1, 0},
-    {"batched, 70 terms", WIDE("140") "weight B : f64[70, 3] = zeros\nloss cost = sum(sin(reshape(h, [batch, 2, 70]) @ B))\n", 1, 0},
-    {"weights only, 70 terms", WIDE("3") "weight A : f64[3, 70] = zeros\nweight B : f64[70, 3] = zeros\nloss cost = sum(sin(h @ (A @ B)))\n", 1, 0},
+    {"batched, 70 terms",
+     WIDE("140") "weight B : f64[70, 3] = zeros\nloss cost = sum(sin(reshape(h, [batch, 2, 70]) @ B))\n", 1,
+     0},
+    {"weights only, 70 terms",
+     WIDE("3") "weight A : f64[3, 70] = zeros\nweight B : f64[70, 3] = zeros\nloss cost = sum(sin(h @ (A @ "
+               "B)))\n",
+     1, 0},
     {"softmax of 70", WIDE("70") "loss cost = sum(softmax(h) ** 2)\n", 1, 0},
     {"layer_norm of 70", WIDE("70") "loss cost = sum(sin(layer_norm(h)))\n", 1, 0},
 };
 
-#define CHECK_ALL(cases, rows_max)                                                                           \
-    for (size_t i = 0; i < sizeof(cases) / sizeof *(cases); i++)                                             \
+#define CHECK_ALL(cases, rows_max)                               \
+    for (size_t i = 0; i < sizeof(cases) / sizeof *(cases); i++) \
     check_text(&(cases)[i], (rows_max))
 
 static void structural_operators(void **state) {

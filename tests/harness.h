@@ -1,7 +1,7 @@
 /* What the tests of graphs and plans share: a model from text, random numbers, and one run of a plan.
  *
- * A bench is one arena with a model (or an empty graph) and memory for its columns and weights, all filled with
- * random numbers from a fixed seed, so that a failure comes back.
+ * A bench is one arena with a model (or an empty graph) and memory for its columns and weights, all filled
+ * with random numbers from a fixed seed, so that a failure comes back.
  */
 #ifndef NN_TESTS_HARNESS_H
 #define NN_TESTS_HARNESS_H
@@ -81,7 +81,8 @@ static inline void *bench_room(struct bench *bench, const struct node *node) {
     return arena_allocate_array(&bench->arena, (size_t)bench_elements(bench, node), 8);
 }
 
-static inline void bench_randomise(struct bench *bench, const struct node *node, int64_t classes, void *memory) {
+static inline void bench_randomise(struct bench *bench, const struct node *node, int64_t classes,
+                                   void *memory) {
     for (int64_t i = 0; i < bench_elements(bench, node); i++)
         number_set(node->type.element, memory, i,
                    node->type.element == ELEMENT_INT ? bench_below(bench, (int)(classes ? classes : 3))
@@ -97,14 +98,14 @@ static inline void *bench_random_values(struct bench *bench, const struct node *
 /* ---- a bench's life ---- */
 
 /* setjmp has to stand in the function that lives on: use as the first statement of a test's body. */
-#define bench_start(bench, seed)                                                                             \
-    do {                                                                                                     \
-        memset((bench), 0, sizeof *(bench));                                                                 \
-        (bench)->arena.out_of_memory = &(bench)->out_of_memory;                                              \
-        (bench)->sink.arena = &(bench)->arena;                                                               \
-        (bench)->random = (seed);                                                                            \
-        if (setjmp((bench)->out_of_memory))                                                                  \
-            fail_msg("out of memory");                                                                       \
+#define bench_start(bench, seed)                                \
+    do {                                                        \
+        memset((bench), 0, sizeof *(bench));                    \
+        (bench)->arena.out_of_memory = &(bench)->out_of_memory; \
+        (bench)->sink.arena = &(bench)->arena;                  \
+        (bench)->random = (seed);                               \
+        if (setjmp((bench)->out_of_memory))                     \
+            fail_msg("out of memory");                          \
     } while (0)
 
 static inline void bench_drop(struct bench *bench) {
@@ -148,8 +149,8 @@ static inline struct shape shape_of(int rank, const int64_t *dims) {
     return shape;
 }
 
-static inline struct node *bench_leaf(struct bench *bench, enum operator_code leaf, int index, enum element element,
-                                      struct shape shape) {
+static inline struct node *bench_leaf(struct bench *bench, enum operator_code leaf, int index,
+                                      enum element element, struct shape shape) {
     struct attributes attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.index = index;

@@ -20,12 +20,24 @@ struct formal {
 
 struct formals {
     const char *callee;
-    struct formal list[ARGUMENTS_MAX];
+    struct formal *list; /* (count) in the arena, as calls nest deeply */
     int count;
+    struct value *given; /* (count) the arguments */
+    bool *is_given;
 };
+
+static void make_room(struct checker *checker, struct formals *formals, int count) {
+    formals->list = arena_array(checker->arena, struct formal, (size_t)count);
+    formals->given = arena_array(checker->arena, struct value, (size_t)count);
+    formals->is_given = arena_array(checker->arena, bool, (size_t)count);
+}
 
 static bool formals_of_declaration(struct checker *checker, const struct statement *declaration,
                                    struct formals *formals) {
+    int count = 0;
+    for (const struct parameter *p = declaration->parameters; p; p = p->next)
+        count++;
+    make_room(checker, formals, count);
     formals->callee = declaration->name.text;
     for (const struct parameter *p = declaration->parameters; p; p = p->next) {
         if (formals->count == ARGUMENTS_MAX) {
@@ -40,6 +52,7 @@ static bool formals_of_declaration(struct checker *checker, const struct stateme
 
 /* From text such as "x, axis = none, keep = false": the only defaults that built-ins have. */
 static void formals_of_builtin(struct checker *checker, const struct builtin *builtin, struct formals *formals) {
+    make_room(checker, formals, BUILTIN_PARAMETERS_MAX);
     formals->callee = builtin->name;
     for (const char *p = builtin->parameters; *p;) {
         size_t length = strcspn(p, " ,");
@@ -78,10 +91,11 @@ static int formal_named(struct checker *checker, const struct formals *formals, 
     return -1;
 }
 
-/* Evaluates the arguments into given[] by position; given[i].kind VALUE_ERROR with span.source NULL: absent. */
+/* Evaluates the arguments into formals->given. */
 static bool match_arguments(struct checker *checker, struct scope *scope, const struct formals *formals,
-                            const struct value *piped, const struct argument *arguments, struct span span,
-                            struct value *given, bool *is_given) {
+                            const struct value *piped, const struct argument *arguments, struct span span) {
+    struct value *given = formals->given;
+    bool *is_given = formals->is_given;
     int position = 0;
     bool good = true;
     if (piped) {
@@ -134,8 +148,9 @@ static enum element element_named(struct checker *checker, const struct name *na
         if (strcmp(name->text, names[i]) == 0)
             return i == 0 ? ELEMENT_F32 : i == 1 ? ELEMENT_F64 : ELEMENT_INT;
     const char *nearest = text_nearest(name->text, names, 4);
-    check_error(checker, name->span, "unknown element type '%s'%s%s%s; there are f32, f64, int and class", name->text,
-                nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    check_error(checker, name->span, "unknown element type '%s'; %s%s%s", name->text,
+                nearest ? "did you mean '" : "there are f32, f64, int and class", nearest ? nearest : "",
+                nearest ? "'?" : "");
     *known = false;
     return checker->real;
 }
@@ -144,8 +159,12 @@ static enum element element_named(struct checker *checker, const struct name *na
 static bool is_batch_name(struct checker *checker, struct scope *scope, const struct expression *size) {
     if (size->kind != EXPRESSION_NAME || scope_find(scope, size->string))
         return false;
-    if (!checker->graph->batch_name)
+    if (!checker->graph->batch_name) {
         checker->graph->batch_name = size->string;
+        struct value batch = {.kind = VALUE_BATCH, .span = size->span};
+        scope_add(checker, checker->globals, size->string, batch)->used = true; /* reshape(x, [batch, ...]) */
+        return true;
+    }
     return strcmp(checker->graph->batch_name, size->string) == 0;
 }
 
@@ -165,7 +184,10 @@ static bool resolve_dimension(struct checker *checker, struct scope *scope, cons
         *size = BATCH;
         return true;
     }
-    return to_integer(checker, &value, "a dimension", 1, ELEMENTS_MAX, size);
+    const char *what = dimension->size->kind == EXPRESSION_NAME
+                           ? text_format(checker->arena, "the dimension '%s'", dimension->size->string)
+                           : "a dimension";
+    return to_integer(checker, &value, what, 1, ELEMENTS_MAX, size);
 }
 
 bool resolve_type(struct checker *checker, struct scope *scope, const struct type_expression *type, bool model_level,
@@ -196,6 +218,11 @@ bool resolve_type(struct checker *checker, struct scope *scope, const struct typ
     }
     if (shape_inner_size(&result->shape) > ELEMENTS_MAX) {
         check_error(checker, type->span, "more than 2^40 elements");
+        return false;
+    }
+    if (type->classes && result->element != ELEMENT_INT) {
+        check_error(checker, type->span, "'of' says how many classes there are: it goes with class, not with %s",
+                    element_name(result->element));
         return false;
     }
     if (type->classes) {
@@ -230,13 +257,36 @@ static bool unify_dimension(struct checker *checker, struct scope *scope, const 
         return false;
     if (value.kind == VALUE_BATCH ? size == BATCH : value.kind == VALUE_NUMBER && value.number == (double)size)
         return true;
+    bool named = wanted->kind == EXPRESSION_NAME;
     const char *found = size == BATCH ? "the batch" : text_format(checker->arena, "%lld", (long long)size);
-    struct diagnostic *error = check_error(
-        checker, argument->span, "%s has %s where '%s' is %s; its shape is %s", formal->name, found,
-        wanted->kind == EXPRESSION_NAME ? wanted->string : "this dimension", value_describe(checker, &value),
-        shape_text(checker->arena, &argument->tensor->type.shape, checker->graph->batch_name));
+    const char *asked = value.kind == VALUE_BATCH    ? "the batch"
+                        : value.kind == VALUE_NUMBER ? text_number(checker->arena, value.number, false)
+                                                     : value_describe(checker, &value);
+    struct diagnostic *error =
+        check_error(checker, argument->span, "%s has %s where %s%s%s is %s; its shape is %s", formal->name, found,
+                    named ? "'" : "", named ? wanted->string : "the signature's dimension", named ? "'" : "", asked,
+                    shape_text(checker->arena, &argument->tensor->type.shape, checker->graph->batch_name));
     check_note_operands(checker, error, (struct node *[]){argument->tensor}, 1);
     diagnostic_note(checker->sink, error, dimension->span, "the signature asks for it here");
+    return false;
+}
+
+/* The element type that a signature asks for, if it asks for one. */
+static bool unify_element(struct checker *checker, const struct formal *formal, const struct value *argument) {
+    const struct type_expression *type = formal->type;
+    bool known;
+    if (type->classes) {
+        check_error(checker, type->span, "'of' stands with a target or an input; a signature cannot ask for it");
+        return false;
+    }
+    enum element element = element_named(checker, &type->element, &known);
+    if (!known || !type->element.text || strcmp(type->element.text, "logits") == 0)
+        return known;
+    if (element == argument->tensor->type.element)
+        return true;
+    struct diagnostic *error = check_error(checker, argument->span, "%s has to be %s, found %s", formal->name,
+                                           element_name(element), value_describe(checker, argument));
+    diagnostic_note(checker->sink, error, type->element.span, "the signature asks for it here");
     return false;
 }
 
@@ -249,6 +299,8 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
                     value_describe(checker, argument));
         return false;
     }
+    if (!unify_element(checker, formal, argument))
+        return false;
     const struct shape *shape = &argument->tensor->type.shape;
     bool logits = type->element.text && strcmp(type->element.text, "logits") == 0;
     if (logits && is_softmax(argument->tensor)) {
@@ -276,12 +328,12 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
 }
 
 /* The parameters bound in a scope of their own, defaults evaluated in it. */
-static struct scope *bind(struct checker *checker, const struct formals *formals, struct value *given,
-                          const bool *is_given) {
+static struct scope *bind(struct checker *checker, const struct formals *formals) {
     struct scope *scope = scope_new(checker, checker->globals);
+    struct value *given = formals->given;
     for (int i = 0; i < formals->count; i++) {
         const struct formal *formal = &formals->list[i];
-        if (!is_given[i])
+        if (!formals->is_given[i])
             given[i] = evaluate(checker, scope, formal->value);
         if (!unify(checker, scope, formal, &given[i]))
             return NULL;
@@ -306,6 +358,22 @@ static struct value elaborate(struct checker *checker, struct scope *scope, cons
     return evaluate(checker, scope, result->value);
 }
 
+/* Values, weights and parameters of a layer of the user's that nothing in it reads. */
+static void warn_unused_inside(struct checker *checker, const struct scope *scope, const struct statement *declaration) {
+    for (const struct binding *b = scope->first; b && declaration->span.source != checker->prelude; b = b->next) {
+        const struct parameter *p = declaration->parameters;
+        while (p && p->name.text != b->name)
+            p = p->next;
+        if (b->used || b->value.kind == VALUE_ERROR || (!p && !b->statement))
+            continue;
+        check_warning(checker, p ? p->name.span : b->statement->name.span, "%s '%s' is never used",
+                      p                                        ? "parameter"
+                      : b->statement->kind == STATEMENT_WEIGHT ? "weight"
+                                                               : "value",
+                      b->name);
+    }
+}
+
 struct value run_body(struct checker *checker, struct scope *scope, const struct statement *declaration,
                       struct span span) {
     struct instance *instance = arena_new(checker->arena, struct instance), *outer_instance = checker->instance;
@@ -315,7 +383,10 @@ struct value run_body(struct checker *checker, struct scope *scope, const struct
     instance->layer = declaration->name.text;
     checker->instance = instance;
     checker->frame = &frame;
+    int errors = checker->sink->error_count;
     struct value result = elaborate(checker, scope, declaration);
+    if (checker->sink->error_count == errors)
+        warn_unused_inside(checker, scope, declaration);
     checker->frame = frame.caller;
     checker->instance = outer_instance;
     checker->site = outer_site;
@@ -323,15 +394,24 @@ struct value run_body(struct checker *checker, struct scope *scope, const struct
     return result;
 }
 
+static bool is_running(const struct checker *checker, const struct statement *declaration) {
+    const struct frame *frame = checker->frame;
+    while (frame && frame->callee != declaration->name.text)
+        frame = frame->caller;
+    return frame && declaration->kind == STATEMENT_LAYER;
+}
+
 static struct value call_declaration(struct checker *checker, struct scope *scope, const struct statement *declaration,
                                      const struct value *piped, const struct argument *arguments, struct span span) {
     struct formals formals = {0};
-    struct value given[ARGUMENTS_MAX];
-    bool is_given[ARGUMENTS_MAX] = {false};
     if (!formals_of_declaration(checker, declaration, &formals) ||
-        !match_arguments(checker, scope, &formals, piped, arguments, span, given, is_given))
+        !match_arguments(checker, scope, &formals, piped, arguments, span))
         return value_error;
-    struct scope *bound = bind(checker, &formals, given, is_given);
+    if (is_running(checker, declaration)) {
+        check_error(checker, span, "'%s' calls itself, and would without end", declaration->name.text);
+        return value_error;
+    }
+    struct scope *bound = bind(checker, &formals);
     if (!bound)
         return value_error;
     if (declaration->kind == STATEMENT_LAYER)
@@ -342,15 +422,13 @@ static struct value call_declaration(struct checker *checker, struct scope *scop
 static struct value call_builtin(struct checker *checker, struct scope *scope, const struct builtin *builtin,
                                  const struct value *piped, const struct argument *arguments, struct span span) {
     struct formals formals = {0};
-    struct value given[ARGUMENTS_MAX];
-    bool is_given[ARGUMENTS_MAX] = {false};
     formals_of_builtin(checker, builtin, &formals);
-    if (!match_arguments(checker, scope, &formals, piped, arguments, span, given, is_given))
+    if (!match_arguments(checker, scope, &formals, piped, arguments, span))
         return value_error;
     for (int i = 0; i < formals.count; i++)
-        if (!is_given[i])
-            given[i] = formals.list[i].fixed;
-    return builtin->call(checker, given, span);
+        if (!formals.is_given[i])
+            formals.given[i] = formals.list[i].fixed;
+    return builtin->call(checker, formals.given, span);
 }
 
 static struct value call_operator(struct checker *checker, struct scope *scope, enum operator_code operator,
@@ -358,13 +436,12 @@ static struct value call_operator(struct checker *checker, struct scope *scope, 
     static const char *const names[] = {"a", "b", "c"};
     int arity = operators[operator].arity;
     struct formals formals = {.callee = operators[operator].name, .count = arity};
-    struct value given[ARGUMENTS_MAX];
-    bool is_given[ARGUMENTS_MAX] = {false};
+    make_room(checker, &formals, arity);
     for (int i = 0; i < arity; i++)
         formals.list[i] = (struct formal){.name = names[i], .required = true};
-    if (!match_arguments(checker, scope, &formals, piped, arguments, span, given, is_given))
+    if (!match_arguments(checker, scope, &formals, piped, arguments, span))
         return value_error;
-    return apply_elementwise(checker, operator, given, arity, span);
+    return apply_elementwise(checker, operator, formals.given, arity, span);
 }
 
 static struct value call_value(struct checker *checker, struct scope *scope, const struct value *callee,

@@ -42,12 +42,18 @@ static bool is_stored(const struct node *node) {
     return operators[node->operator].kind != KIND_VIEW;
 }
 
+/* Its sum goes over the batch: nothing can be added before the last tile. */
+static bool sums_batch(const struct node *product) {
+    const struct shape *left = &product->inputs[0]->type.shape;
+    return left->dims[left->rank - 1] == BATCH;
+}
+
 static struct node *lower_add(struct lowering *lowering, const struct node *node, struct node *const *inputs) {
     for (int side = 0; side < 2; side++) {
         const struct node *product = node->inputs[side];
         const struct node *other = node->inputs[1 - side];
         if (product->operator != OPERATOR_matmul || lowering->uses[product->id] != 1 ||
-            !shape_equal(&product->type.shape, &node->type.shape) || other == product)
+            !shape_equal(&product->type.shape, &node->type.shape) || other == product || sums_batch(product))
             continue;
         struct node *copy = lowering->copies[product->id];
         struct node *affine[3] = {copy->inputs[0], copy->inputs[1], inputs[1 - side]};
@@ -56,12 +62,24 @@ static struct node *lower_add(struct lowering *lowering, const struct node *node
     return NULL;
 }
 
+static const struct node *below_views(const struct node *node) {
+    while (operators[node->operator].kind == KIND_VIEW)
+        node = node->inputs[0];
+    return node;
+}
+
 /* A value that is itself a weight, or a view of one, is taken before any assignment overwrites it. */
 static struct node *taken_before(struct lowering *lowering, struct node *value) {
-    const struct node *source = value;
-    while (operators[source->operator].kind == KIND_VIEW)
-        source = source->inputs[0];
-    return source->operator == OPERATOR_weight ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
+    bool is_weight = below_views(value)->operator == OPERATOR_weight;
+    return is_weight ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
+}
+
+/* A product's side that is one value expanded to all rows, as the derivative of a sum, gets rows of its own: products
+ * read planes. */
+static struct node *with_rows(struct lowering *lowering, struct node *side) {
+    bool has_rows = shape_batch_axis(&side->type.shape) >= 0;
+    bool is_lent = has_rows && shape_batch_axis(&below_views(side)->type.shape) < 0;
+    return is_lent ? graph_unary(lowering->to, OPERATOR_copy, side) : side;
 }
 
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
@@ -75,6 +93,9 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
     }
     if (node->operator == OPERATOR_assign)
         inputs[1] = taken_before(lowering, inputs[1]);
+    if (node->operator == OPERATOR_matmul)
+        for (int k = 0; k < 2; k++)
+            inputs[k] = with_rows(lowering, inputs[k]);
     if (node->operator == OPERATOR_add) {
         struct node *affine = lower_add(lowering, node, inputs);
         if (affine)
