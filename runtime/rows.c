@@ -230,11 +230,11 @@ static bool read_rows(struct run *run, const struct rows_layout *layout, struct 
     }
 }
 
-/* `like` without columns: the rows for training, if any, did not come from a file. */
-static bool make_csv(struct run *run, const struct data *data, const struct table *like, struct rows *rows) {
+static bool make_csv(struct run *run, const struct data *data, struct rows *rows) {
+    const struct table *like = run->train.like.columns ? &run->train.like : NULL; /* its class names count */
     const char *path = run_path(run, data->file);
     struct csv csv = {0};
-    bool read = csv_open(&csv, run->arena, path, like && like->columns ? like : NULL, run->failure);
+    bool read = csv_open(&csv, run->arena, path, like, run->failure);
     if (read) {
         struct rows_layout layout = rows_plan(run, true, (int64_t)csv.columns);
         read = layout.cells == (int64_t)csv.columns ? read_rows(run, &layout, &csv, rows)
@@ -250,13 +250,5 @@ bool rows_make(struct run *run, int index, struct rows *rows) {
     *rows = (struct rows){0};
     if (data->source == DATA_SPIRAL)
         return make_spiral(run, data, index, rows);
-    return make_csv(run, data, &run->train.like, rows);
-}
-
-bool rows_read(const struct model *model, const char *name, const struct table *like, struct arena *arena,
-               struct rows *rows, struct failure *failure) {
-    struct run run = {.arena = arena, .model = model, .failure = failure};
-    const struct data *data = model_data(model, name);
-    *rows = (struct rows){0};
-    return !data || data->source != DATA_CSV || make_csv(&run, data, like, rows);
+    return make_csv(run, data, rows);
 }

@@ -58,9 +58,4 @@ bool rows_store(struct run *run, const struct rows_layout *layout, const double 
  * drawn as docs/language.md says under "Seeds".  FAILURE_DATA when they do not fit the model. */
 bool rows_make(struct run *run, int index, struct rows *rows);
 
-/* The same outside a run: the rows of a file that the model names as data `name`.  `like`, unless NULL, is
- * that of the rows for training, whose class names count.  Data that is no file gives no rows. */
-bool rows_read(const struct model *model, const char *name, const struct table *like, struct arena *arena,
-               struct rows *rows, struct failure *failure);
-
 #endif

@@ -130,13 +130,6 @@ static bool read_weight(struct run *run, int index) {
     return true;
 }
 
-const double *weights_file_values(const struct model *model, int index, struct arena *arena,
-                                  struct failure *failure) {
-    struct run run = {.arena = arena, .model = model, .failure = failure};
-    double *values = NULL;
-    return read_values(&run, index, &values) ? values : NULL;
-}
-
 bool weights_start(struct run *run, bool loading) {
     run->weights = (struct weights){0};
     run->weights.values = weights_new_copy(run);

@@ -5,7 +5,6 @@
 #include "graph/graph.h"
 #include "support/failure.h"
 
-struct model;
 struct run;
 
 /* How far training has come; kept in files, so that it can go on exactly where it stopped. */
@@ -28,10 +27,6 @@ struct weights {
  * they are drawn from the run's stream.  Files that the model names are read unless `loading`: then all
  * values are going to be replaced.  FAILURE_DATA for a file that does not hold such a weight. */
 bool weights_start(struct run *run, bool loading);
-
-/* The values of weight `index`, which the model names a file for, outside a run; NULL after a failure. */
-const double *weights_file_values(const struct model *model, int index, struct arena *arena,
-                                  struct failure *failure);
 
 /* Bytes of weight `index`. */
 size_t weights_size(const struct run *run, int index);

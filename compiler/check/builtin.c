@@ -36,6 +36,10 @@ static bool chosen_axes(struct checker *checker, const struct value *axis, const
                         shape_text(checker->arena, &of->type.shape, checker->graph->batch_name));
             return false;
         }
+        if (axes[found]) {
+            check_error(checker, items[i].span, "axis %lld stands twice", (long long)number);
+            return false;
+        }
         axes[found] = true;
     }
     return true;
@@ -124,7 +128,8 @@ static bool matches_classes(struct checker *checker, const struct node *x, const
         check_error(checker, span, "a score of %s and classes of %s: expected one score for each class and row",
                     shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
                     shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
-    check_note_operands(checker, error, (struct node *[]){(struct node *)x, (struct node *)t}, 2);
+    check_note_operand(checker, error, "the score", x);
+    check_note_operand(checker, error, "the target", t);
     return false;
 }
 
@@ -164,7 +169,8 @@ static struct value call_pick(struct checker *checker, struct value *arguments, 
         struct diagnostic *error = check_error(checker, span, "the score is %s, the target %s: expected the same shape",
                                                shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
                                                shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
-        check_note_operands(checker, error, (struct node *[]){x, t}, 2);
+        check_note_operand(checker, error, "the score", x);
+        check_note_operand(checker, error, "the target", t);
         return value_error;
     } else
         product = make_node(checker, OPERATOR_multiply, (struct node *[]){t, x}, 2, NULL, span);

@@ -327,9 +327,13 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
     return true;
 }
 
+struct scope *outer_scope(const struct checker *checker, const struct statement *declaration) {
+    return declaration->span.source == checker->prelude ? checker->constants : checker->globals;
+}
+
 /* The parameters bound in a scope of their own, defaults evaluated in it. */
-static struct scope *bind(struct checker *checker, const struct formals *formals) {
-    struct scope *scope = scope_new(checker, checker->globals);
+static struct scope *bind(struct checker *checker, const struct statement *declaration, const struct formals *formals) {
+    struct scope *scope = scope_new(checker, outer_scope(checker, declaration));
     struct value *given = formals->given;
     for (int i = 0; i < formals->count; i++) {
         const struct formal *formal = &formals->list[i];
@@ -385,7 +389,7 @@ struct value run_body(struct checker *checker, struct scope *scope, const struct
     checker->frame = &frame;
     int errors = checker->sink->error_count;
     struct value result = elaborate(checker, scope, declaration);
-    if (checker->sink->error_count == errors)
+    if (checker->sink->error_count == errors && result.kind != VALUE_ERROR)
         warn_unused_inside(checker, scope, declaration);
     checker->frame = frame.caller;
     checker->instance = outer_instance;
@@ -411,7 +415,7 @@ static struct value call_declaration(struct checker *checker, struct scope *scop
         check_error(checker, span, "'%s' calls itself, and would without end", declaration->name.text);
         return value_error;
     }
-    struct scope *bound = bind(checker, &formals);
+    struct scope *bound = bind(checker, declaration, &formals);
     if (!bound)
         return value_error;
     if (declaration->kind == STATEMENT_LAYER)

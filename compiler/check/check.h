@@ -51,6 +51,7 @@ struct binding {
     enum binding_state state;
     const struct statement *statement; /* that defines it, or NULL */
     bool used;
+    bool ordered; /* still pending, but what it needs is on evaluate_body's stack */
     struct binding *next;       /* in source order */
     struct binding *next_hash;
 };
@@ -94,7 +95,9 @@ struct checker {
     struct model *model;
     struct graph *graph;
     const struct source *prelude;
-    struct scope *globals;      /* params */
+    const struct statement *statements; /* of the file */
+    struct scope *constants;    /* names that mean the same in every file: none, true, all, ... */
+    struct scope *globals;      /* params of the user's file, inside them the constants */
     struct scope *declarations; /* layers, initialisers, solvers */
     struct frame *frame;
     struct instance *instance; /* the layer's call that is being elaborated, or NULL */
@@ -128,10 +131,17 @@ struct binding *scope_add(struct checker *checker, struct scope *scope, const ch
 struct binding *scope_find_here(const struct scope *scope, const char *name);
 struct binding *scope_find(const struct scope *scope, const char *name);
 
-/* Errors that happen inside the prelude are shown at the user's call. Returns NULL-safe diagnostics. */
+/* Errors that happen inside the prelude are shown at the user's call.  The same error at the same place is said once:
+ * a layer may be elaborated many times. */
 struct diagnostic *check_error(struct checker *checker, struct span span, const char *format, ...) TEXT_FORMAT(3);
-/* Places the nodes of a failing operator came from, as notes. */
+void check_warning(struct checker *checker, struct span span, const char *format, ...) TEXT_FORMAT(3);
+/* The user's own place of something at `span`: the call that led into the prelude, if it is there. */
+struct span check_place(const struct checker *checker, struct span span);
+/* Where a node of a failing operator came from, as a note: "the left side is h, f64[batch, 10]". */
+void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side, const struct node *node);
 void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs, int count);
+/* "f64[batch, 3]", "an f64 scalar" */
+const char *describe_type(struct checker *checker, const struct type *type);
 
 /* statement.c */
 void evaluate_binding(struct checker *checker, struct scope *scope, struct binding *binding);
@@ -158,6 +168,8 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
 /* call.c */
 struct value evaluate_call(struct checker *checker, struct scope *scope, const struct expression *callee,
                            const struct value *piped, const struct argument *arguments, struct span span);
+/* What a declaration's body sees beyond its own names: the user's params, unless it is the prelude's. */
+struct scope *outer_scope(const struct checker *checker, const struct statement *declaration);
 /* Runs the body of a layer or initialiser whose parameters are bound in `scope`. */
 struct value run_body(struct checker *checker, struct scope *scope, const struct statement *declaration,
                       struct span span);

@@ -22,14 +22,20 @@ struct value value_text(const char *text, struct span span) {
     return (struct value){.kind = VALUE_TEXT, .text = text, .span = span};
 }
 
+const char *describe_type(struct checker *checker, const struct type *type) {
+    if (type->shape.rank == 0)
+        return text_format(checker->arena, "an %s scalar", element_name(type->element));
+    return type_text(checker->arena, type, checker->graph->batch_name);
+}
+
 const char *value_describe(struct checker *checker, const struct value *value) {
     switch (value->kind) {
     case VALUE_NUMBER:
         return text_format(checker->arena, "the number %s", text_number(checker->arena, value->number, false));
     case VALUE_TENSOR:
-        return type_text(checker->arena, &value->tensor->type, checker->graph->batch_name);
+        return describe_type(checker, &value->tensor->type);
     case VALUE_TEXT:
-        return "a text";
+        return text_format(checker->arena, "the text \"%s\"", value->text);
     case VALUE_LIST:
         return "a list";
     case VALUE_BATCH:
@@ -48,7 +54,7 @@ const char *value_describe(struct checker *checker, const struct value *value) {
 
 /* ---- errors ---- */
 
-/* The user's own span for something that went wrong at `span`: the call that led into the prelude, if it is there. */
+/* check_place, and the frame of the prelude's layer whose call it is, or NULL. */
 static struct span user_span(const struct checker *checker, struct span span, const struct frame **inside) {
     *inside = NULL;
     for (const struct frame *frame = checker->frame; frame && span.source == checker->prelude; frame = frame->caller) {
@@ -56,6 +62,31 @@ static struct span user_span(const struct checker *checker, struct span span, co
         *inside = frame;
     }
     return span;
+}
+
+struct span check_place(const struct checker *checker, struct span span) {
+    const struct frame *inside;
+    return user_span(checker, span, &inside);
+}
+
+static bool is_said(const struct checker *checker, struct span span, const char *message) {
+    for (const struct diagnostic *d = checker->sink->first; d; d = d->next)
+        if (d->span.source == span.source && d->span.start == span.start && d->span.end == span.end &&
+            strcmp(d->message, message) == 0)
+            return true;
+    return false;
+}
+
+/* The calls that led here: the innermost ones, and the one in the model. */
+static void note_calls(struct checker *checker, struct diagnostic *error) {
+    enum { SHOWN = 3 };
+    int depth = 0;
+    for (const struct frame *frame = checker->frame; frame; frame = frame->caller, depth++) {
+        if (depth > SHOWN && !frame->caller)
+            diagnostic_note(checker->sink, error, (struct span){0}, "by way of %d more", depth - SHOWN);
+        if (depth < SHOWN || !frame->caller)
+            diagnostic_note(checker->sink, error, frame->call, "in this call of %s", frame->callee);
+    }
 }
 
 struct diagnostic *check_error(struct checker *checker, struct span span, const char *format, ...) {
@@ -68,25 +99,36 @@ struct diagnostic *check_error(struct checker *checker, struct span span, const 
         text_print(&message, "%s: ", inside->callee);
     text_vprint(&message, format, arguments);
     va_end(arguments);
+    if (is_said(checker, shown, text_string(&message)))
+        return arena_new(checker->arena, struct diagnostic); /* takes notes that nobody reads */
     struct diagnostic *error = diagnostic_error(checker->sink, shown, "%s", text_string(&message));
-    if (!inside) {
-        for (const struct frame *frame = checker->frame; frame; frame = frame->caller)
-            diagnostic_note(checker->sink, error, frame->call, "in this call of %s", frame->callee);
-    }
+    if (!inside)
+        note_calls(checker, error);
     return error;
 }
 
+void check_warning(struct checker *checker, struct span span, const char *format, ...) {
+    struct text message = {.arena = checker->arena};
+    va_list arguments;
+    va_start(arguments, format);
+    text_vprint(&message, format, arguments);
+    va_end(arguments);
+    if (!is_said(checker, span, text_string(&message)))
+        diagnostic_warning(checker->sink, span, "%s", text_string(&message));
+}
+
+/* What the prelude made is shown at the statement for which it was made. */
+void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side, const struct node *node) {
+    struct span span = node->span.source == checker->prelude ? node->origin : node->span;
+    if (!span.source || node->operator == OPERATOR_constant)
+        return;
+    diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "", node->name ? ", " : "",
+                    describe_type(checker, &node->type));
+}
+
 void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs, int count) {
-    for (int i = 0; i < count; i++) {
-        const struct node *node = inputs[i];
-        const struct frame *inside;
-        struct span span = user_span(checker, node->span, &inside);
-        if (!span.source || node->operator == OPERATOR_constant)
-            continue;
-        const char *side = count == 1 ? "it" : i == 0 ? "the left side" : "the right side";
-        diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "",
-                        node->name ? ", " : "", type_text(checker->arena, &node->type, checker->graph->batch_name));
-    }
+    for (int i = 0; i < count; i++)
+        check_note_operand(checker, to, count == 1 ? "it" : i == 0 ? "the left side" : "the right side", inputs[i]);
 }
 
 /* ---- values to nodes ---- */
@@ -128,7 +170,10 @@ bool to_integer(struct checker *checker, const struct value *value, const char *
         return false;
     if (value->kind != VALUE_NUMBER || value->number != floor(value->number) || value->number < (double)low ||
         value->number > (double)high) {
-        if (high >= ELEMENTS_MAX)
+        if (low < -RANK_MAX)
+            check_error(checker, value->span, "%s has to be a whole number; found %s", what,
+                        value_describe(checker, value));
+        else if (high >= ELEMENTS_MAX)
             check_error(checker, value->span, "%s has to be a whole number, %lld or more; found %s", what,
                         (long long)low, value_describe(checker, value));
         else
@@ -153,10 +198,14 @@ struct value apply_elementwise(struct checker *checker, enum operator_code opera
     bool numbers = true;
     for (int i = 0; i < count; i++)
         numbers = numbers && operands[i].kind == VALUE_NUMBER;
-    if (numbers)
-        return value_number(operator_fold(operator, operands[0].number, count > 1 ? operands[1].number : 0,
-                                          count > 2 ? operands[2].number : 0),
-                            span);
+    if (numbers) {
+        double number = operator_fold(operator, operands[0].number, count > 1 ? operands[1].number : 0,
+                                      count > 2 ? operands[2].number : 0);
+        if (isfinite(number))
+            return value_number(number, span);
+        check_error(checker, span, "this is %s, not a finite number", text_number(checker->arena, number, false));
+        return value_error;
+    }
     enum element element = common_element(checker, operands, count);
     struct node *inputs[3];
     bool complete = true;
@@ -169,7 +218,6 @@ struct value apply_elementwise(struct checker *checker, enum operator_code opera
 
 /* ---- operators with signs ---- */
 
-/* a @ b, where a vector on either side is a matrix of one row or one column. */
 static struct value matmul(struct checker *checker, struct value *operands, struct span span) {
     for (int i = 0; i < 2; i++) {
         if (operands[i].kind == VALUE_ERROR)
@@ -289,9 +337,15 @@ static struct value indexed(struct checker *checker, struct scope *scope, const 
                     value_describe(checker, &value));
         return value_error;
     }
-    int given = 0, axis = 0, rank = value.tensor->type.shape.rank;
-    for (const struct subscript *s = expression->subscripts; s; s = s->next)
+    int given = 0, axis = 0, rank = value.tensor->type.shape.rank, ellipses = 0;
+    for (const struct subscript *s = expression->subscripts; s; s = s->next) {
         given += !s->is_ellipsis;
+        ellipses += s->is_ellipsis;
+        if (ellipses > 1) {
+            check_error(checker, s->span, "'...' stands for all other axes, so it stands once");
+            return value_error;
+        }
+    }
     if (given > rank) {
         check_error(checker, expression->span, "%d subscripts for a value of %d axes, %s", given, rank,
                     value_describe(checker, &value));
@@ -337,6 +391,32 @@ static void suggest(struct checker *checker, struct scope *scope, struct text *m
         text_print(message, "; did you mean '%s'?", nearest);
 }
 
+static void report_cycle(struct checker *checker, const struct scope *scope, const struct binding *binding,
+                         struct span span) {
+    struct diagnostic *error = check_error(checker, span, "'%s' depends on itself", binding->name);
+    int shown = 0;
+    for (const struct binding *b = scope->first; b && shown < 5; b = b->next)
+        if (b != binding && b->state == BINDING_RUNNING) {
+            diagnostic_note(checker->sink, error, b->statement->name.span, "by way of '%s'", b->name);
+            shown++;
+        }
+}
+
+/* Why a name that a reader may well expect here is unknown; or NULL. */
+static const char *why_unknown(const struct checker *checker, const char *name) {
+    static const char *const special[][2] = {
+        {"weight", "it is a name in a solver only"},     {"grad", "it is known in a solver only"},
+        {"step", "it is known in solvers and train"},    {"fan_in", "it is known in an initialiser only"},
+        {"fan_out", "it is known in an initialiser only"}};
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (strcmp(name, special[i][0]) == 0)
+            return special[i][1];
+    for (const struct statement *s = checker->statements; s; s = s->next)
+        if (s->kind == STATEMENT_PARAM && strcmp(s->name.text, name) == 0)
+            return "a param knows only those above it";
+    return NULL;
+}
+
 struct value lookup(struct checker *checker, struct scope *scope, const char *name, struct span span) {
     struct scope *home = scope;
     struct binding *binding = NULL;
@@ -346,7 +426,7 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
     if (binding) {
         binding->used = true;
         if (binding->state == BINDING_RUNNING) {
-            check_error(checker, span, "'%s' depends on itself", name);
+            report_cycle(checker, home, binding, span);
             return value_error;
         }
         evaluate_binding(checker, home, binding);
@@ -354,8 +434,10 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
         value.span = span;
         return value;
     }
-    if ((binding = scope_find_here(checker->declarations, name)))
+    if ((binding = scope_find_here(checker->declarations, name))) {
+        binding->used = true;
         return (struct value){.kind = VALUE_CALLABLE, .declaration = binding->statement, .span = span};
+    }
     const struct builtin *builtin = builtin_find(name);
     if (builtin)
         return (struct value){.kind = VALUE_CALLABLE, .builtin = builtin, .span = span};
@@ -363,7 +445,11 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
         return (struct value){.kind = VALUE_CALLABLE, .operator = operator_named(name), .span = span};
     struct text message = {.arena = checker->arena};
     text_print(&message, "unknown name '%s'", name);
-    suggest(checker, scope, &message, name);
+    const char *why = why_unknown(checker, name);
+    if (why)
+        text_print(&message, "; %s", why);
+    else
+        suggest(checker, scope, &message, name);
     check_error(checker, span, "%s", text_string(&message));
     return value_error;
 }

@@ -80,7 +80,6 @@ void evaluate_binding(struct checker *checker, struct scope *scope, struct bindi
 struct pending {
     struct binding *binding;
     struct pending *below;
-    bool expanded;
 };
 
 static struct pending *push_names(struct checker *checker, const struct scope *scope, const struct expression *expression,
@@ -88,9 +87,9 @@ static struct pending *push_names(struct checker *checker, const struct scope *s
     for (; expression; expression = expression->left) { /* left-deep chains are long */
         if (expression->kind == EXPRESSION_NAME) {
             struct binding *binding = scope_find_here(scope, expression->string);
-            if (binding && binding->state == BINDING_PENDING) {
+            if (binding && binding->state == BINDING_PENDING && !binding->ordered) {
                 struct pending *entry = arena_new(checker->arena, struct pending);
-                *entry = (struct pending){binding, stack, false};
+                *entry = (struct pending){binding, stack};
                 stack = entry;
             }
         }
@@ -108,19 +107,17 @@ static struct pending *push_names(struct checker *checker, const struct scope *s
 
 void evaluate_body(struct checker *checker, struct scope *scope) {
     for (struct binding *b = scope->first; b; b = b->next) {
-        struct pending start = {b, NULL, false}, *stack = &start;
+        struct pending start = {b, NULL}, *stack = &start;
         while (stack) {
             struct pending *top = stack;
             if (top->binding->state != BINDING_PENDING) {
                 stack = top->below;
-            } else if (top->expanded || top->binding->statement->kind == STATEMENT_WEIGHT) {
+            } else if (top->binding->ordered || top->binding->statement->kind == STATEMENT_WEIGHT) {
                 stack = top->below;
-                evaluate_binding(checker, scope, top->binding);
+                evaluate_binding(checker, scope, top->binding); /* reports a value that needs itself */
             } else {
-                top->expanded = true;
+                top->binding->ordered = true;
                 stack = push_names(checker, scope, top->binding->statement->value, stack);
-                for (struct pending *p = stack; p != top; p = p->below)
-                    p->expanded = p->binding == top->binding; /* a value that names itself: reported when evaluated */
             }
         }
     }
@@ -135,8 +132,13 @@ static struct value defined_value(struct checker *checker, const struct statemen
     char *end;
     if (usual->kind == VALUE_TEXT)
         return value_text(arena_copy(checker->arena, text, strlen(text)), param->span);
-    if (usual->kind == VALUE_CALLABLE)
-        return lookup(checker, checker->globals, arena_copy(checker->arena, text, strlen(text)), param->value->span);
+    if (usual->kind == VALUE_CALLABLE) {
+        struct value named =
+            lookup(checker, checker->globals, arena_copy(checker->arena, text, strlen(text)), param->value->span);
+        if (named.kind == VALUE_ERROR)
+            diagnostic_note(checker->sink, checker->sink->last, (struct span){0}, "from -D %s=%s", param->name.text, text);
+        return named;
+    }
     double number = strtod(text, &end);
     if (end == text || *end || !isfinite(number)) {
         check_error(checker, param->value->span, "-D %s=%s: expected a number, as the param is %s by default",
@@ -159,7 +161,7 @@ static void add_param(struct checker *checker, const struct statement *param) {
     if (value.kind == VALUE_TENSOR || value.kind == VALUE_LIST || value.kind == VALUE_NONE) {
         check_error(checker, param->value->span, "a param is a number, a text or a name; found %s",
                     value_describe(checker, &value));
-        return;
+        value = value_error;
     }
     for (int i = 0; i < checker->definition_count && value.kind != VALUE_ERROR; i++)
         if (strcmp(checker->definitions[i].name, param->name.text) == 0) {
@@ -177,7 +179,7 @@ static void add_param(struct checker *checker, const struct statement *param) {
     grown[model->parameter_count++] = (struct parameter_value){param->name.text, text, overridden};
 }
 
-static void check_definitions(struct checker *checker, const struct source *source) {
+static void check_definitions(struct checker *checker) {
     for (int i = 0; i < checker->definition_count; i++) {
         if (checker->definitions[i].used)
             continue;
@@ -186,7 +188,7 @@ static void check_definitions(struct checker *checker, const struct source *sour
             names[k] = checker->model->parameters[k].name;
         const char *nearest =
             text_nearest(checker->definitions[i].name, names, (size_t)checker->model->parameter_count);
-        diagnostic_error(checker->sink, (struct span){source, 0, 0}, "-D %s: the file has no param of this name%s%s%s",
+        diagnostic_error(checker->sink, (struct span){0}, "-D %s: the file has no param of this name%s%s%s",
                          checker->definitions[i].name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
                          nearest ? "'?" : "");
     }
@@ -202,8 +204,9 @@ static void check_body(struct checker *checker, const struct statement *declarat
                        (solver && s->kind == STATEMENT_STATE) ||
                        (declaration->kind == STATEMENT_LAYER && s->kind == STATEMENT_WEIGHT);
         if (!allowed)
-            check_error(checker, s->keyword_span.source ? s->keyword_span : s->span,
-                        "this cannot stand in %s '%s'",
+            check_error(checker, s->keyword_span, "'%.*s' cannot stand in %s '%s'",
+                        (int)(s->keyword_span.end - s->keyword_span.start),
+                        s->keyword_span.source->text + s->keyword_span.start,
                         solver                                         ? "the solver"
                         : declaration->kind == STATEMENT_INITIALISER ? "the initialiser"
                                                                       : "the layer",
@@ -285,14 +288,15 @@ static bool spiral_data(struct checker *checker, const struct expression *call, 
         !to_integer(checker, &s[1].value, "the number of points for each class", 1, 10000000, &data->points))
         return false;
     if (s[2].value.kind != VALUE_NUMBER || !(s[2].value.number >= 0)) {
-        check_error(checker, s[2].value.span, "noise has to be a number, 0 or more");
+        check_error(checker, s[2].value.span, "noise has to be a number, 0 or more; found %s",
+                    value_describe(checker, &s[2].value));
         return false;
     }
     const char *radius = s[3].value.kind == VALUE_TEXT ? s[3].value.text : "";
     data->noise = s[2].value.number;
     data->radius_random = strcmp(radius, "random") == 0;
     if (!data->radius_random && strcmp(radius, "even") != 0) {
-        check_error(checker, s[3].value.span, "radius has to be even or random");
+        check_error(checker, s[3].value.span, "radius is even or random; found %s", value_describe(checker, &s[3].value));
         return false;
     }
     return true;
@@ -347,8 +351,8 @@ static void add_data(struct checker *checker, const struct statement *statement)
         return;
     }
     const char *nearest = text_nearest(call->left->string, names, 2);
-    check_error(checker, call->left->span, "unknown source of data '%s'%s%s%s; there are spiral and csv",
-                call->left->string, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    check_error(checker, call->left->span, "unknown source of data '%s'; %s%s%s", call->left->string,
+                nearest ? "did you mean '" : "there are spiral and csv", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 const struct data *model_data(const struct model *model, const char *name) {
@@ -395,7 +399,7 @@ static void add_column(struct checker *checker, struct scope *scope, const struc
     model->columns = arena_grow(checker->arena, model->columns, (size_t)model->column_count,
                                 (size_t)model->column_count + 1, sizeof column);
     model->columns[model->column_count++] = column;
-    scope_add(checker, scope, column.name, value_tensor(column.node, statement->name.span));
+    scope_add(checker, scope, column.name, value_tensor(column.node, statement->name.span))->statement = statement;
 }
 
 /* The element type of what says none: that of the first real input, else of the first weight that says one. */
@@ -413,6 +417,48 @@ static enum element default_real(const struct statement *body) {
     return ELEMENT_F64;
 }
 
+/* The first target that the node is computed from, or NULL. */
+static const struct column *target_below(const struct checker *checker, const struct node *node) {
+    bool *below = arena_array(checker->arena, bool, (size_t)node->id + 1);
+    below[node->id] = true;
+    for (int id = node->id; id >= 0; id--) {
+        const struct node *n = checker->graph->nodes[id];
+        if (below[id] && n->operator == OPERATOR_input && checker->model->columns[n->attributes.index].is_target)
+            return &checker->model->columns[n->attributes.index];
+        for (int i = 0; below[id] && i < n->input_count; i++)
+            below[n->inputs[i]->id] = true;
+    }
+    return NULL;
+}
+
+static void add_output(struct checker *checker, struct result output) {
+    struct model *model = checker->model;
+    const struct column *target = target_below(checker, output.node);
+    if (target) {
+        struct diagnostic *error = check_error(
+            checker, output.span, "the output '%s' depends on the target '%s', which is unknown when the model predicts",
+            output.name, target->name);
+        diagnostic_note(checker->sink, error, target->span, "the target is declared here");
+        return;
+    }
+    model->outputs = arena_grow(checker->arena, model->outputs, (size_t)model->output_count,
+                                (size_t)model->output_count + 1, sizeof output);
+    model->outputs[model->output_count++] = output;
+}
+
+/* The same name twice among outputs, or among metrics. */
+static bool is_result_twice(struct checker *checker, const struct statement *statement, const struct result *results,
+                            int count) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(results[i].name, statement->name.text) == 0) {
+            struct diagnostic *error =
+                check_error(checker, statement->span, "'%s' is named twice", statement->name.text);
+            diagnostic_note(checker->sink, error, results[i].span, "the first is here");
+            return true;
+        }
+    return false;
+}
+
 static void add_result(struct checker *checker, struct scope *scope, const struct statement *statement) {
     struct model *model = checker->model;
     struct value value = lookup(checker, scope, statement->name.text, statement->name.span);
@@ -423,16 +469,18 @@ static void add_result(struct checker *checker, struct scope *scope, const struc
         return;
     struct result result = {statement->name.text, node, statement->span};
     bool scalar = node->type.shape.rank == 0 && node->type.element != ELEMENT_INT;
+    if (statement->kind == STATEMENT_OUTPUT && is_result_twice(checker, statement, model->outputs, model->output_count))
+        return;
+    if (statement->kind == STATEMENT_METRIC && is_result_twice(checker, statement, model->metrics, model->metric_count))
+        return;
     if (statement->kind == STATEMENT_OUTPUT) {
-        model->outputs = arena_grow(checker->arena, model->outputs, (size_t)model->output_count,
-                                    (size_t)model->output_count + 1, sizeof result);
-        model->outputs[model->output_count++] = result;
+        add_output(checker, result);
         return;
     }
     if (!scalar) {
         struct diagnostic *error = check_error(checker, statement->name.span, "a %s has to be one real number; '%s' is %s",
                                                statement->kind == STATEMENT_LOSS ? "loss" : "metric", result.name,
-                                               type_text(checker->arena, &node->type, checker->graph->batch_name));
+                                               describe_type(checker, &node->type));
         diagnostic_note(checker->sink, error, (struct span){0}, "take its mean over the batch with mean(...)");
         return;
     }
@@ -459,12 +507,16 @@ static void keep_values(struct checker *checker, const struct scope *scope) {
     }
 }
 
-static void warn_unused(struct checker *checker, const struct scope *scope, const char *kind) {
+/* Names that the file `source` defines and nothing reads. */
+static void warn_unused(struct checker *checker, const struct scope *scope, const struct source *source) {
+    static const char *const kinds[] = {
+        [STATEMENT_PARAM] = "param",   [STATEMENT_LAYER] = "layer",   [STATEMENT_INITIALISER] = "initialiser",
+        [STATEMENT_SOLVER] = "solver", [STATEMENT_INPUT] = "input",   [STATEMENT_TARGET] = "target",
+        [STATEMENT_WEIGHT] = "weight", [STATEMENT_VALUE] = "value"};
     for (const struct binding *b = scope->first; b; b = b->next)
-        if (!b->used && b->value.kind != VALUE_ERROR && (b->statement || b->value.span.source))
-            diagnostic_warning(checker->sink, b->statement ? b->statement->name.span : b->value.span,
-                               "%s '%s' is never used",
-                               b->statement && b->statement->kind == STATEMENT_WEIGHT ? "weight" : kind, b->name);
+        if (!b->used && b->statement && b->statement->span.source == source)
+            diagnostic_warning(checker->sink, b->statement->name.span, "%s '%s' is never used",
+                               kinds[b->statement->kind], b->name);
 }
 
 static void add_model(struct checker *checker, const struct statement *statement) {
@@ -482,6 +534,9 @@ static void add_model(struct checker *checker, const struct statement *statement
             check_error(checker, s->keyword_span.source ? s->keyword_span : s->span,
                         "this belongs outside the model, at the top of the file");
     }
+    const char *rows = checker->graph->batch_name;
+    if (rows && !scope_find_here(scope, rows))
+        scope_add(checker, scope, rows, (struct value){.kind = VALUE_BATCH})->used = true;
     declare_body(checker, scope, statement->body);
     evaluate_body(checker, scope);
     settle_names(checker);
@@ -490,7 +545,7 @@ static void add_model(struct checker *checker, const struct statement *statement
             add_result(checker, scope, s);
     keep_values(checker, scope);
     if (checker->sink->error_count == 0) {
-        warn_unused(checker, scope, "value");
+        warn_unused(checker, scope, statement->span.source);
         if (!checker->model->output_count && !checker->model->loss.node)
             diagnostic_error(checker->sink, statement->name.span, "model '%s' has neither an output nor a loss",
                              statement->name.text);
@@ -557,7 +612,14 @@ static void set_generator(struct checker *checker, const struct value *value) {
     if (strcmp(name, "numpy") == 0)
         checker->model->training.generator = GENERATOR_NUMPY;
     else if (strcmp(name, "counter") != 0)
-        check_error(checker, value->span, "rng has to be counter or numpy");
+        check_error(checker, value->span, "rng is counter or numpy; found %s", value_describe(checker, value));
+}
+
+static void set_shuffle(struct checker *checker, const struct value *value) {
+    if (value->kind == VALUE_NUMBER && (value->number == 0 || value->number == 1))
+        checker->model->training.shuffle = value->number != 0;
+    else
+        check_error(checker, value->span, "shuffle is true or false; found %s", value_describe(checker, value));
 }
 
 static void set_training(struct checker *checker, const struct statement *s, struct value *solver) {
@@ -597,8 +659,8 @@ static void set_training(struct checker *checker, const struct statement *s, str
         to_integer(checker, &value, "report", 1, (int64_t)1 << 31, &training->report);
     else if (strcmp(name, "seed") == 0 && to_integer(checker, &value, "seed", 0, UINT32_MAX, &number))
         training->seed = (uint64_t)number;
-    else if (strcmp(name, "shuffle") == 0 && to_integer(checker, &value, "shuffle", 0, 1, &number))
-        training->shuffle = number != 0;
+    else if (strcmp(name, "shuffle") == 0)
+        set_shuffle(checker, &value);
     else if (strcmp(name, "rng") == 0)
         set_generator(checker, &value);
     else if (strcmp(name, "checkpoint") == 0 && value.kind == VALUE_TEXT)
@@ -616,7 +678,7 @@ static void add_train(struct checker *checker, const struct statement *statement
     memset(&attributes, 0, sizeof attributes);
     attributes.type.element = checker->real;
     struct node *step = graph_node(checker->graph, OPERATOR_step, NULL, 0, &attributes, NULL);
-    scope_add(checker, checker->globals, "step", value_tensor(step, statement->keyword_span))->used = true;
+    scope_add(checker, checker->constants, "step", value_tensor(step, statement->keyword_span))->used = true;
     int errors = checker->sink->error_count;
     for (const struct statement *s = statement->body; s; s = s->next) {
         if (s->kind != STATEMENT_VALUE) {
@@ -649,11 +711,11 @@ static void add_train(struct checker *checker, const struct statement *statement
 /* ---- the file ---- */
 
 static void add_constants(struct checker *checker) {
-    scope_add(checker, checker->globals, "none", value_none)->used = true;
-    scope_add(checker, checker->globals, "true", value_number(1, (struct span){0}))->used = true;
-    scope_add(checker, checker->globals, "false", value_number(0, (struct span){0}))->used = true;
+    scope_add(checker, checker->constants, "none", value_none)->used = true;
+    scope_add(checker, checker->constants, "true", value_number(1, (struct span){0}))->used = true;
+    scope_add(checker, checker->constants, "false", value_number(0, (struct span){0}))->used = true;
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
-        scope_add(checker, checker->globals, keywords[i], value_text(keywords[i], (struct span){0}))->used = true;
+        scope_add(checker, checker->constants, keywords[i], value_text(keywords[i], (struct span){0}))->used = true;
 }
 
 static const struct statement *only_one(struct checker *checker, const struct statement *statements,
@@ -693,7 +755,7 @@ static void check_file(struct checker *checker, const struct statement *statemen
                         s->kind == STATEMENT_VALUE ? "; a value known before is a param" : "");
         }
     }
-    check_definitions(checker, source);
+    check_definitions(checker);
     for (const struct statement *s = statements; s; s = s->next)
         if (s->kind == STATEMENT_DATA)
             add_data(checker, s);
@@ -706,7 +768,9 @@ static void check_file(struct checker *checker, const struct statement *statemen
     if (model && train && checker->sink->error_count == 0)
         add_train(checker, train);
     if (checker->sink->error_count == 0)
-        warn_unused(checker, checker->globals, "param");
+        warn_unused(checker, checker->globals, source);
+    if (checker->sink->error_count == 0)
+        warn_unused(checker, checker->declarations, source);
 }
 
 struct model *model_check(const struct statement *library, const struct statement *statements,
@@ -715,6 +779,7 @@ struct model *model_check(const struct statement *library, const struct statemen
     struct checker checker = {.arena = arena,
                               .sink = sink,
                               .prelude = prelude,
+                              .statements = statements,
                               .real = ELEMENT_F64,
                               .definitions = definitions,
                               .definition_count = definition_count};
@@ -722,7 +787,8 @@ struct model *model_check(const struct statement *library, const struct statemen
     checker.graph = &checker.model->graph;
     checker.model->path = source->name;
     graph_start(checker.graph, arena);
-    checker.globals = scope_new(&checker, NULL);
+    checker.constants = scope_new(&checker, NULL);
+    checker.globals = scope_new(&checker, checker.constants);
     checker.declarations = scope_new(&checker, NULL);
     add_constants(&checker);
     for (const struct statement *s = library; s; s = s->next)

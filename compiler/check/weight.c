@@ -49,7 +49,7 @@ static void bind_fans(struct checker *checker, struct scope *scope, const struct
 
 /* A call of an initialiser binds its parameters; its body runs here, in a scope that knows the weight. */
 static struct value run_initialiser(struct checker *checker, const struct value *recipe, struct node *weight) {
-    struct scope *scope = scope_new(checker, checker->globals);
+    struct scope *scope = scope_new(checker, outer_scope(checker, recipe->declaration));
     for (const struct binding *b = recipe->arguments ? recipe->arguments->first : NULL; b; b = b->next)
         scope_add(checker, scope, b->name, b->value)->used = true;
     bind_fans(checker, scope, &weight->type.shape, recipe->span);
@@ -87,7 +87,8 @@ static struct node *initial_value(struct checker *checker, struct scope *scope, 
             }
         value = (struct value){.kind = VALUE_RECIPE, .declaration = value.declaration, .span = value.span};
     }
-    if (value.kind == VALUE_RECIPE && value.declaration->kind == STATEMENT_INITIALISER)
+    enum { CALLS_MAX = 100 }; /* an initialiser may give another; two that give each other end here */
+    for (int i = 0; i < CALLS_MAX && value.kind == VALUE_RECIPE && value.declaration->kind == STATEMENT_INITIALISER; i++)
         value = run_initialiser(checker, &value, node);
     if (value.kind != VALUE_NUMBER && value.kind != VALUE_TENSOR) {
         if (value.kind != VALUE_ERROR)
@@ -104,8 +105,7 @@ static struct node *initial_value(struct checker *checker, struct scope *scope, 
         !shape_broadcast(&initial->type.shape, &node->type.shape, &joined) ||
         !shape_equal(&joined, &node->type.shape)) {
         check_error(checker, statement->value->span, "the first value is %s, the weight %s",
-                    type_text(checker->arena, &initial->type, checker->graph->batch_name),
-                    type_text(checker->arena, &node->type, checker->graph->batch_name));
+                    describe_type(checker, &initial->type), describe_type(checker, &node->type));
         return NULL;
     }
     return graph_expand(checker->graph, initial, node->type.shape);
@@ -126,7 +126,7 @@ struct node *declare_weight(struct checker *checker, struct scope *scope, const 
         return NULL;
     }
     checker->graph->span = statement->span;
-    struct weight weight = {.span = statement->span};
+    struct weight weight = {.span = check_place(checker, statement->span)};
     bool file = statement->value && from_file(checker, statement, &weight);
     struct node *node = add_weight(checker, weight, statement->name.text, &type);
     struct statement implied = *statement;
@@ -195,15 +195,18 @@ struct update {
 static void declare_state(struct checker *checker, struct update *update, const struct statement *statement) {
     struct value value = evaluate(checker, update->scope, statement->value);
     struct node *initial = to_tensor(checker, &value, update->weight->type.element);
-    if (!initial)
+    if (!initial) {
+        scope_add(checker, update->scope, statement->name.text, value_error);
         return;
+    }
     struct weight state = {.is_state = true, .span = statement->span};
     struct node *node = add_weight(checker, state, statement->name.text, &update->weight->type);
     struct shape joined;
     if (!shape_broadcast(&initial->type.shape, &node->type.shape, &joined) ||
         !shape_equal(&joined, &node->type.shape)) {
         check_error(checker, statement->value->span, "a state has the weight's shape, %s; found %s",
-                    type_text(checker->arena, &node->type, NULL), type_text(checker->arena, &initial->type, NULL));
+                    describe_type(checker, &node->type), describe_type(checker, &initial->type));
+        scope_add(checker, update->scope, statement->name.text, value_error);
         return;
     }
     struct weight *added = &checker->model->weights[node->attributes.index];
@@ -284,7 +287,7 @@ void build_updates(struct checker *checker, const struct value *solver) {
         }
         struct update update = {.solver = solver->declaration, .weight = weights[i], .gradient = gradients[i]};
         update.name = model->weights[i].name;
-        update.scope = scope_new(checker, checker->globals);
+        update.scope = scope_new(checker, outer_scope(checker, solver->declaration));
         for (const struct binding *b = solver->arguments->first; b; b = b->next)
             scope_add(checker, update.scope, b->name, b->value);
         checker->graph->home = update.name;

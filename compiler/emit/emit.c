@@ -331,7 +331,13 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
     int lanes = LANES_F32;
     text_print(out, "    for (size_t from = 0; from < n; from += %d) {\n", plan->tile);
     text_print(out, "        const int rows = n - from < %d ? (int)(n - from) : %d;\n", plan->tile, plan->tile);
-    text_print(out, "        const int m = (rows + %d) / %d * %d; /* whole vectors */\n", lanes - 1, lanes, lanes);
+    text_print(out, "        const int m = (rows + %d) / %d * %d; /* whole vectors */\n        (void)m;\n", lanes - 1, lanes, lanes);
+    if (uses(&loop, "valid,") || uses(&loop, "valid)"))
+        text_print(out, "        uint64_t valid[8]; /* the rows of the last vector, when it is not whole */\n"
+                        "        for (int l = 0; l < 8; l++)\n            valid[l] = l < rows %% 8 ? ~(uint64_t)0 : 0;\n");
+    if (uses(&loop, "validf,") || uses(&loop, "validf)"))
+        text_print(out, "        uint32_t validf[16];\n        for (int l = 0; l < 16; l++)\n"
+                        "            validf[l] = l < rows %% 16 ? ~(uint32_t)0 : 0;\n");
     if (uses(&loop, "tile *"))
         text_print(out, "        const size_t tile = from / %d;\n", plan->tile);
     text_print(out, "%s    }\n", text_string(&loop));

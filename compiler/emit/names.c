@@ -19,6 +19,7 @@ static const char *const reserved[] = {
     "printf",   "fprintf",  "stdout",   "stderr",   "stdin",    "errno",    "memcpy",   "memset",   "strcmp",   "strlen",
     "size_t",   "int32_t",  "uint32_t", "int64_t",  "uint64_t", "errno",    "y0",       "y1",       "yn",       "j0",
     "j1",       "jn",       "gamma",    "index",    "log1p",    "expm1",    "erf",      "tanh",     "remainder", "time",
+    "T",        "NAN",      "EOF",      "NULL",     "to",       "whole",    "valid",    "validf",
     "metrics",  "loss",     "updates",  "name",     "count",    "real",     "order",    "random",
 };
 
@@ -42,7 +43,7 @@ static bool needs_mark(const char *name) {
         if (strcmp(reserved[i], name) == 0)
             return true;
     size_t length = strlen(name);
-    bool lower = length < 2, digits = false;
+    bool lower = length < 4, digits = false;
     for (const char *p = name; *p; p++)
         lower = lower || islower((unsigned char)*p);
     const char *tail = strrchr(name, '_');

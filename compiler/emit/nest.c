@@ -87,6 +87,7 @@ struct nest_printer {
     bool *written;        /* by position in used */
     int used_count, used_capacity;
     bool uses_batch_rows, uses_step;
+    bool sums; /* it holds sweeps: called once for whole vectors, once for the last rows */
 };
 
 static bool in_nest(const struct nest_printer *np, const struct node *node) {
@@ -433,7 +434,7 @@ static void print_sums_end(struct nest_printer *np, const struct node *node, con
     text_print(np->out, "%s}\n", indent);
 }
 
-/* The row's terms; rows past the end of the batch change nothing. */
+/* The row's terms.  Where the vector is not whole, rows past the end of the batch change nothing. */
 static void print_sum_terms(struct nest_printer *np, const struct node *node) {
     struct sums sums = sums_of(np, node);
     const char *real = real_name(node->type.element), *name = ident(np, node);
@@ -460,7 +461,10 @@ static void print_sum_terms(struct nest_printer *np, const struct node *node) {
                                operand_text(np, &a, i), operand_text(np, &b, j), sum);
         }
         text_print(np->out, "%sconst %s %s_%lld_next = %s;\n", np->indent, real, name, (long long)c, next);
-        text_print(np->out, "%s%s = r + l < rows ? %s_%lld_next : %s;\n", np->indent, sum, name, (long long)c, sum);
+        const char *f = node->type.element == ELEMENT_F32 ? "f" : "";
+        use_kernel(np->printer, "nn_bits", node->type.element);
+        text_print(np->out, "%s%s = whole ? %s_%lld_next : nn_select%s(valid%s[l], %s_%lld_next, %s);\n", np->indent, sum,
+                   name, (long long)c, f, f, name, (long long)c, sum);
     }
 }
 
@@ -472,6 +476,8 @@ static bool is_sweep_node(const struct nest_printer *np, const struct node *node
 
 static void print_row_nest(struct nest_printer *np) {
     const struct nest *nest = np->nest;
+    for (int i = 0; i < nest->count; i++)
+        np->sums = np->sums || is_sweep_node(np, nest->nodes[i]);
     bool loop = nest->kind == NEST_LOOP && nest->size > 1;
     const char *outer = loop ? "        " : "    ";
     int lanes = lanes_of(nest->element);
@@ -480,8 +486,8 @@ static void print_row_nest(struct nest_printer *np) {
     for (int i = 0; i < nest->count; i++)
         if (is_sweep_node(np, nest->nodes[i]))
             print_sums_start(np, nest->nodes[i], outer);
-    text_print(np->out, "%sfor (int r = 0; r < m; r += %d)\n%s    for (int l = 0; l < %d; l++) {\n", outer, lanes, outer,
-               lanes);
+    text_print(np->out, "%sfor (int r = %s; r += %d)\n%s    for (int l = 0; l < %d; l++) {\n", outer,
+               np->sums ? "from; r < to" : "0; r < m", lanes, outer, lanes);
     np->indent = loop ? "                " : "            ";
     for (int i = 0; i < nest->count; i++) {
         struct node *node = nest->nodes[i];
@@ -724,9 +730,13 @@ static void print_function(struct nest_printer *np, struct text *body, struct te
     const char *name = function_name(np);
     bool numpy = printer->model->training.generator == GENERATOR_NUMPY;
     bool random = np->nest->nodes[0]->operator == OPERATOR_uniform || np->nest->nodes[0]->operator == OPERATOR_normal;
-    if (np->rows) {
-        text_print(&head, "int m, int rows");
-        text_print(&arguments, "m, rows");
+    bool kernel = np->nest->kind == NEST_KERNEL;
+    if (np->sums) {
+        text_print(&head, "int from, int to, const int whole, const uint%d_t *valid%s", np->nest->element == ELEMENT_F32 ? 32 : 64,
+                   np->nest->element == ELEMENT_F32 ? "f" : "");
+    } else if (np->rows) {
+        text_print(&head, kernel ? "int m, int rows" : "int m");
+        text_print(&arguments, kernel ? "m, rows" : "m");
     }
     if (np->uses_batch_rows) {
         text_print(&head, "%slong batch_rows", head.length ? ", " : "");
@@ -746,15 +756,24 @@ static void print_function(struct nest_printer *np, struct text *body, struct te
                    real_name(node->type.element), ident(np, node));
         text_print(&arguments, "%s%s", arguments.length ? ", " : "", memory_text(np, node));
     }
-    text_print(&printer->body, "static void %s(%s) {\n", name, text_string(&head));
+    text_print(&printer->body, "%s void %s(%s) {\n", np->sums ? "NN_INLINE" : "static", name, text_string(&head));
     if (strstr(text_string(body), "T"))
         text_print(&printer->body, "    enum { T = %d };\n", printer->plan->tile);
-    if (np->rows && !strstr(text_string(body), "rows"))
+    if (np->rows && kernel && !strstr(text_string(body), " rows,"))
         text_print(&printer->body, "    (void)rows;\n");
-    if (np->rows && !strstr(text_string(body), "< m;") && !strstr(text_string(body), " m, T"))
+    if (np->rows && kernel && !strstr(text_string(body), "< m;") && !strstr(text_string(body), " m, T"))
         text_print(&printer->body, "    (void)m;\n");
     text_print(&printer->body, "%s}\n\n", text_string(body));
-    text_print(calls, "%s%s(%s);\n", np->rows ? "        " : "    ", name, text_string(&arguments));
+    const char *rest = text_string(&arguments), *comma = arguments.length ? ", " : "";
+    int lanes = lanes_of(np->nest->element);
+    if (np->sums)
+        text_print(calls,
+                   "        %s(0, rows / %d * %d, 1, valid%s%s%s);\n        if (rows %% %d)\n"
+                   "            %s(rows / %d * %d, rows, 0, valid%s%s%s);\n",
+                   name, lanes, lanes, np->nest->element == ELEMENT_F32 ? "f" : "", comma, rest, lanes, name, lanes, lanes,
+                   np->nest->element == ELEMENT_F32 ? "f" : "", comma, rest);
+    else
+        text_print(calls, "%s%s(%s);\n", np->rows ? "        " : "    ", name, rest);
 }
 
 void print_group(struct printer *printer, int group, struct text *calls) {

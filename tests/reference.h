@@ -1,0 +1,198 @@
+/* A second way to compute a graph: straight recursion over its nodes in double, one whole tensor after the other, without
+ * a plan, views, tiles or kernels.  What the interpreter gives is compared with this.
+ */
+#ifndef NN_TESTS_REFERENCE_H
+#define NN_TESTS_REFERENCE_H
+
+#include "harness.h"
+
+/* Values of a node for all rows, row-major over its axes as they stand. */
+struct reference {
+    struct bench *bench;
+    double **values; /* by id; NULL: not computed yet */
+};
+
+static inline int64_t reference_dim(const struct reference *reference, const struct node *node, int axis) {
+    int64_t dim = node->type.shape.dims[axis];
+    return dim == BATCH ? reference->bench->rows : dim;
+}
+
+static inline int64_t reference_count(const struct reference *reference, const struct node *node) {
+    return bench_elements(reference->bench, node);
+}
+
+static inline double reference_rounded(enum element element, double number) {
+    return element == ELEMENT_F32 ? (double)(float)number : element == ELEMENT_INT ? trunc(number) : number;
+}
+
+/* The place of element `index` of `node` along each axis. */
+static inline void reference_places(const struct reference *reference, const struct node *node, int64_t index,
+                                    int64_t *places) {
+    for (int axis = node->type.shape.rank - 1; axis >= 0; axis--) {
+        int64_t dim = reference_dim(reference, node, axis);
+        places[axis] = index % dim;
+        index /= dim;
+    }
+}
+
+static inline int64_t reference_index(const struct reference *reference, const struct node *node,
+                                      const int64_t *places) {
+    int64_t index = 0;
+    for (int axis = 0; axis < node->type.shape.rank; axis++)
+        index = index * reference_dim(reference, node, axis) + places[axis];
+    return index;
+}
+
+static inline const double *reference_value(struct reference *reference, const struct node *node);
+
+/* The element of `operand` that stands under `places` of a result of `rank` axes, by NumPy's rule. */
+static inline double reference_under(struct reference *reference, const struct node *operand, const int64_t *places,
+                                     int rank) {
+    int64_t own[RANK_MAX] = {0};
+    int shift = rank - operand->type.shape.rank;
+    for (int axis = 0; axis < operand->type.shape.rank; axis++)
+        own[axis] = reference_dim(reference, operand, axis) == 1 ? 0 : places[axis + shift];
+    return reference_value(reference, operand)[reference_index(reference, operand, own)];
+}
+
+/* Columns come as rows x inner, whatever axis the batch is. */
+static inline double reference_leaf(struct reference *reference, const struct node *node, const int64_t *places) {
+    const struct bench *bench = reference->bench;
+    int64_t at = 0;
+    switch (node->operator) {
+    case OPERATOR_constant:
+        return node->attributes.number;
+    case OPERATOR_coordinate:
+        return (double)places[node->attributes.axis];
+    case OPERATOR_rows:
+        return (double)bench->rows;
+    case OPERATOR_step:
+        return 1;
+    case OPERATOR_weight:
+        return number_at(node->type.element, bench->weights[node->attributes.index],
+                         reference_index(reference, node, places));
+    default:
+        assert_int_equal(node->operator, OPERATOR_input);
+        for (int axis = 0; axis < node->type.shape.rank; axis++)
+            if (node->type.shape.dims[axis] != BATCH)
+                at = at * node->type.shape.dims[axis] + places[axis];
+        at += places[shape_batch_axis(&node->type.shape)] * shape_inner_size(&node->type.shape);
+        return number_at(node->type.element, bench->columns[node->attributes.index], at);
+    }
+}
+
+static inline double reference_fold(struct reference *reference, const struct node *node, const int64_t *places) {
+    const struct node *a = node->inputs[0];
+    int64_t inner[RANK_MAX] = {0};
+    int axis = (int)node->attributes.axis;
+    double result = 0;
+    for (int i = 0; i < a->type.shape.rank; i++)
+        inner[i] = i == axis ? 0 : places[i < axis ? i : i - 1];
+    for (int64_t k = 0; k < reference_dim(reference, a, axis); k++) {
+        inner[axis] = k;
+        double x = reference_value(reference, a)[reference_index(reference, a, inner)];
+        if (k == 0)
+            result = x;
+        else if (node->operator == OPERATOR_sum)
+            result = reference_rounded(node->type.element, result + x);
+        else if (x != x || (node->operator == OPERATOR_max ? x > result : x < result))
+            result = x;
+    }
+    return result;
+}
+
+static inline double reference_matmul(struct reference *reference, const struct node *node, const int64_t *places) {
+    const struct node *a = node->inputs[0], *b = node->inputs[1];
+    int rank = node->type.shape.rank;
+    int64_t left[RANK_MAX], right[RANK_MAX];
+    double sum = node->operator == OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
+    memcpy(left, places, sizeof left);
+    memcpy(right, places, sizeof right);
+    for (int64_t k = 0; k < reference_dim(reference, a, a->type.shape.rank - 1); k++) {
+        left[rank - 1] = right[rank - 2] = k;
+        sum += reference_under(reference, a, left, rank) * reference_under(reference, b, right, rank);
+    }
+    return sum;
+}
+
+static inline double reference_view(struct reference *reference, const struct node *node, int64_t index,
+                                    const int64_t *places) {
+    const struct node *a = node->inputs[0];
+    const struct attributes *attributes = &node->attributes;
+    int64_t inner[RANK_MAX] = {0};
+    memcpy(inner, places, sizeof inner);
+    switch (node->operator) {
+    case OPERATOR_reshape: /* keeps the order of all elements, rows included */
+        return reference_value(reference, a)[index];
+    case OPERATOR_transpose:
+        for (int i = 0; i < node->type.shape.rank; i++)
+            inner[attributes->order[i]] = places[i];
+        break;
+    case OPERATOR_slice:
+        inner[attributes->axis] = attributes->start + attributes->step * places[attributes->axis];
+        break;
+    case OPERATOR_pad:
+        for (int64_t k = 0; k < reference_dim(reference, a, (int)attributes->axis); k++)
+            if (attributes->start + attributes->step * k == places[attributes->axis]) {
+                inner[attributes->axis] = k;
+                return reference_value(reference, a)[reference_index(reference, a, inner)];
+            }
+        return 0;
+    default: /* expand, convert, assign */
+        return reference_under(reference, node->inputs[node->operator == OPERATOR_assign], places,
+                               node->type.shape.rank);
+    }
+    return reference_value(reference, a)[reference_index(reference, a, inner)];
+}
+
+static inline double reference_element(struct reference *reference, const struct node *node, int64_t index) {
+    int64_t places[RANK_MAX] = {0};
+    double x[3] = {0};
+    reference_places(reference, node, index, places);
+    switch (operators[node->operator].kind) {
+    case KIND_LEAF:
+        return reference_leaf(reference, node, places);
+    case KIND_ELEMENTWISE:
+        for (int k = 0; k < node->input_count; k++)
+            x[k] = reference_under(reference, node->inputs[k], places, node->type.shape.rank);
+        return operator_fold(node->operator, x[0], x[1], x[2]);
+    case KIND_FOLD:
+        return reference_fold(reference, node, places);
+    default:
+        if (node->operator == OPERATOR_matmul || node->operator == OPERATOR_affine)
+            return reference_matmul(reference, node, places);
+        return reference_view(reference, node, index, places);
+    }
+}
+
+static inline const double *reference_value(struct reference *reference, const struct node *node) {
+    double **value = &reference->values[node->id];
+    if (*value)
+        return *value;
+    double *values = arena_array(&reference->bench->arena, double, (size_t)reference_count(reference, node));
+    for (int64_t i = 0; i < reference_count(reference, node); i++)
+        values[i] = reference_rounded(node->type.element, reference_element(reference, node, i));
+    return *value = values;
+}
+
+/* The same for a root, in the order in which a run gives it: rows x inner. */
+static inline double reference_root(struct reference *reference, const struct node *root, int64_t row, int64_t inner) {
+    const double *value = reference_value(reference, root);
+    int64_t places[RANK_MAX] = {0};
+    for (int axis = root->type.shape.rank - 1; axis >= 0; axis--) {
+        if (root->type.shape.dims[axis] == BATCH) {
+            places[axis] = row;
+            continue;
+        }
+        places[axis] = inner % root->type.shape.dims[axis];
+        inner /= root->type.shape.dims[axis];
+    }
+    return value[reference_index(reference, root, places)];
+}
+
+static inline void reference_start(struct reference *reference, struct bench *bench) {
+    reference->bench = bench;
+    reference->values = arena_array(&bench->arena, double *, (size_t)bench->graph->count);
+}
+
+#endif
