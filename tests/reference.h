@@ -1,5 +1,5 @@
-/* A second way to compute a graph: straight recursion over its nodes in double, one whole tensor after the other, without
- * a plan, views, tiles or kernels.  What the interpreter gives is compared with this.
+/* A second way to compute a graph: straight recursion over its nodes in double, one whole tensor after the
+ * other, without a plan, views, tiles or kernels.  What the interpreter gives is compared with this.
  */
 #ifndef NN_TESTS_REFERENCE_H
 #define NN_TESTS_REFERENCE_H
@@ -46,8 +46,8 @@ static inline int64_t reference_index(const struct reference *reference, const s
 static inline const double *reference_value(struct reference *reference, const struct node *node);
 
 /* The element of `operand` that stands under `places` of a result of `rank` axes, by NumPy's rule. */
-static inline double reference_under(struct reference *reference, const struct node *operand, const int64_t *places,
-                                     int rank) {
+static inline double reference_under(struct reference *reference, const struct node *operand,
+                                     const int64_t *places, int rank) {
     int64_t own[RANK_MAX] = {0};
     int shift = rank - operand->type.shape.rank;
     for (int axis = 0; axis < operand->type.shape.rank; axis++)
@@ -56,7 +56,8 @@ static inline double reference_under(struct reference *reference, const struct n
 }
 
 /* Columns come as rows x inner, whatever axis the batch is. */
-static inline double reference_leaf(struct reference *reference, const struct node *node, const int64_t *places) {
+static inline double reference_leaf(struct reference *reference, const struct node *node,
+                                    const int64_t *places) {
     const struct bench *bench = reference->bench;
     int64_t at = 0;
     switch (node->operator) {
@@ -81,7 +82,8 @@ static inline double reference_leaf(struct reference *reference, const struct no
     }
 }
 
-static inline double reference_fold(struct reference *reference, const struct node *node, const int64_t *places) {
+static inline double reference_fold(struct reference *reference, const struct node *node,
+                                    const int64_t *places) {
     const struct node *a = node->inputs[0];
     int64_t inner[RANK_MAX] = {0};
     int axis = (int)node->attributes.axis;
@@ -93,19 +95,21 @@ static inline double reference_fold(struct reference *reference, const struct no
         double x = reference_value(reference, a)[reference_index(reference, a, inner)];
         if (k == 0)
             result = x;
-        else if (node->operator == OPERATOR_sum)
+        else if (node->operator== OPERATOR_sum)
             result = reference_rounded(node->type.element, result + x);
-        else if (x != x || (node->operator == OPERATOR_max ? x > result : x < result))
+        else if (x != x || (node->operator== OPERATOR_max ? x > result : x<result))
             result = x;
     }
     return result;
 }
 
-static inline double reference_matmul(struct reference *reference, const struct node *node, const int64_t *places) {
+static inline double reference_matmul(struct reference *reference, const struct node *node,
+                                      const int64_t *places) {
     const struct node *a = node->inputs[0], *b = node->inputs[1];
     int rank = node->type.shape.rank;
     int64_t left[RANK_MAX], right[RANK_MAX];
-    double sum = node->operator == OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
+    double sum =
+        node->operator== OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
     memcpy(left, places, sizeof left);
     memcpy(right, places, sizeof right);
     for (int64_t k = 0; k < reference_dim(reference, a, a->type.shape.rank - 1); k++) {
@@ -159,7 +163,7 @@ static inline double reference_element(struct reference *reference, const struct
     case KIND_FOLD:
         return reference_fold(reference, node, places);
     default:
-        if (node->operator == OPERATOR_matmul || node->operator == OPERATOR_affine)
+        if (node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine)
             return reference_matmul(reference, node, places);
         return reference_view(reference, node, index, places);
     }
@@ -176,7 +180,8 @@ static inline const double *reference_value(struct reference *reference, const s
 }
 
 /* The same for a root, in the order in which a run gives it: rows x inner. */
-static inline double reference_root(struct reference *reference, const struct node *root, int64_t row, int64_t inner) {
+static inline double reference_root(struct reference *reference, const struct node *root, int64_t row,
+                                    int64_t inner) {
     const double *value = reference_value(reference, root);
     int64_t places[RANK_MAX] = {0};
     for (int axis = root->type.shape.rank - 1; axis >= 0; axis--) {
