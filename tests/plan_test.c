@@ -596,8 +596,8 @@ static struct node *grow_matmul(struct pool *pool) {
         struct node *inputs[2] = {any(pool), any(pool)};
         if (inputs[0]->type.element == ELEMENT_INT || inputs[1]->type.element == ELEMENT_INT)
             continue;
-        for (int k = 0; k < 2; k++) /* floats of a thousand have too few digits left for a sine */
-            if (inputs[k]->type.element == ELEMENT_F32 || bench_below(pool->bench, 2))
+        for (int k = 0; k < 2; k++) /* a sine of a large number tells nothing */
+            if (inputs[k]->operator!= OPERATOR_weight && inputs[k]->operator!= OPERATOR_input)
                 inputs[k] = bounded(pool, inputs[k]);
         if (inputs[0]->type.shape.rank >= 2 && bench_below(pool->bench, 3) == 0)
             inputs[0] = graph_swap_last(pool->bench->graph, inputs[0]);

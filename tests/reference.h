@@ -21,8 +21,11 @@ static inline int64_t reference_count(const struct reference *reference, const s
     return bench_elements(reference->bench, node);
 }
 
+/* Whole numbers that an int32 does not hold, and NaN, become the least of them. */
 static inline double reference_rounded(enum element element, double number) {
-    return element == ELEMENT_F32 ? (double)(float)number : element == ELEMENT_INT ? trunc(number) : number;
+    if (element == ELEMENT_INT)
+        return fabs(number) < 0x1p31 ? trunc(number) : -0x1p31;
+    return element == ELEMENT_F32 ? (double)(float)number : number;
 }
 
 /* The place of element `index` of `node` along each axis. */
