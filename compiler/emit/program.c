@@ -68,10 +68,11 @@ static void mark_used(struct printer *printer, bool *marked, bool *floats) {
             mark(marked, p, length);
         else if (length) { /* nn_matmul_rowsf: the float form of nn_matmul_rows */
             is_marked(marked, p, length - 1, &index);
-            if (index < kernel_text_count) {
+            if (index < kernel_text_count && is_typed(kernel_texts[index].text)) {
                 floats[index] = true;
                 mark(marked, "nn_fma", 6);
-            }
+            } else /* a section that holds both forms */
+                mark(marked, p, length - 1);
         }
         p += length + strspn(p + length, " ");
     }
