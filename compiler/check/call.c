@@ -159,12 +159,8 @@ static enum element element_named(struct checker *checker, const struct name *na
 static bool is_batch_name(struct checker *checker, struct scope *scope, const struct expression *size) {
     if (size->kind != EXPRESSION_NAME || scope_find(scope, size->string))
         return false;
-    if (!checker->graph->batch_name) {
+    if (!checker->graph->batch_name)
         checker->graph->batch_name = size->string;
-        struct value batch = {.kind = VALUE_BATCH, .span = size->span};
-        scope_add(checker, checker->globals, size->string, batch)->used = true; /* reshape(x, [batch, ...]) */
-        return true;
-    }
     return strcmp(checker->graph->batch_name, size->string) == 0;
 }
 
