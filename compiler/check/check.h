@@ -163,6 +163,9 @@ bool to_integer(struct checker *checker, const struct value *value, const char *
 /* graph_node with the error reported. */
 struct value make_node(struct checker *checker, enum operator_code operator, struct node *const *inputs, int count,
                        const struct attributes *attributes, struct span span);
+/* The newest node that `node` is computed from, itself included, for which `is` holds; or NULL. */
+const struct node *find_below(const struct checker *checker, const struct node *node,
+                              bool (*is)(const struct checker *checker, const struct node *node));
 struct value lookup(struct checker *checker, struct scope *scope, const char *name, struct span span);
 
 /* call.c */

@@ -216,6 +216,20 @@ struct value apply_elementwise(struct checker *checker, enum operator_code opera
     return complete ? make_node(checker, operator, inputs, count, NULL, span) : value_error;
 }
 
+const struct node *find_below(const struct checker *checker, const struct node *node,
+                              bool (*is)(const struct checker *checker, const struct node *node)) {
+    bool *below = arena_array(checker->arena, bool, (size_t)node->id + 1);
+    below[node->id] = true;
+    for (int id = node->id; id >= 0; id--) {
+        const struct node *n = checker->graph->nodes[id];
+        if (below[id] && is(checker, n))
+            return n;
+        for (int i = 0; below[id] && i < n->input_count; i++)
+            below[n->inputs[i]->id] = true;
+    }
+    return NULL;
+}
+
 /* ---- operators with signs ---- */
 
 static struct value matmul(struct checker *checker, struct value *operands, struct span span) {

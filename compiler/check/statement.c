@@ -417,24 +417,15 @@ static enum element default_real(const struct statement *body) {
     return ELEMENT_F64;
 }
 
-/* The first target that the node is computed from, or NULL. */
-static const struct column *target_below(const struct checker *checker, const struct node *node) {
-    bool *below = arena_array(checker->arena, bool, (size_t)node->id + 1);
-    below[node->id] = true;
-    for (int id = node->id; id >= 0; id--) {
-        const struct node *n = checker->graph->nodes[id];
-        if (below[id] && n->operator == OPERATOR_input && checker->model->columns[n->attributes.index].is_target)
-            return &checker->model->columns[n->attributes.index];
-        for (int i = 0; below[id] && i < n->input_count; i++)
-            below[n->inputs[i]->id] = true;
-    }
-    return NULL;
+static bool is_target(const struct checker *checker, const struct node *node) {
+    return node->operator == OPERATOR_input && checker->model->columns[node->attributes.index].is_target;
 }
 
 static void add_output(struct checker *checker, struct result output) {
     struct model *model = checker->model;
-    const struct column *target = target_below(checker, output.node);
-    if (target) {
+    const struct node *below = find_below(checker, output.node, is_target);
+    if (below) {
+        const struct column *target = &model->columns[below->attributes.index];
         struct diagnostic *error = check_error(
             checker, output.span, "the output '%s' depends on the target '%s', which is unknown when the model predicts",
             output.name, target->name);
@@ -549,6 +540,37 @@ static void add_model(struct checker *checker, const struct statement *statement
         if (!checker->model->output_count && !checker->model->loss.node)
             diagnostic_error(checker->sink, statement->name.span, "model '%s' has neither an output nor a loss",
                              statement->name.text);
+    }
+}
+
+/* A row of a spiral is x, y and a class; a real target of several elements takes the class as a one-hot row. */
+static void check_spiral(struct checker *checker, const struct data *data) {
+    const struct model *model = checker->model;
+    const struct column *last = NULL;
+    int64_t cells = 0, classes = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < model->column_count; i++)
+            if (model->columns[i].is_target == (pass == 1)) {
+                last = &model->columns[i];
+                cells += shape_inner_size(&last->node->type.shape);
+            }
+    int64_t inner = last ? shape_inner_size(&last->node->type.shape) : 0;
+    if (last && last->is_target && inner > 1 && last->node->type.element != ELEMENT_INT && cells - inner == 2) {
+        cells = 3;
+        classes = inner;
+    } else if (last)
+        classes = last->classes;
+    if (cells != 3 || !last->is_target) {
+        struct diagnostic *error =
+            check_error(checker, data->span, "a row of a spiral is x, y and a class: 3 numbers; the model takes %lld%s",
+                        (long long)cells, cells == 3 ? " and has no target" : "");
+        for (int i = 0; i < model->column_count; i++)
+            diagnostic_note(checker->sink, error, model->columns[i].span, "'%s' takes %lld", model->columns[i].name,
+                            (long long)shape_inner_size(&model->columns[i].node->type.shape));
+    } else if (classes && classes < data->classes) {
+        struct diagnostic *error = check_error(checker, data->span, "the spiral has %lld classes, the target '%s' %lld",
+                                               (long long)data->classes, last->name, (long long)classes);
+        diagnostic_note(checker->sink, error, last->span, "the target is declared here");
     }
 }
 
@@ -734,6 +756,9 @@ static const struct statement *only_one(struct checker *checker, const struct st
 }
 
 static void check_file(struct checker *checker, const struct statement *statements, const struct source *source) {
+    for (const struct statement *s = statements; s; s = s->next)
+        if (s->kind == STATEMENT_LAYER || s->kind == STATEMENT_INITIALISER || s->kind == STATEMENT_SOLVER)
+            add_declaration(checker, s);
     for (const struct statement *s = statements; s; s = s->next) {
         switch (s->kind) {
         case STATEMENT_PARAM:
@@ -742,8 +767,6 @@ static void check_file(struct checker *checker, const struct statement *statemen
         case STATEMENT_LAYER:
         case STATEMENT_INITIALISER:
         case STATEMENT_SOLVER:
-            add_declaration(checker, s);
-            break;
         case STATEMENT_DATA:
         case STATEMENT_USE:
         case STATEMENT_MODEL:
@@ -765,6 +788,9 @@ static void check_file(struct checker *checker, const struct statement *statemen
         add_model(checker, model);
     else if (checker->sink->error_count == 0)
         diagnostic_error(checker->sink, (struct span){source, 0, 0}, "the file has no model { ... }");
+    for (int i = 0; i < checker->model->data_count && checker->sink->error_count == 0; i++)
+        if (checker->model->data[i].source == DATA_SPIRAL)
+            check_spiral(checker, &checker->model->data[i]);
     if (model && train && checker->sink->error_count == 0)
         add_train(checker, train);
     if (checker->sink->error_count == 0)

@@ -75,6 +75,24 @@ static bool from_file(struct checker *checker, const struct statement *statement
     return true;
 }
 
+/* What has no value yet when first values are computed, all of them at once. */
+static bool is_later(const struct checker *checker, const struct node *node) {
+    (void)checker;
+    return node->operator == OPERATOR_input || node->operator == OPERATOR_rows || node->operator == OPERATOR_weight ||
+           node->operator == OPERATOR_step;
+}
+
+static bool can_be_first(struct checker *checker, const struct node *initial, struct span span) {
+    const struct node *later = find_below(checker, initial, is_later);
+    if (!later)
+        return true;
+    struct diagnostic *error =
+        check_error(checker, span, "a first value is made of numbers and random numbers alone");
+    if (later->operator == OPERATOR_weight || later->operator == OPERATOR_input)
+        check_note_operand(checker, error, "this", later);
+    return false;
+}
+
 static struct node *initial_value(struct checker *checker, struct scope *scope, const struct statement *statement,
                                   struct node *node) {
     struct value value = evaluate(checker, scope, statement->value);
@@ -85,7 +103,7 @@ static struct node *initial_value(struct checker *checker, struct scope *scope, 
                             p->name.text);
                 return NULL;
             }
-        value = (struct value){.kind = VALUE_RECIPE, .declaration = value.declaration, .span = value.span};
+        value = evaluate_call(checker, scope, statement->value, NULL, NULL, value.span);
     }
     enum { CALLS_MAX = 100 }; /* an initialiser may give another; two that give each other end here */
     for (int i = 0; i < CALLS_MAX && value.kind == VALUE_RECIPE && value.declaration->kind == STATEMENT_INITIALISER; i++)
@@ -99,7 +117,7 @@ static struct node *initial_value(struct checker *checker, struct scope *scope, 
     }
     struct node *initial = to_tensor(checker, &value, node->type.element);
     struct shape joined;
-    if (!initial)
+    if (!initial || !can_be_first(checker, initial, statement->value->span))
         return NULL;
     if (initial->type.element != node->type.element ||
         !shape_broadcast(&initial->type.shape, &node->type.shape, &joined) ||
@@ -195,7 +213,7 @@ struct update {
 static void declare_state(struct checker *checker, struct update *update, const struct statement *statement) {
     struct value value = evaluate(checker, update->scope, statement->value);
     struct node *initial = to_tensor(checker, &value, update->weight->type.element);
-    if (!initial) {
+    if (!initial || !can_be_first(checker, initial, statement->value->span)) {
         scope_add(checker, update->scope, statement->name.text, value_error);
         return;
     }

@@ -5,6 +5,7 @@
 #include "emit/printer.h"
 #include "graph/operator.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* One job of the model and the plan that does it. */
@@ -83,11 +84,24 @@ static void size_work(struct emitter *emitter) {
 
 /* ---- names ---- */
 
+/* Is it a name inside some kernel?  A type of that name would be shadowed there. */
+static bool is_kernel_word(const char *name) {
+    size_t length = strlen(name);
+    for (int i = 0; i < kernel_text_count; i++)
+        for (const char *at = strstr(kernel_texts[i].text, name); at; at = strstr(at + 1, name)) {
+            bool starts = at == kernel_texts[i].text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
+            if (starts && !isalnum((unsigned char)at[length]) && at[length] != '_')
+                return true;
+        }
+    return false;
+}
+
 static void name_everything(struct emitter *emitter) {
     struct printer *printer = &emitter->printer;
     const struct model *model = printer->model;
     printer->functions = arena_new(printer->arena, struct names);
-    printer->prefix = unique_ident(printer->arena, printer->functions, model->name);
+    const char *prefix = is_kernel_word(model->name) ? text_format(printer->arena, "%s_model", model->name) : model->name;
+    printer->prefix = unique_ident(printer->arena, printer->functions, prefix);
     struct names *fields = arena_new(printer->arena, struct names), *columns = arena_new(printer->arena, struct names);
     unique_ident(printer->arena, fields, "updates");
     printer->weight_names = arena_array(printer->arena, const char *, (size_t)model->weight_count);

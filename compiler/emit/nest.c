@@ -419,7 +419,7 @@ static void print_sums_start(struct nest_printer *np, const struct node *node, c
     int lanes = lanes_of(node->type.element);
     use_memory(np, (struct node *)node, true);
     for (int64_t c = 0; c < sums.count; c++)
-        text_print(np->out, "%s%s %s_%lld[%d];\n%sfor (int l = 0; l < %d; l++)\n%s    %s_%lld[l] = %s[%s * %d + l];\n",
+        text_print(np->out, "%s%s %s_%lld[%d];\n%sfor (long l = 0; l < %d; l++)\n%s    %s_%lld[l] = %s[%s * %d + l];\n",
                    indent, real_name(node->type.element), ident(np, node), (long long)c, lanes, indent, lanes, indent,
                    ident(np, node), (long long)c, ident(np, node), sum_index(np, &sums, c), lanes);
 }
@@ -427,7 +427,7 @@ static void print_sums_start(struct nest_printer *np, const struct node *node, c
 static void print_sums_end(struct nest_printer *np, const struct node *node, const char *indent) {
     struct sums sums = sums_of(np, node);
     int lanes = lanes_of(node->type.element);
-    text_print(np->out, "%sfor (int l = 0; l < %d; l++) {\n", indent, lanes);
+    text_print(np->out, "%sfor (long l = 0; l < %d; l++) {\n", indent, lanes);
     for (int64_t c = 0; c < sums.count; c++)
         text_print(np->out, "%s    %s[%s * %d + l] = %s_%lld[l];\n", indent, ident(np, node), sum_index(np, &sums, c), lanes,
                    ident(np, node), (long long)c);
@@ -482,11 +482,11 @@ static void print_row_nest(struct nest_printer *np) {
     const char *outer = loop ? "        " : "    ";
     int lanes = lanes_of(nest->element);
     if (loop)
-        text_print(np->out, "    for (int u = 0; u < %lld; u++) {\n", (long long)nest->size);
+        text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
     for (int i = 0; i < nest->count; i++)
         if (is_sweep_node(np, nest->nodes[i]))
             print_sums_start(np, nest->nodes[i], outer);
-    text_print(np->out, "%sfor (int r = %s; r += %d)\n%s    for (int l = 0; l < %d; l++) {\n", outer,
+    text_print(np->out, "%sfor (long r = %s; r += %d)\n%s    for (long l = 0; l < %d; l++) {\n", outer,
                np->sums ? "from; r < to" : "0; r < m", lanes, outer, lanes);
     np->indent = loop ? "                " : "            ";
     for (int i = 0; i < nest->count; i++) {
@@ -511,7 +511,7 @@ static void print_once_nest(struct nest_printer *np) {
     bool loop = nest->size > 1;
     np->indent = loop ? "        " : "    ";
     if (loop)
-        text_print(np->out, "    for (int u = 0; u < %lld; u++) {\n", (long long)nest->size);
+        text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
     for (int i = 0; i < nest->count; i++)
         print_value(np, nest->nodes[i], loop ? -1 : 0);
     if (loop)
@@ -642,7 +642,7 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
                (long long)length);
     text_print(np->out, "            const int u = v * %lld + k;\n", (long long)length);
     text_print(np->out, "            const int at = %s;\n", index);
-    text_print(np->out, "            for (int r = 0; r < %s; r++) {\n", np->rows ? "m" : "1");
+    text_print(np->out, "            for (long r = 0; r < %s; r++) {\n", np->rows ? "m" : "1");
     const char *real = real_name(node->type.element);
     const char *term = access.rows ? text_format(np->printer->arena, "%s[at * T + r]", ident(np, access.source))
                                    : text_format(np->printer->arena, "%s[at]", ident(np, access.source));
@@ -658,7 +658,7 @@ static void print_random(struct nest_printer *np, struct node *node) {
     bool normal = node->operator == OPERATOR_normal;
     const char *real = real_name(node->type.element);
     use_memory(np, node, true);
-    text_print(np->out, "    for (int u = 0; u < %lld; u++)\n        %s[u] = (%s)", (long long)shape_inner_size(&node->type.shape),
+    text_print(np->out, "    for (long u = 0; u < %lld; u++)\n        %s[u] = (%s)", (long long)shape_inner_size(&node->type.shape),
                ident(np, node), real);
     if (np->printer->model->training.generator == GENERATOR_NUMPY)
         text_print(np->out, "%s(stream);\n",
@@ -732,7 +732,7 @@ static void print_function(struct nest_printer *np, struct text *body, struct te
     bool random = np->nest->nodes[0]->operator == OPERATOR_uniform || np->nest->nodes[0]->operator == OPERATOR_normal;
     bool kernel = np->nest->kind == NEST_KERNEL;
     if (np->sums) {
-        text_print(&head, "int from, int to, const int whole, const uint%d_t *valid%s", np->nest->element == ELEMENT_F32 ? 32 : 64,
+        text_print(&head, "long from, long to, const int whole, const uint%d_t *valid%s", np->nest->element == ELEMENT_F32 ? 32 : 64,
                    np->nest->element == ELEMENT_F32 ? "f" : "");
     } else if (np->rows) {
         text_print(&head, kernel ? "int m, int rows" : "int m");

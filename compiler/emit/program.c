@@ -58,6 +58,20 @@ static bool is_typed(const char *text) {
     return at && (at == text || !isalnum((unsigned char)at[-1]));
 }
 
+/* The float forms of what a section for either type needs. */
+static void mark_float_needs(bool *marked, const char *needs) {
+    char name[64];
+    for (const char *p = needs; *p;) {
+        size_t word = strcspn(p, " ");
+        if (word + 2 < sizeof name) {
+            memcpy(name, p, word);
+            name[word] = 'f';
+            mark(marked, name, word + 1);
+        }
+        p += word + strspn(p + word, " ");
+    }
+}
+
 /* `marked[k]` for the double form (or only form) of section k, floats[k] for its float form. */
 static void mark_used(struct printer *printer, bool *marked, bool *floats) {
     for (const char *p = text_string(&printer->kernels_used); *p;) {
@@ -71,6 +85,7 @@ static void mark_used(struct printer *printer, bool *marked, bool *floats) {
             if (index < kernel_text_count && is_typed(kernel_texts[index].text)) {
                 floats[index] = true;
                 mark(marked, "nn_fma", 6);
+                mark_float_needs(marked, kernel_texts[index].needs);
             } else /* a section that holds both forms */
                 mark(marked, p, length - 1);
         }

@@ -13,7 +13,7 @@ enum {
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
     LANES_RESULTS = 1024,    /* results of a matmul over the batch that are summed in lanes */
     LOOKBACK = 32,           /* nests that are tried for fusion */
-    TILE_BYTES = 24 << 10,   /* what a tile's planes should fit in: most of a 32 KiB L1 */
+    TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
     TILE_ROWS_MAX = 256,
     TILE_ROWS_MIN = 32,
 };

@@ -27,6 +27,9 @@
 #define nn_fabs fabsf
 #undef nn_fma
 #define nn_fma nn_fmaf
+#define nn_where nn_wheref
+#define nn_maximum nn_maximumf
+#define nn_minimum nn_minimumf
 #define nn_exp nn_expf
 #define nn_log nn_logf
 #define nn_tanh nn_tanhf

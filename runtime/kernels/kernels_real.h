@@ -64,8 +64,8 @@
             y[i] = nn_##fold##_lanes(lanes + i * LANES);                                                     \
     }
 SWEEP(sum, a + b)
-SWEEP(max, a < b || b != b ? b : a)
-SWEEP(min, b < a || b != b ? b : a)
+SWEEP(max, nn_maximum(a, b))
+SWEEP(min, nn_minimum(a, b))
 #undef SWEEP
 
 static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,

@@ -127,6 +127,40 @@ NN_INLINE float nn_with_signf(float magnitude, float sign) {
     return nn_from_bitsf((nn_bitsf(magnitude) & ~mask) | (nn_bitsf(sign) & mask));
 }
 
+/*@ nn_where: nn_inline nn_bits */
+/* yes where the condition is not 0 (a NaN is not), else no.  Both are computed; none is branched around. */
+NN_INLINE double nn_where(double condition, double yes, double no) {
+    return nn_select(nn_mask(condition != 0), yes, no);
+}
+
+/*@ nn_maximum: nn_inline nn_bits */
+/* The larger of two; a where they are equal, a NaN where either is one. */
+NN_INLINE double nn_maximum(double a, double b) {
+    return nn_select(nn_mask(a < b) | nn_mask(b != b), b, a);
+}
+
+/*@ nn_minimum: nn_inline nn_bits */
+NN_INLINE double nn_minimum(double a, double b) {
+    return nn_select(nn_mask(b < a) | nn_mask(b != b), b, a);
+}
+
+/*@ nn_wheref: nn_inline nn_bitsf */
+/* yes where the condition is not 0 (a NaN is not), else no.  Both are computed; none is branched around. */
+NN_INLINE float nn_wheref(float condition, float yes, float no) {
+    return nn_selectf(nn_maskf(condition != 0), yes, no);
+}
+
+/*@ nn_maximumf: nn_inline nn_bitsf */
+/* The larger of two; a where they are equal, a NaN where either is one. */
+NN_INLINE float nn_maximumf(float a, float b) {
+    return nn_selectf(nn_maskf(a < b) | nn_maskf(b != b), b, a);
+}
+
+/*@ nn_minimumf: nn_inline nn_bitsf */
+NN_INLINE float nn_minimumf(float a, float b) {
+    return nn_selectf(nn_maskf(b < a) | nn_maskf(b != b), b, a);
+}
+
 /*@ nn_exp_tail: nn_inline nn_fma */
 /* e^r - 1 - r for |r| <= 0.3469: r^2 times a polynomial of degree 9, error 2^-57.9 relative to e^r. */
 NN_INLINE double nn_exp_tail(double r) {

@@ -17,19 +17,19 @@ static inline real nn_sum_lanes(const real *lanes) {
     return sum[0];
 }
 
-/*@ nn_max_lanes: */
+/*@ nn_max_lanes: nn_maximum */
 static inline real nn_max_lanes(const real *lanes) {
     real top = lanes[0];
     for (int l = 1; l < LANES; l++)
-        top = top < lanes[l] || lanes[l] != lanes[l] ? lanes[l] : top;
+        top = nn_maximum(top, lanes[l]);
     return top;
 }
 
-/*@ nn_min_lanes: */
+/*@ nn_min_lanes: nn_minimum */
 static inline real nn_min_lanes(const real *lanes) {
     real least = lanes[0];
     for (int l = 1; l < LANES; l++)
-        least = lanes[l] < least || lanes[l] != lanes[l] ? lanes[l] : least;
+        least = nn_minimum(least, lanes[l]);
     return least;
 }
 

@@ -1,0 +1,152 @@
+#!/bin/sh
+# Runs the examples of docs/*.md and README*.md, so that none of them is wrong.
+#
+#   ```nn             a whole file: nnc has nothing to say of it
+#   ```nn-part        a part of a file: only shown
+#   ```nn-error       a file with a mistake; the ```text block after it is exactly what `nnc example.nn` says.
+#                     A first line `# args: ...` gives further arguments
+#   ```console test   commands after `$ `, run one after the other in a folder with models/ and
+#                     tests/reference/, and what they print; a line `...` stands for any number of lines
+#   ```c FILE         put there as FILE for the commands after it
+#   ```console        commands that are only shown, as all other blocks are
+#
+# One line a block.  NNC and NNRUN may name other programs than build/nnc and build/nnrun.
+
+cd "$(dirname "$0")/.." || exit 2
+root=$(pwd)
+NNC=${NNC:-$root/build/nnc}
+NNRUN=${NNRUN:-$root/build/nnrun}
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+for program in "$NNC" "$NNRUN"; do
+    [ -x "$program" ] || { echo "tests/docs.sh: there is no $program; run make"; exit 2; }
+done
+mkdir "$work/blocks" "$work/bin" "$work/example" "$work/console" || exit 2
+ln -s "$NNC" "$work/bin/nnc" && ln -s "$NNRUN" "$work/bin/nnrun" && cp -R models "$work/console/models" &&
+    mkdir "$work/console/tests" && cp -R tests/reference "$work/console/tests/reference" || exit 2
+PATH=$work/bin:$PATH
+export PATH
+
+# Writes block number n of kind K as n.K, its place as n.place; of a console block command m as n.m.command and what
+# it prints as n.m.printed.
+extract() {
+    # shellcheck disable=SC2046 # the files are words
+    awk -v folder="$work/blocks" -v console="$work/console" '
+        function finish() {
+            if (kind == "" || kind == "-")
+                return
+            close(file)
+            if (kind == "console" && printed) close(printed)
+        }
+        FNR == 1 { kind = "" }
+        /^ *```/ {
+            if (kind != "") { finish(); before = kind; kind = ""; next }
+            info = $0
+            sub(/^ *```[ ]*/, "", info)
+            if (info ~ /^c [a-z_]+\.[ch]$/) {
+                kind = "c"
+                file = console "/" substr(info, 3)
+                printf "" > file
+                next
+            }
+            kind = info == "nn" || info == "nn-error" ? info : info == "console test" ? "console" : "-"
+            if (info == "text" && before == "nn-error") kind = "text"
+            if (kind == "-") next
+            if (kind != "text") {
+                n++
+                number = sprintf("%03d", n)
+                print FILENAME ":" FNR > (folder "/" number ".place")
+                close(folder "/" number ".place")
+            }
+            file = folder "/" number "." kind
+            printf "" > file
+            commands = 0
+            printed = ""
+            next
+        }
+        kind == "" && NF { before = "" }
+        kind == "console" && /^\$ / {
+            if (printed) close(printed)
+            name = sprintf("%s/%s.%02d", folder, number, ++commands)
+            print substr($0, 3) > (name ".command")
+            close(name ".command")
+            printed = name ".printed"
+            printf "" > printed
+            next
+        }
+        kind == "console" && printed { print > printed }
+        kind != "" && kind != "-" && kind != "console" { print > file }
+    ' $(ls docs/*.md README*.md 2>/dev/null)
+}
+
+# same EXPECTED ACTUAL: line by line, where "..." in EXPECTED stands for any lines
+same() {
+    awk '
+        function blank(s) { return s ~ /^ *\.\.\. *$/ }
+        NR == FNR { expected[++m] = $0; next }
+        { actual[++n] = $0 }
+        END {
+            # as a match of names with stars: on a mismatch the last "..." takes one line more
+            i = 1; j = 1; star = 0
+            while (j <= n) {
+                if (i <= m && blank(expected[i])) { star = i++; mark = j }
+                else if (i <= m && expected[i] == actual[j]) { i++; j++ }
+                else if (star) { i = star + 1; j = ++mark }
+                else exit 1
+            }
+            while (i <= m && blank(expected[i])) i++
+            exit i <= m
+        }' "$1" "$2"
+}
+
+result() { # result GOOD PLACE WHAT EXPECTED ACTUAL
+    if [ "$1" = 0 ]; then
+        passed=$((passed + 1))
+        printf "%s\n" "ok      $2 $3"
+    else
+        failed=$((failed + 1))
+        printf "%s\n" "FAILED  $2 $3"
+        diff -u "$4" "$5" | sed -n 3,60p
+    fi
+}
+
+compile() { # compile FILE: with what it says in $work/actual
+    cp "$1" "$work/example/example.nn"
+    # shellcheck disable=SC2046 # the arguments are words
+    (cd "$work/example" && nnc --emit=graph example.nn $(sed -n '1s/^# args: //p' example.nn)) \
+        >/dev/null 2>"$work/actual"
+}
+
+run_console() { # run_console NUMBER PLACE
+    for command in "$work/blocks/$1".*.command; do
+        printed=${command%.command}.printed
+        (cd "$work/console" && sh "$command") >"$work/actual" 2>&1 </dev/null
+        same "$printed" "$work/actual"
+        result $? "$2" "\$ $(cat "$command")" "$printed" "$work/actual"
+    done
+}
+
+extract
+: >"$work/nothing"
+for place in "$work"/blocks/*.place; do
+    block=${place%.place}
+    where=$(cat "$place")
+    if [ -f "$block.nn" ]; then
+        compile "$block.nn" && cmp -s "$work/nothing" "$work/actual"
+        result $? "$where" "a whole file" "$work/nothing" "$work/actual"
+    elif [ -f "$block.nn-error" ] && [ -f "$block.text" ]; then
+        compile "$block.nn-error"
+        cmp -s "$block.text" "$work/actual"
+        result $? "$where" "a file with a mistake" "$block.text" "$work/actual"
+    elif [ -f "$block.nn-error" ]; then
+        result 1 "$where" "no \`\`\`text block after the file with a mistake" "$work/nothing" "$work/nothing"
+    else
+        run_console "${block##*/}" "$where"
+    fi
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
