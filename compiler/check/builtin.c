@@ -49,7 +49,13 @@ static bool chosen_axes(struct checker *checker, const struct value *axis, const
 static struct value fold(struct checker *checker, enum operator_code operator, struct value *arguments,
                          struct span span) {
     struct node *x = tensor_argument(checker, &arguments[0]);
-    bool axes[RANK_MAX];
+    bool axes[RANK_MAX], two = arguments[1].kind == VALUE_TENSOR ||
+                               (arguments[0].kind == VALUE_NUMBER && arguments[1].kind == VALUE_NUMBER);
+    if (x && two && operator != OPERATOR_sum) {
+        check_error(checker, span, "%s takes one tensor and an axis; of two values, take %simum(a, b)",
+                    operators[operator].name, operators[operator].name);
+        return value_error;
+    }
     if (!x || !chosen_axes(checker, &arguments[1], x, axes))
         return value_error;
     if (x->type.element == ELEMENT_INT)

@@ -1,0 +1,176 @@
+#!/bin/sh
+# Both programs as a user meets them: what they print where, exit codes, files, pipes, broken disks and broken input.
+cd "$(dirname "$0")/.." || exit 1
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+passed=0 failed=0
+nnrun=build/nnrun nnc=build/nnc model=models/twolayer.nn
+sed 's/epochs = 300/epochs = 20/; /expect/d' $model >"$out/short.nn"
+
+ok() {
+    passed=$((passed + 1))
+}
+bad() {
+    failed=$((failed + 1))
+    echo "FAILED $*"
+    head -n 8 "$out/o" "$out/e"
+}
+# expect STATUS OUT-PATTERN ERR-PATTERN COMMAND...: "-" for a pattern means that the stream is empty, "" anything
+expect() {
+    status=$1 wanted_out=$2 wanted_err=$3
+    shift 3
+    "$@" >"$out/o" 2>"$out/e" <"${input:-/dev/null}"
+    code=$?
+    [ $code = "$status" ] || { bad "status $code, expected $status: $*"; return; }
+    for stream in o e; do
+        wanted=$wanted_out
+        [ $stream = e ] && wanted=$wanted_err
+        case $wanted in
+        "") ;;
+        -) [ -s "$out/$stream" ] && { bad "$stream is not empty: $*"; return; } ;;
+        *) grep -qe "$wanted" "$out/$stream" || { bad "no '$wanted' in $stream: $*"; return; } ;;
+        esac
+    done
+    ok
+}
+
+# ---- help and usage ----
+for program in $nnc $nnrun; do
+    expect 0 "usage:" - $program --help
+    expect 0 "[0-9]" - $program --version
+    expect 2 - "help" $program
+    expect 2 - "no-such-option" $program --no-such-option $model
+    expect 1 - "cannot read" $program "$out/missing.nn"
+    expect 1 - "" $program "$out"
+done
+expect 2 - "stage" $nnc $model --emit=nothing
+expect 2 - "" $nnc $model -D hidden
+expect 1 - "hidden" $nnc $model -D hiden=3
+expect 2 - "" $nnrun $model --seed many
+
+# ---- a model at a glance ----
+expect 0 "h.W : f64\[2, 10\]" "" $nnrun $model
+expect 0 "h.W : f64\[2, 32\]" "" $nnrun $model -D hidden=32
+expect 0 "10 updates an epoch" "" $nnrun $model --explain
+
+# ---- training, saving, predicting ----
+expect 0 "^test   entropy .* accuracy 0.9[5-9]" - $nnrun $model --train --quiet
+cp "$out/o" "$out/once"
+expect 0 "" - $nnrun $model --train --quiet
+cmp -s "$out/o" "$out/once" && ok || bad "two runs with one seed differ"
+expect 0 "" - $nnrun "$out/short.nn" --train --quiet --seed 7
+cp "$out/o" "$out/seven"
+expect 0 "" - $nnrun "$out/short.nn" --train --quiet --seed 8
+cmp -s "$out/o" "$out/seven" && bad "the seed makes no difference" || ok
+expect 0 "" "updates/s" $nnrun "$out/short.nn" --train --save "$out/w.safetensors" --log "$out/log.csv"
+[ "$(wc -l <"$out/log.csv")" = 21 ] && ok || bad "the log has not a line for each epoch"
+expect 0 "train  entropy" - $nnrun "$out/short.nn" --load "$out/w.safetensors" --evaluate --quiet
+printf '0.3,-0.2\n0.1 , 0.4\n\n-0.5,0.5\n' >"$out/rows.csv"
+expect 0 "probability" "" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/rows.csv"
+[ "$(wc -l <"$out/o")" = 4 ] && ok || bad "three rows have not three answers and a heading"
+cp "$out/o" "$out/three"
+input="$out/rows.csv" expect 0 "" "" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict
+cmp -s "$out/o" "$out/three" && ok || bad "standard input is answered otherwise than a file"
+head -n 1 "$out/rows.csv" >"$out/one.csv"
+expect 0 "" "" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/one.csv"
+[ "$(sed -n 2p "$out/o")" = "$(sed -n 2p "$out/three")" ] && ok || bad "one row is answered otherwise than among three"
+awk 'BEGIN { for (i = 0; i < 100000; i++) printf "%.3f,%.3f\n", (i % 200) / 100 - 1, (i % 77) / 50 }' >"$out/many.csv"
+expect 0 "" "" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/many.csv"
+[ "$(wc -l <"$out/o")" = 100001 ] && ok || bad "100000 rows have not 100000 answers"
+echo 2, 2.5 >"$out/sum.csv"
+input="$out/sum.csv" expect 0 "^4.5$" "" $nnrun models/add.nn --predict
+expect 0 "" "" $nnrun "$out/short.nn" --train --quiet --plot "$out/p.svg"
+grep -q "</svg>" "$out/p.svg" && ok || bad "--plot made no picture"
+expect 0 "update 10  h \[30, 10\]" "" $nnrun "$out/short.nn" --train --quiet --trace h@10
+expect 2 - "did you mean\|no value" $nnrun "$out/short.nn" --train --quiet --trace scoer
+expect 0 "" "" $nnrun "$out/short.nn" --train --quiet -D generator=numpy
+
+# ---- wrong data ----
+expect_predict() { # expect_predict TEXT ERR-PATTERN
+    printf "$1" >"$out/wrong.csv"
+    expect 1 "" "$2" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/wrong.csv"
+}
+expect_predict '1,2,3\n' "wrong.csv"
+expect_predict '1,2\n3\n' "wrong.csv:2"
+expect_predict '1,abc\n' "wrong.csv"
+expect_predict '1,2\n3,x\n' "wrong.csv:2:2"
+expect_predict '1,1e999\n' "wrong.csv:1:2"
+expect_predict '1,nan\n' "wrong.csv:1:2"
+expect_predict '' "wrong.csv"
+expect 1 - "missing.csv" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/missing.csv"
+expect 1 - "missing.safetensors" $nnrun "$out/short.nn" --load "$out/missing.safetensors" --evaluate
+head -c 100 "$out/w.safetensors" >"$out/cut.safetensors"
+expect 1 - "cut.safetensors" $nnrun "$out/short.nn" --load "$out/cut.safetensors" --evaluate
+expect 1 - "h.W" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
+
+# ---- training that fails ----
+sed 's/rate = 1.0/rate = 1e308/; /expect/d' $model >"$out/wild.nn"
+cp "$out/w.safetensors" "$out/kept.safetensors"
+expect 1 "" "not finite\|infinity\|NaN\|inf" $nnrun "$out/wild.nn" --train --quiet --save "$out/kept.safetensors"
+cmp -s "$out/w.safetensors" "$out/kept.safetensors" && ok || bad "a failed training overwrote older weights"
+sed 's/accuracy > 0.95/accuracy > 0.999/' $model >"$out/proud.nn"
+expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
+
+# ---- a machine that fails ----
+if [ -w /dev/full ]; then
+    $nnrun "$out/short.nn" --train --quiet >/dev/full 2>"$out/e"
+    [ $? = 3 ] && [ -s "$out/e" ] && ok || bad "a full disk is not reported by nnrun"
+    $nnc $model >/dev/full 2>"$out/e"
+    [ $? = 3 ] && [ -s "$out/e" ] && ok || bad "a full disk is not reported by nnc"
+fi
+expect 3 "" "no-such-folder" $nnrun "$out/short.nn" --train --quiet --save "$out/no-such-folder/w.safetensors"
+expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
+
+# ---- interrupted ----
+sed 's/epochs = 300/epochs = 3000000/; /expect/d' $model >"$out/long.nn"
+timeout -s INT 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
+[ -s "$out/i.safetensors" ] && ok || bad "an interrupted training did not save"
+expect 0 "train  entropy" "" $nnrun "$out/long.nn" --load "$out/i.safetensors" --evaluate
+
+# ---- the emitted library ----
+$nnc $model -o "$out/twolayer.c" && $nnc $model --header -o "$out/twolayer.h" || bad "nnc"
+cat >"$out/user.c" <<'C'
+#include "twolayer.h"
+#include <stdio.h>
+#include <string.h>
+static twolayer a, b;
+int main(void) {
+    const double x[] = {0.1, 0.2, -0.3, 0.4, 0.5, -0.6, 0.7, 0.8};
+    const int32_t t[] = {0, 1, 2, 1};
+    double p[12], q[3], metrics[1];
+    size_t count;
+    twolayer_init(&a, 5);
+    for (int i = 0; i < 200; i++)
+        twolayer_train(&a, 4, x, t);
+    double *w = twolayer_weight(&a, "h.W", &count);
+    if (!w || count != 20 || twolayer_weight(&a, "h.w", &count) || count != 0)
+        return 1;
+    twolayer_init(&b, 6); /* another state: set from the first by name */
+    static const char *const names[] = {"h.W", "h.b", "score.W", "score.b"};
+    for (int i = 0; i < 4; i++) {
+        const double *from = twolayer_weight(&a, names[i], &count);
+        memcpy(twolayer_weight(&b, names[i], &count), from, count * sizeof *from);
+    }
+    twolayer_predict(&a, 4, x, p);
+    for (int i = 0; i < 4; i++) { /* one row alone is answered as among four */
+        twolayer_predict(&b, 1, x + 2 * i, q);
+        if (memcmp(q, p + 3 * i, sizeof q) != 0)
+            return 2;
+    }
+    double loss = twolayer_evaluate(&b, 4, x, t, metrics);
+    printf("%.3f %.2f\n", loss, metrics[0]);
+    return !(loss > 0 && loss < 1.2);
+}
+C
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    flags="-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+    $cc $flags -O2 -DNN_NO_MAIN -c "$out/twolayer.c" -o "$out/twolayer.o" 2>"$out/e" &&
+        $cc $flags -O2 -I"$out" "$out/user.c" "$out/twolayer.o" -lm -o "$out/user" 2>"$out/e" && "$out/user" >"$out/o" && ok ||
+        bad "the emitted library with $cc"
+    # no allocation, no input or output, no globals that change
+    nm "$out/twolayer.o" | grep -E ' [bBdDcC] | U (malloc|calloc|realloc|free|printf|fopen|fwrite|puts)' >"$out/o" &&
+        bad "the library of $cc needs more than it should" || ok
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
