@@ -123,7 +123,7 @@ expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
 
 # ---- interrupted ----
 sed 's/epochs = 300/epochs = 3000000/; /expect/d' $model >"$out/long.nn"
-timeout -s INT 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
+timeout --foreground -s INT 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
 [ -s "$out/i.safetensors" ] && ok || bad "an interrupted training did not save"
 expect 0 "train  entropy" "" $nnrun "$out/long.nn" --load "$out/i.safetensors" --evaluate
 
