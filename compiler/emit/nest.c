@@ -341,6 +341,54 @@ static void print_store(struct nest_printer *np, struct node *node, const char *
         text_print(np->out, "%s%s[%s * T + r + l] = %s;\n", np->indent, ident(np, node), index, name);
 }
 
+/* ---- elements that are written out one by one, and those of them that nothing reads ---- */
+
+static bool touches(const struct access *access, const struct node *source, int64_t element, int64_t from,
+                    int64_t count, int64_t step) {
+    for (int64_t k = 0; access->source == source && k < count; k++)
+        if (access_index(access, from + k * step) == element)
+            return true;
+    return false;
+}
+
+/* Does element `result` of the reader read `element` of the source? */
+static bool reads_element(const struct node *reader, int64_t result, const struct node *source, int64_t element) {
+    if (reader->operator == OPERATOR_matmul || reader->operator == OPERATOR_affine) {
+        struct matmul mm = plan_matmul(reader);
+        int64_t lead = result / (mm.m * mm.n), p = result / mm.n % mm.m, q = result % mm.n;
+        return touches(&mm.a, source, element, (lead * mm.m + p) * mm.k, mm.k, 1) ||
+               touches(&mm.b, source, element, lead * mm.k * mm.n + q, mm.k, mm.n) ||
+               (reader->operator == OPERATOR_affine && touches(&mm.c, source, element, result, 1, 1));
+    }
+    if (operators[reader->operator].kind == KIND_FOLD) {
+        int64_t length;
+        struct access access = plan_fold_operand(reader, &length);
+        return touches(&access, source, element, result * length, length, 1);
+    }
+    for (int k = 0; k < reader->input_count; k++) {
+        bool is_pad = reader->operator == OPERATOR_pad; /* puts every element of its operand somewhere */
+        struct access access = is_pad ? access_of(reader->inputs[0], &reader->inputs[0]->type.shape) : plan_operand(reader, k);
+        int64_t count = is_pad ? shape_inner_size(&reader->inputs[0]->type.shape) : 1;
+        if (touches(&access, source, element, is_pad ? 0 : result, count, 1))
+            return true;
+    }
+    return false;
+}
+
+/* A slice may leave elements of a register without a reader: C compilers warn of those. */
+static bool is_needed(const struct nest_printer *np, const struct node *node, int64_t element) {
+    if (!plan_placement(np->printer->plan, node)->local)
+        return true;
+    for (int i = 0; i < np->nest->count; i++) {
+        const struct node *reader = np->nest->nodes[i];
+        bool sweep = plan_placement(np->printer->plan, reader)->sweep;
+        for (int64_t e = 0; reader->id > node->id && e < shape_inner_size(&reader->type.shape); e++)
+            if (reads_element(reader, e, node, element) && (sweep || is_needed(np, reader, e)))
+                return true;
+    }
+    return false;
+}
+
 /* One element (element >= 0) or the loop's element u of a node's value. */
 static void print_value(struct nest_printer *np, struct node *node, int64_t element) {
     struct arena *arena = np->printer->arena;
@@ -496,7 +544,8 @@ static void print_row_nest(struct nest_printer *np) {
             print_sum_terms(np, node);
         else
             for (int64_t e = 0; e < elements; e++)
-                print_value(np, node, nest->kind == NEST_UNROLLED ? e : nest->size == 1 ? 0 : -1);
+                if (nest->kind != NEST_UNROLLED || is_needed(np, node, e))
+                    print_value(np, node, nest->kind == NEST_UNROLLED ? e : nest->size == 1 ? 0 : -1);
     }
     text_print(np->out, "%s    }\n", outer);
     for (int i = 0; i < nest->count; i++)
