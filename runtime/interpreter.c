@@ -148,25 +148,7 @@ static void run_pad(struct interpreter *in, const struct instruction *i) {
 
 /* ---- folds ---- */
 
-static enum operator_code fold_step(enum operator_code fold) {
-    return fold == OPERATOR_sum ? OPERATOR_add : fold == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-}
-
-static void run_fold(struct interpreter *in, const struct instruction *i) {
-    int64_t n = i->result.rows ? in->stride : 1;
-    elementwise_kernel *step = i->kernels->elementwise[fold_step(i->node->operator)];
-    elementwise_kernel *copy = i->kernels->elementwise[OPERATOR_copy];
-    bool one = !i->operands[0].rows;
-    for (int64_t e = 0; e < i->count; e++) {
-        void *y = plane(in, &i->result, e, i->size);
-        copy(n, y, (const void *[]){operand_at(in, &i->operands[0], e * i->length, i->size)}, &one);
-        for (int64_t k = 1; k < i->length; k++)
-            step(n, y, (const void *[]){y, operand_at(in, &i->operands[0], e * i->length + k, i->size)},
-                 (bool[]){false, one});
-    }
-}
-
-/* A plane for an operand of a sweep, spread over the rows where it has none. */
+/* A plane for an operand of a fold, spread over the rows where it has none. */
 static const char *sweep_plane(struct interpreter *in, const struct instruction *i, const struct operand *o, int which,
                                int64_t element) {
     char *at = operand_at(in, o, element, i->size);
@@ -174,6 +156,21 @@ static const char *sweep_plane(struct interpreter *in, const struct instruction 
         return at;
     i->kernels->elementwise[OPERATOR_copy](in->stride, in->spread[which], (const void *[]){at}, (bool[]){true});
     return in->spread[which];
+}
+
+static void run_fold(struct interpreter *in, const struct instruction *i) {
+    int64_t n = i->result.rows ? in->stride : 1;
+    for (int64_t e = 0; e < i->count; e++) {
+        void *y = plane(in, &i->result, e, i->size);
+        for (int64_t k = 0; k < i->length; k++) {
+            const void *x = i->result.rows ? sweep_plane(in, i, &i->operands[0], 0, e * i->length + k)
+                                           : operand_at(in, &i->operands[0], e * i->length + k, i->size);
+            if (k == 0)
+                memcpy(y, x, (size_t)n * i->size);
+            else
+                i->kernels->join[i->node->operator](n, y, x);
+        }
+    }
 }
 
 static void run_sweep(struct interpreter *in, const struct instruction *i) {

@@ -6,7 +6,8 @@
 #   ```nn-error       a file with a mistake; the ```text block after it is exactly what `nnc example.nn` says.
 #                     A first line `# args: ...` gives further arguments
 #   ```console test   commands after `$ `, run one after the other in a folder with models/ and
-#                     tests/reference/, and what they print; a line `...` stands for any number of lines
+#                     tests/reference/, and what they print; a line `...` stands for any number of lines,
+#                     and `...` in a line for the rest of a number
 #   ```c FILE         put there as FILE for the commands after it
 #   ```console        commands that are only shown, as all other blocks are
 #
@@ -82,10 +83,19 @@ extract() {
     ' $(ls docs/*.md README*.md 2>/dev/null)
 }
 
-# same EXPECTED ACTUAL: line by line, where "..." in EXPECTED stands for any lines
+# same EXPECTED ACTUAL: line by line, where a line "..." in EXPECTED stands for any lines
 same() {
     awk '
         function blank(s) { return s ~ /^ *\.\.\. *$/ }
+        function fits(wanted, line,    at) { # "0.29...,1" fits "0.2931,1"
+            while ((at = index(wanted, "...")) > 0) {
+                if (substr(line, 1, at - 1) != substr(wanted, 1, at - 1)) return 0
+                line = substr(line, at)
+                sub(/^[0-9]*(e[-+]?[0-9]+)?/, "", line)
+                wanted = substr(wanted, at + 3)
+            }
+            return wanted == line
+        }
         NR == FNR { expected[++m] = $0; next }
         { actual[++n] = $0 }
         END {
@@ -93,7 +103,7 @@ same() {
             i = 1; j = 1; star = 0
             while (j <= n) {
                 if (i <= m && blank(expected[i])) { star = i++; mark = j }
-                else if (i <= m && expected[i] == actual[j]) { i++; j++ }
+                else if (i <= m && fits(expected[i], actual[j])) { i++; j++ }
                 else if (star) { i = star + 1; j = ++mark }
                 else exit 1
             }

@@ -108,8 +108,17 @@ struct checker {
     int definition_count;
     struct weight_record *records; /* names of weights are settled at the end */
     int record_count, record_capacity;
-    int weight_capacity, value_capacity;
+    int weight_capacity, value_capacity, output_capacity, metric_capacity, column_capacity;
+    struct scope *output_names, *metric_names; /* given so far */
+    struct reach *reaches; /* by node id, as far as they were asked for */
+    int reach_count, reach_capacity;
     struct node *weight_shape;     /* inside an initialiser: the weight that it is for */
+};
+
+/* One of the nodes that another is computed from, of each of these kinds; or NULL. */
+struct reach {
+    const struct node *target;
+    const struct node *later; /* what has no value yet when first values are computed */
 };
 
 /* A weight before its name is settled. */
@@ -163,9 +172,8 @@ bool to_integer(struct checker *checker, const struct value *value, const char *
 /* graph_node with the error reported. */
 struct value make_node(struct checker *checker, enum operator_code operator, struct node *const *inputs, int count,
                        const struct attributes *attributes, struct span span);
-/* The newest node that `node` is computed from, itself included, for which `is` holds; or NULL. */
-const struct node *find_below(const struct checker *checker, const struct node *node,
-                              bool (*is)(const struct checker *checker, const struct node *node));
+/* What a node is computed from, itself included. */
+const struct reach *check_reach(struct checker *checker, const struct node *node);
 struct value lookup(struct checker *checker, struct scope *scope, const char *name, struct span span);
 
 /* call.c */

@@ -70,7 +70,9 @@ struct span check_place(const struct checker *checker, struct span span) {
 }
 
 static bool is_said(const struct checker *checker, struct span span, const char *message) {
-    for (const struct diagnostic *d = checker->sink->first; d; d = d->next)
+    enum { LOOKED_AT = 1000 }; /* so that a million errors take no million times as long */
+    int count = 0;
+    for (const struct diagnostic *d = checker->sink->first; d && count < LOOKED_AT; d = d->next, count++)
         if (d->span.source == span.source && d->span.start == span.start && d->span.end == span.end &&
             strcmp(d->message, message) == 0)
             return true;
@@ -216,18 +218,28 @@ struct value apply_elementwise(struct checker *checker, enum operator_code opera
     return complete ? make_node(checker, operator, inputs, count, NULL, span) : value_error;
 }
 
-const struct node *find_below(const struct checker *checker, const struct node *node,
-                              bool (*is)(const struct checker *checker, const struct node *node)) {
-    bool *below = arena_array(checker->arena, bool, (size_t)node->id + 1);
-    below[node->id] = true;
-    for (int id = node->id; id >= 0; id--) {
-        const struct node *n = checker->graph->nodes[id];
-        if (below[id] && is(checker, n))
-            return n;
-        for (int i = 0; below[id] && i < n->input_count; i++)
-            below[n->inputs[i]->id] = true;
+static struct reach reach_of(const struct checker *checker, const struct node *node) {
+    struct reach reach = {NULL, NULL};
+    bool input = node->operator == OPERATOR_input;
+    if (input && checker->model->columns[node->attributes.index].is_target)
+        reach.target = node;
+    if (input || node->operator == OPERATOR_weight || node->operator == OPERATOR_rows || node->operator == OPERATOR_step)
+        reach.later = node;
+    for (int i = 0; i < node->input_count; i++) {
+        const struct reach *below = &checker->reaches[node->inputs[i]->id];
+        reach.target = reach.target ? reach.target : below->target;
+        reach.later = reach.later ? reach.later : below->later;
     }
-    return NULL;
+    return reach;
+}
+
+const struct reach *check_reach(struct checker *checker, const struct node *node) {
+    while (checker->reach_count <= node->id) {
+        struct reach reach = reach_of(checker, checker->graph->nodes[checker->reach_count]);
+        arena_reserve(checker->arena, checker->reaches, checker->reach_count, checker->reach_capacity);
+        checker->reaches[checker->reach_count++] = reach;
+    }
+    return &checker->reaches[node->id];
 }
 
 /* ---- operators with signs ---- */
@@ -380,6 +392,9 @@ static struct value indexed(struct checker *checker, struct scope *scope, const 
 /* ---- names ---- */
 
 static void suggest(struct checker *checker, struct scope *scope, struct text *message, const char *name) {
+    enum { SUGGESTED = 100 }; /* the search looks at all names */
+    if (checker->sink->error_count >= SUGGESTED)
+        return;
     const char **candidates = NULL;
     int count = 0, capacity = 0;
     for (struct scope *s = scope; s; s = s->parent)

@@ -396,8 +396,7 @@ static void add_column(struct checker *checker, struct scope *scope, const struc
     checker->graph->span = statement->name.span;
     column.node = graph_node(checker->graph, OPERATOR_input, NULL, 0, &attributes, NULL);
     name_node(column.node, column.name);
-    model->columns = arena_grow(checker->arena, model->columns, (size_t)model->column_count,
-                                (size_t)model->column_count + 1, sizeof column);
+    arena_reserve(checker->arena, model->columns, model->column_count, checker->column_capacity);
     model->columns[model->column_count++] = column;
     scope_add(checker, scope, column.name, value_tensor(column.node, statement->name.span))->statement = statement;
 }
@@ -417,13 +416,9 @@ static enum element default_real(const struct statement *body) {
     return ELEMENT_F64;
 }
 
-static bool is_target(const struct checker *checker, const struct node *node) {
-    return node->operator == OPERATOR_input && checker->model->columns[node->attributes.index].is_target;
-}
-
 static void add_output(struct checker *checker, struct result output) {
     struct model *model = checker->model;
-    const struct node *below = find_below(checker, output.node, is_target);
+    const struct node *below = check_reach(checker, output.node)->target;
     if (below) {
         const struct column *target = &model->columns[below->attributes.index];
         struct diagnostic *error = check_error(
@@ -432,22 +427,20 @@ static void add_output(struct checker *checker, struct result output) {
         diagnostic_note(checker->sink, error, target->span, "the target is declared here");
         return;
     }
-    model->outputs = arena_grow(checker->arena, model->outputs, (size_t)model->output_count,
-                                (size_t)model->output_count + 1, sizeof output);
+    arena_reserve(checker->arena, model->outputs, model->output_count, checker->output_capacity);
     model->outputs[model->output_count++] = output;
 }
 
 /* The same name twice among outputs, or among metrics. */
-static bool is_result_twice(struct checker *checker, const struct statement *statement, const struct result *results,
-                            int count) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(results[i].name, statement->name.text) == 0) {
-            struct diagnostic *error =
-                check_error(checker, statement->span, "'%s' is named twice", statement->name.text);
-            diagnostic_note(checker->sink, error, results[i].span, "the first is here");
-            return true;
-        }
-    return false;
+static bool is_result_twice(struct checker *checker, const struct statement *statement, struct scope *names) {
+    const struct binding *first = scope_find_here(names, statement->name.text);
+    if (!first) {
+        scope_add(checker, names, statement->name.text, value_none)->statement = statement;
+        return false;
+    }
+    struct diagnostic *error = check_error(checker, statement->span, "'%s' is named twice", statement->name.text);
+    diagnostic_note(checker->sink, error, first->statement->span, "the first is here");
+    return true;
 }
 
 static void add_result(struct checker *checker, struct scope *scope, const struct statement *statement) {
@@ -460,9 +453,9 @@ static void add_result(struct checker *checker, struct scope *scope, const struc
         return;
     struct result result = {statement->name.text, node, statement->span};
     bool scalar = node->type.shape.rank == 0 && node->type.element != ELEMENT_INT;
-    if (statement->kind == STATEMENT_OUTPUT && is_result_twice(checker, statement, model->outputs, model->output_count))
+    if (statement->kind == STATEMENT_OUTPUT && is_result_twice(checker, statement, checker->output_names))
         return;
-    if (statement->kind == STATEMENT_METRIC && is_result_twice(checker, statement, model->metrics, model->metric_count))
+    if (statement->kind == STATEMENT_METRIC && is_result_twice(checker, statement, checker->metric_names))
         return;
     if (statement->kind == STATEMENT_OUTPUT) {
         add_output(checker, result);
@@ -483,8 +476,7 @@ static void add_result(struct checker *checker, struct scope *scope, const struc
         model->loss = result;
         return;
     }
-    model->metrics = arena_grow(checker->arena, model->metrics, (size_t)model->metric_count,
-                                (size_t)model->metric_count + 1, sizeof result);
+    arena_reserve(checker->arena, model->metrics, model->metric_count, checker->metric_capacity);
     model->metrics[model->metric_count++] = result;
 }
 
@@ -816,6 +808,8 @@ struct model *model_check(const struct statement *library, const struct statemen
     checker.constants = scope_new(&checker, NULL);
     checker.globals = scope_new(&checker, checker.constants);
     checker.declarations = scope_new(&checker, NULL);
+    checker.output_names = scope_new(&checker, NULL);
+    checker.metric_names = scope_new(&checker, NULL);
     add_constants(&checker);
     for (const struct statement *s = library; s; s = s->next)
         add_declaration(&checker, s);

@@ -75,15 +75,9 @@ static bool from_file(struct checker *checker, const struct statement *statement
     return true;
 }
 
-/* What has no value yet when first values are computed, all of them at once. */
-static bool is_later(const struct checker *checker, const struct node *node) {
-    (void)checker;
-    return node->operator == OPERATOR_input || node->operator == OPERATOR_rows || node->operator == OPERATOR_weight ||
-           node->operator == OPERATOR_step;
-}
-
+/* All first values are computed at once, before any row is there. */
 static bool can_be_first(struct checker *checker, const struct node *initial, struct span span) {
-    const struct node *later = find_below(checker, initial, is_later);
+    const struct node *later = check_reach(checker, initial)->later;
     if (!later)
         return true;
     struct diagnostic *error =

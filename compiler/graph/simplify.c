@@ -1,5 +1,5 @@
 /* Each rule looks at one node and its operands.  A rule may change the last bits of a value (both engines see
- * the simplified graph, so they still agree), but never a NaN or an infinity into a number: 0 * x stays.
+ * the simplified graph, so they still agree), but it never hides that an operand was a NaN or an infinity: 0 * x stays.
  */
 #include "graph/simplify.h"
 #include "graph/operator.h"
@@ -61,6 +61,8 @@ static struct node *simplify_power(struct graph *graph, struct node *a, struct n
     if (b->operator != OPERATOR_constant || !if_whole(a, type))
         return NULL;
     double exponent = b->attributes.number;
+    if (exponent == 0) /* as C's pow has it, for a NaN too */
+        return graph_expand(graph, graph_number(graph, 1, type->element), type->shape);
     if (exponent == 0.5)
         return graph_unary(graph, OPERATOR_sqrt, a);
     if (exponent < 0 && exponent >= -4 && exponent == floor(exponent)) {

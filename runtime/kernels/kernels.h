@@ -9,6 +9,9 @@
 /* y[i] = maths(x[0][i], x[1][i], x[2][i]) for i < n; where scalar[k] is set, x[k][0] serves for all i. */
 typedef void elementwise_kernel(int64_t n, void *y, const void *const *x, const bool *scalar);
 
+/* y[i] = y[i] + x[i] (or their maximum, or minimum) for i < n. */
+typedef void join_kernel(int64_t n, void *y, const void *x);
+
 /* Adds rows 0..rows-1 of a plane to LANES accumulators. */
 typedef void sweep_kernel(int64_t rows, const void *plane, void *lanes);
 
@@ -17,7 +20,8 @@ typedef void tree_kernel(int64_t count, const void *lanes, void *y);
 
 struct real_kernels {
     elementwise_kernel *elementwise[OPERATOR_COUNT]; /* NULL for structural operators */
-    sweep_kernel *sweep[OPERATOR_COUNT];             /* by fold: sum, max, min */
+    join_kernel *join[OPERATOR_COUNT];               /* by fold: sum, max, min */
+    sweep_kernel *sweep[OPERATOR_COUNT];
     tree_kernel *tree[OPERATOR_COUNT];
     void (*matmul_rows)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w, long w_k,
                         long w_j, const void *c, long c_j, int c_rows, void *y);

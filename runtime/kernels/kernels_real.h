@@ -43,6 +43,14 @@
 
 /* Folds over the batch: STEP joins the lane `a` and the row's value `b`. */
 #define SWEEP(fold, STEP)                                                                                    \
+    static void NAME(join_##fold)(int64_t n, void *result, const void *plane) {                              \
+        real *restrict y = result;                                                                           \
+        const real *restrict x = plane;                                                                      \
+        for (int64_t i = 0; i < n; i++) {                                                                    \
+            const real a = y[i], b = x[i];                                                                   \
+            y[i] = STEP;                                                                                     \
+        }                                                                                                    \
+    }                                                                                                        \
     static void NAME(sweep_##fold)(int64_t rows, const void *plane, void *to) {                              \
         const real *x = plane;                                                                               \
         real *lanes = to;                                                                                    \
@@ -110,6 +118,7 @@ static const struct real_kernels NAME(table) = {
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
         },
+    .join = {[OPERATOR_sum] = NAME(join_sum), [OPERATOR_max] = NAME(join_max), [OPERATOR_min] = NAME(join_min)},
     .sweep = {[OPERATOR_sum] = NAME(sweep_sum), [OPERATOR_max] = NAME(sweep_max), [OPERATOR_min] = NAME(sweep_min)},
     .tree = {[OPERATOR_sum] = NAME(tree_sum), [OPERATOR_max] = NAME(tree_max), [OPERATOR_min] = NAME(tree_min)},
     .matmul_rows = NAME(matmul_rows),

@@ -294,36 +294,41 @@ NN_INLINE struct nn_exp_ratiof nn_exp_ratiof(float x) {
     return ratio;
 }
 
-/*@ nn_sigmoid: nn_inline nn_fma nn_bits nn_exp_ratio */
-/* 1 / (1 + e^-x). With e^-x = 2^n (1 + above) / (1 + below), N = 2^-floor(n/2) and S = 2^ceil(n/2) it is
- * N (1 + below) / (N (1 + below) + S (1 + above)): one division, and nothing overflows, so that subnormal
- * results are right. The denominator is N + S, what that sum lost, and the rest, less the share that cancels
- * the rounding of 1 + below in the numerator. */
+/*@ nn_sigmoid: nn_inline nn_fma nn_bits */
+/* 1 / (1 + e^-x). With e^-x = 2^n (even + odd) / (even - odd), the quotient of nn_exp_ratio, it is
+ * below / (below + 2^n above): one division serves both. The bits of 2^n are those of n + 1023, which the magic
+ * constant has added; x is held at -710, where n = 1024 makes 2^n an infinity and the result 0. So results under
+ * 2^-1023 are 0. Kept short rather than exact to the last bit: it is where small networks spend their time. */
 NN_INLINE double nn_sigmoid(double x) {
-    const struct nn_exp_ratio e = nn_exp_ratio(-nn_at_most(nn_at_least(x, -746.0), 40.0));
-    const uint64_t half = e.power >> 1;
-    const double numerator = nn_from_bits(((uint64_t)0x7fe << 52) - (half << 52));
-    const double scale = nn_from_bits((e.power - half) << 52);
-    const double whole = numerator + scale;
-    const double lost = (scale - whole) + numerator;
-    const double factor = 1.0 + e.below;
-    const double rounding = (1.0 - factor) + e.below;
-    const double rest = nn_fma(scale, e.above, nn_fma(numerator, e.below, lost));
-    return numerator * factor / (whole + nn_fma(-rounding, whole, rest));
+    const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
+    const double t = nn_at_most(nn_at_least(-x, -708.0), 710.0);
+    const double shifted = nn_fma(t, 1.4426950408889634, shift);
+    const double n = shifted - shift;
+    const double upper = nn_fma(n, -0.69314718055920821, t);
+    const double r = nn_fma(n, -7.3710025651677989e-13, upper);
+    const double r2 = r * r;
+    const double p = nn_fma(nn_fma(3.3042786805255272e-05, r2, 0.013887327891192708), r2, 0.5);
+    const double even = nn_fma(r2, nn_fma(0.00099175133340535519, r2, 0.1111079891157165), 1.0);
+    const double odd = r * p;
+    const double below = even - odd;
+    const double scale = nn_from_bits(nn_bits(shifted) << 52);
+    return below / nn_fma(scale, even + odd, below);
 }
 
-/*@ nn_sigmoidf: nn_inline nn_fma nn_bitsf nn_exp_ratiof */
+/*@ nn_sigmoidf: nn_inline nn_fma nn_bitsf */
 NN_INLINE float nn_sigmoidf(float x) {
-    const struct nn_exp_ratiof e = nn_exp_ratiof(-nn_at_mostf(nn_at_leastf(x, -104.0f), 20.0f));
-    const uint32_t half = e.power >> 1;
-    const float numerator = nn_from_bitsf(((uint32_t)0xfe << 23) - (half << 23));
-    const float scale = nn_from_bitsf((e.power - half) << 23);
-    const float whole = numerator + scale;
-    const float lost = (scale - whole) + numerator;
-    const float factor = 1.0f + e.below;
-    const float rounding = (1.0f - factor) + e.below;
-    const float rest = nn_fmaf(scale, e.above, nn_fmaf(numerator, e.below, lost));
-    return numerator * factor / (whole + nn_fmaf(-rounding, whole, rest));
+    const float shift = 12583039.0f; /* 1.5 2^23 + 127 */
+    const float t = nn_at_mostf(nn_at_leastf(-x, -87.0f), 89.0f);
+    const float shifted = nn_fmaf(t, 1.44269502f, shift);
+    const float n = shifted - shift;
+    const float upper = nn_fmaf(n, -0.693145752f, t);
+    const float r = nn_fmaf(n, -1.42860682e-06f, upper);
+    const float r2 = r * r;
+    const float even = nn_fmaf(r2, 0.0999786108f, 1.0f);
+    const float odd = r * nn_fmaf(0.00832267564f, r2, 0.5f);
+    const float below = even - odd;
+    const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
+    return below / nn_fmaf(scale, even + odd, below);
 }
 
 /*@ nn_tanh: nn_inline nn_fma nn_bits nn_exp_ratio */
