@@ -190,22 +190,28 @@ static bool emit(const struct model *model, const struct options *options, struc
     return true;
 }
 
+/* The syntax alone: names need not be known, nor used files be there. */
+static void read_tree(const struct options *options, struct diagnostics *sink, struct text *out,
+                      struct failure *failure) {
+    struct arena *arena = out->arena;
+    unsigned char *bytes;
+    size_t size;
+    if (!atomic_file_read(arena, options->model, &bytes, &size, failure))
+        return;
+    struct source *source = arena_new(arena, struct source);
+    *source = (struct source){options->model, (const char *)bytes, size};
+    const struct statement *tree = tree_parse(source, arena, sink);
+    if (sink->error_count == 0)
+        tree_print(tree, out);
+}
+
 static int compile(const struct options *options, struct arena *arena) {
     struct diagnostics sink = {.arena = arena};
     struct failure failure = {0};
     struct text out = {.arena = arena};
-    if (options->stage == STAGE_TREE) {
-        unsigned char *bytes;
-        size_t size;
-        if (!atomic_file_read(arena, options->model, &bytes, &size, &failure)) {
-            fprintf(stderr, "nnc: %s\n", failure.message);
-            return (int)failure.kind;
-        }
-        struct source source = {options->model, (const char *)bytes, size};
-        const struct statement *tree = tree_parse(&source, arena, &sink);
-        if (sink.error_count == 0)
-            tree_print(tree, &out);
-    } else {
+    if (options->stage == STAGE_TREE)
+        read_tree(options, &sink, &out, &failure);
+    else {
         struct model *model = model_read(options->model, options->definitions, options->definition_count, arena, &sink,
                                          &failure);
         if (model && options->stage == STAGE_GRAPH)

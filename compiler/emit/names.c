@@ -20,6 +20,7 @@ static const char *const reserved[] = {
     "size_t",   "int32_t",  "uint32_t", "int64_t",  "uint64_t", "errno",    "y0",       "y1",       "yn",       "j0",
     "j1",       "jn",       "gamma",    "index",    "log1p",    "expm1",    "erf",      "tanh",     "remainder", "time",
     "T",        "NAN",      "EOF",      "NULL",     "to",       "whole",    "valid",    "validf",
+    "e",        "c",        "o",        "v",        "at",       "epoch",    "sum",
     "metrics",  "loss",     "updates",  "name",     "count",    "real",     "order",    "random",
 };
 
