@@ -235,13 +235,13 @@ static void print_interface(struct emitter *emitter, struct text *out) {
 
 /* `nn_load`: rows of the caller into planes. */
 static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group, struct text *out) {
-    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"}, *const work[] = {"workf", "work", "worki"};
+    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"};
     for (int i = 0; i < group->input_count; i++) {
         const struct node *node = group->inputs[i];
         enum element e = node->type.element;
         long long inner = (long long)shape_inner_size(&node->type.shape);
         text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", loads[e],
-                   emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile, work[e],
+                   emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile, work_name(e),
                    (long long)(plan_placement(plan, node)->offset * plan->tile));
         if (!strstr(text_string(&emitter->printer.kernels_used), loads[e]))
             text_print(&emitter->printer.kernels_used, " %s ", loads[e]);
@@ -249,17 +249,16 @@ static void print_loads(struct emitter *emitter, const struct plan *plan, const 
 }
 
 static const char *root_memory(struct emitter *emitter, const struct plan *plan, const struct node *node) {
-    static const char *const work[] = {"workf", "work", "worki"};
     const struct placement *p = plan_placement(plan, node);
     enum element e = node->type.element;
     int64_t tile = plan->tile_planes[e] * plan->tile;
     if (p->place == PLACE_TILE)
-        return text_format(emitter->printer.arena, "s->%s[%lld", work[e], (long long)(p->offset * plan->tile));
+        return text_format(emitter->printer.arena, "s->%s[%lld", work_name(e), (long long)(p->offset * plan->tile));
     if (p->place == PLACE_KEPT)
-        return text_format(emitter->printer.arena, "s->%s[%lld + tile * %lld", work[e],
+        return text_format(emitter->printer.arena, "s->%s[%lld + tile * %lld", work_name(e),
                            (long long)(tile + plan->once_size[e] + p->offset * plan->tile),
                            (long long)(plan->kept_planes[e] * plan->tile));
-    return text_format(emitter->printer.arena, "s->%s[%lld", work[e], (long long)(tile + p->offset));
+    return text_format(emitter->printer.arena, "s->%s[%lld", work_name(e), (long long)(tile + p->offset));
 }
 
 /* The element of a root's source as C text, for its element e (a loop variable). */
@@ -303,7 +302,6 @@ static const char *start_text(const struct node *node) {
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */
 static void print_sweeps(struct emitter *emitter, const struct plan *plan, const struct group *group, bool start,
                          struct text *out) {
-    static const char *const work[] = {"workf", "work", "worki"};
     for (int n = 0; n < group->nest_count; n++)
         for (int i = 0; i < group->nests[n].count; i++) {
             const struct node *node = group->nests[n].nodes[i];
@@ -315,15 +313,15 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
             bool lanes = p->lanes >= 0;
             if (start)
                 text_print(out, "    for (int i = 0; i < %lld; i++)\n        s->%s[%lld + i] = %s;\n",
-                           (long long)(lanes ? count * lanes_of(e) : count), work[e],
+                           (long long)(lanes ? count * lanes_of(e) : count), work_name(e),
                            (long long)(base + (lanes ? p->lanes : p->offset)), start_text(node));
             else if (lanes) {
                 const char *tree = node->operator == OPERATOR_max   ? "nn_max_lanes"
                                    : node->operator == OPERATOR_min ? "nn_min_lanes"
                                                                     : "nn_sum_lanes";
                 text_print(out, "    for (int i = 0; i < %lld; i++) /* %s */\n        s->%s[%lld + i] = %s(s->%s + %lld + i * %d);\n",
-                           (long long)count, emitter->printer.idents[node->id], work[e], (long long)(base + p->offset),
-                           use_kernel(&emitter->printer, tree, e), work[e], (long long)(base + p->lanes), lanes_of(e));
+                           (long long)count, emitter->printer.idents[node->id], work_name(e), (long long)(base + p->offset),
+                           use_kernel(&emitter->printer, tree, e), work_name(e), (long long)(base + p->lanes), lanes_of(e));
             }
         }
 }

@@ -43,7 +43,10 @@ void name_nodes(struct printer *printer);
 /* nest.c */
 /* Prints the functions for one group and, into `calls`, their calls. */
 void print_group(struct printer *printer, int group, struct text *calls);
+
+/* pieces.c */
 const char *real_name(enum element element); /* "double", "float", "int32_t" */
+const char *work_name(enum element element); /* the state's scratch array: "work", "workf", "worki" */
 /* Marks a kernel section as used; `element` picks its float form. Returns its name. */
 const char *use_kernel(struct printer *printer, const char *name, enum element element);
 const char *number_text(struct printer *printer, double number, enum element element);

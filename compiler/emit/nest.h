@@ -1,0 +1,55 @@
+/* One nest on its way to becoming a C function: what the files that print it share.
+ *
+ *   nest.c         the loops, and the function around them
+ *   nest_value.c   one element of one node: indices, operands, maths
+ *   nest_sums.c    sums over the batch inside a nest
+ *   nest_kernel.c  nests that are a call of a kernel
+ *
+ * A row stands in lane l of the vector that starts at row r; T is the distance between planes.
+ */
+#ifndef NN_NEST_H
+#define NN_NEST_H
+
+#include "emit/printer.h"
+
+struct nest_printer {
+    struct printer *printer;
+    const struct nest *nest;
+    int group, index;
+    bool rows;            /* of a group of rows */
+    struct text *out;
+    const char *indent;   /* of the statements */
+    struct node **used;   /* the memory that the function is given: */
+    bool *written;        /* by position in used */
+    int used_count, used_capacity;
+    bool uses_batch_rows, uses_step;
+    bool sums; /* it holds sweeps: called once for whole vectors, once for the last rows */
+};
+
+/* Is the node computed in this nest? */
+bool nest_holds(const struct nest_printer *np, const struct node *node);
+bool nest_is_sweep(const struct nest_printer *np, const struct node *node);
+/* The node's C name. */
+const char *nest_ident(const struct nest_printer *np, const struct node *node);
+/* The function is given the node's memory; `written`: and changes it. */
+void nest_use(struct nest_printer *np, struct node *node, bool written);
+
+/* An index into a source: a number when `element` is known (>= 0), else C text over the loop's `u`. */
+const char *nest_index(struct nest_printer *np, const struct access *access, int64_t element);
+/* What stands for the operand of an element: a register, memory, or a number. */
+const char *nest_operand(struct nest_printer *np, const struct access *access, int64_t element);
+/* The C variable that holds an element (element >= 0, unrolled) or the loop's element of a node. */
+const char *nest_register(struct nest_printer *np, const struct node *node, int64_t element);
+/* The tokens of an operator's maths with the operands in place of a, b and c. */
+const char *nest_maths(struct nest_printer *np, const struct node *node, const char *const *operands);
+/* Prints one element (element >= 0) or the loop's element u of a node's value. */
+void nest_print_value(struct nest_printer *np, struct node *node, int64_t element);
+
+/* A sweep's lanes into local arrays before the rows, the terms of a row, and the arrays back after them. */
+void nest_start_sums(struct nest_printer *np, const struct node *node, const char *indent);
+void nest_print_sums(struct nest_printer *np, const struct node *node);
+void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent);
+
+void nest_print_kernel(struct nest_printer *np);
+
+#endif
