@@ -107,7 +107,8 @@ static int read_options(struct arena *arena, int count, char **arguments, struct
     return options->model ? -1 : usage("%s", "which model?  nnc MODEL.nn -o FILE.c");
 }
 
-static void print_diagnostics(const struct options *options, const struct diagnostics *sink, struct arena *arena) {
+static void print_diagnostics(const struct options *options, const struct diagnostics *sink,
+                              struct arena *arena) {
     struct text text = {.arena = arena};
     if (options->json)
         diagnostics_print_json(sink, &text);
@@ -169,8 +170,8 @@ static bool reads_weights(const struct model *model) {
     return false;
 }
 
-static bool emit(const struct model *model, const struct options *options, struct diagnostics *sink, struct text *out,
-                 struct failure *failure) {
+static bool emit(const struct model *model, const struct options *options, struct diagnostics *sink,
+                 struct text *out, struct failure *failure) {
     const char *file = options->output ? options->output : "(standard output)";
     const char *slash = strrchr(file, '/');
     struct emit_options emit_options = {.file_name = slash ? slash + 1 : file, .header = options->header};
@@ -212,8 +213,8 @@ static int compile(const struct options *options, struct arena *arena) {
     if (options->stage == STAGE_TREE)
         read_tree(options, &sink, &out, &failure);
     else {
-        struct model *model = model_read(options->model, options->definitions, options->definition_count, arena, &sink,
-                                         &failure);
+        struct model *model = model_read(options->model, options->definitions, options->definition_count,
+                                         arena, &sink, &failure);
         if (model && options->stage == STAGE_GRAPH)
             graph_print(&model->graph, &out);
         else if (model && options->stage == STAGE_DOT)

@@ -1,5 +1,5 @@
-/* A node becomes an instruction when the interpreter is made: what to call, and where its operands lie.  A run sets
- * the distance between planes to the rows at hand, then goes through the instructions of each group.
+/* A node becomes an instruction when the interpreter is made: what to call, and where its operands lie.  A
+ * run sets the distance between planes to the rows at hand, then goes through the instructions of each group.
  */
 #include "interpreter.h"
 #include "graph/operator.h"
@@ -13,20 +13,20 @@
 struct operand {
     enum { AT_FIXED, AT_TILE, AT_KEPT } at;
     enum element element;
-    char *base;          /* fixed: the elements */
-    int64_t offset;      /* tile, kept: planes before it in the arena */
-    int64_t planes;      /* kept: planes of one tile */
+    char *base;     /* fixed: the elements */
+    int64_t offset; /* tile, kept: planes before it in the arena */
+    int64_t planes; /* kept: planes of one tile */
     bool rows, uniform, identity;
-    int64_t *index;      /* element of the source for each element of the iteration; NULL: identity or uniform */
-    int64_t first;       /* uniform: that element */
+    int64_t *index; /* element of the source for each element of the iteration; NULL: identity or uniform */
+    int64_t first;  /* uniform: that element */
 };
 
 struct instruction {
     const struct node *node;
     void (*run)(struct interpreter *interpreter, const struct instruction *instruction);
     const struct real_kernels *kernels;
-    size_t size;   /* of an element of the operands */
-    int64_t count; /* elements of the result */
+    size_t size;    /* of an element of the operands */
+    int64_t count;  /* elements of the result */
     int64_t length; /* folds */
     int operand_count;
     struct operand operands[3], result;
@@ -40,13 +40,14 @@ struct interpreter {
     struct arena *arena;
     void *const *weights;
     char *tile_memory[3], *once_memory[3], *kept_memory[3];
-    int64_t kept_tiles; /* room of kept_memory */
+    int64_t kept_tiles;          /* room of kept_memory */
     struct instruction **groups; /* [group][...], ended by count */
     int *counts;
     double *rows_f64, *step_f64; /* leaves that change with the batch */
     float *rows_f32, *step_f32;
     struct operand *roots; /* where the value of each root lies */
-    char *spread[3]; /* planes that hold one number for all rows: what a sweep over a value without rows needs */
+    char *spread[3]; /* planes that hold one number for all rows: what a sweep over a value without rows needs
+                      */
     const struct batch *batch;
     int64_t stride; /* between planes, in rows */
     int64_t tile;   /* the number of the tile at hand, */
@@ -141,20 +142,21 @@ static void run_pad(struct interpreter *in, const struct instruction *i) {
         else if (i->operands[0].rows || !i->result.rows)
             memcpy(y, plane(in, &i->operands[0], from, i->size), (size_t)n * i->size);
         else
-            i->kernels->elementwise[OPERATOR_copy](n, y, (const void *[]){plane(in, &i->operands[0], from, i->size)},
-                                                   (bool[]){true});
+            i->kernels->elementwise[OPERATOR_copy](
+                n, y, (const void *[]){plane(in, &i->operands[0], from, i->size)}, (bool[]){true});
     }
 }
 
 /* ---- folds ---- */
 
 /* A plane for an operand of a fold, spread over the rows where it has none. */
-static const char *sweep_plane(struct interpreter *in, const struct instruction *i, const struct operand *o, int which,
-                               int64_t element) {
+static const char *sweep_plane(struct interpreter *in, const struct instruction *i, const struct operand *o,
+                               int which, int64_t element) {
     char *at = operand_at(in, o, element, i->size);
     if (o->rows)
         return at;
-    i->kernels->elementwise[OPERATOR_copy](in->stride, in->spread[which], (const void *[]){at}, (bool[]){true});
+    i->kernels->elementwise[OPERATOR_copy](in->stride, in->spread[which], (const void *[]){at},
+                                           (bool[]){true});
     return in->spread[which];
 }
 
@@ -210,23 +212,24 @@ static void rows_by_weights(struct interpreter *in, const struct instruction *i,
         int64_t x = left ? a.first + o * a.row : b.first + o * b.column;
         int64_t w = left ? b.first : a.first;
         int64_t y = lead * mm->m * mm->n + (left ? o * mm->n : o), y_step = left ? 1 : mm->n;
-        int64_t bias = affine ? c.first + o * (left ? c.row : c.column) : 0, bias_step = left ? c.column : c.row;
+        int64_t bias = affine ? c.first + o * (left ? c.row : c.column) : 0,
+                bias_step = left ? c.column : c.row;
         const void *rows = plane(in, &i->operands[left ? 0 : 1], x, i->size);
         const void *weights = plane(in, &i->operands[left ? 1 : 0], w, i->size);
         const void *start = affine ? plane(in, &i->operands[2], bias, i->size) : NULL;
         int64_t x_k = left ? a.column : b.row, w_k = left ? b.row : a.column, w_j = left ? b.column : a.row;
         if (y_step == 1)
-            i->kernels->matmul_rows(n, mm->k, in->stride, in->stride, rows, x_k, weights, w_k, w_j, start, bias_step,
-                                    i->operands[2].rows, plane(in, &i->result, y, i->size));
+            i->kernels->matmul_rows(n, mm->k, in->stride, in->stride, rows, x_k, weights, w_k, w_j, start,
+                                    bias_step, i->operands[2].rows, plane(in, &i->result, y, i->size));
         else
             for (int64_t j = 0; j < n; j++)
-                i->kernels->matmul_rows(1, mm->k, in->stride, in->stride, rows, x_k,
-                                        (const char *)weights + (size_t)(j * w_j) * i->size, w_k, w_j,
-                                        start ? (const char *)start + (size_t)(j * bias_step *
-                                                                               (i->operands[2].rows ? in->stride : 1)) *
-                                                                           i->size
-                                              : NULL,
-                                        bias_step, i->operands[2].rows, plane(in, &i->result, y + j * y_step, i->size));
+                i->kernels->matmul_rows(
+                    1, mm->k, in->stride, in->stride, rows, x_k,
+                    (const char *)weights + (size_t)(j * w_j) * i->size, w_k, w_j,
+                    start ? (const char *)start +
+                                (size_t)(j * bias_step * (i->operands[2].rows ? in->stride : 1)) * i->size
+                          : NULL,
+                    bias_step, i->operands[2].rows, plane(in, &i->result, y + j * y_step, i->size));
     }
 }
 
@@ -239,8 +242,8 @@ static void planes_by_planes(struct interpreter *in, const struct instruction *i
     for (int64_t p = 0; p < mm->m; p++)
         for (int64_t q = 0; q < mm->n; q++)
             i->kernels->matmul_planes(
-                mm->k, in->stride, in->stride, plane(in, &i->operands[0], a.first + p * a.row, i->size), a.column,
-                plane(in, &i->operands[1], b.first + q * b.column, i->size), b.row,
+                mm->k, in->stride, in->stride, plane(in, &i->operands[0], a.first + p * a.row, i->size),
+                a.column, plane(in, &i->operands[1], b.first + q * b.column, i->size), b.row,
                 affine ? plane(in, &i->operands[2], c.first + p * c.row + q * c.column, i->size) : NULL,
                 i->operands[2].rows, plane(in, &i->result, (lead * mm->m + p) * mm->n + q, i->size));
 }
@@ -260,10 +263,10 @@ static void run_matmul_once(struct interpreter *in, const struct instruction *i)
         struct matrix a = matrix_of(&mm->a, lead), b = matrix_of(&mm->b, lead), c = {0};
         if (i->operand_count == 3)
             c = matrix_of(&mm->c, lead);
-        i->kernels->matmul_once(mm->m, mm->n, mm->k, plane(in, &i->operands[0], a.first, i->size), a.row, a.column,
-                                plane(in, &i->operands[1], b.first, i->size), b.row, b.column,
-                                i->operand_count == 3 ? plane(in, &i->operands[2], c.first, i->size) : NULL, c.row,
-                                c.column, plane(in, &i->result, lead * mm->m * mm->n, i->size));
+        i->kernels->matmul_once(mm->m, mm->n, mm->k, plane(in, &i->operands[0], a.first, i->size), a.row,
+                                a.column, plane(in, &i->operands[1], b.first, i->size), b.row, b.column,
+                                i->operand_count == 3 ? plane(in, &i->operands[2], c.first, i->size) : NULL,
+                                c.row, c.column, plane(in, &i->result, lead * mm->m * mm->n, i->size));
     }
 }
 
@@ -299,12 +302,13 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
 static void run_random(struct interpreter *in, const struct instruction *i) {
     const struct batch *batch = in->batch;
     uint32_t stream = (uint32_t)i->node->attributes.index;
-    bool normal = i->node->operator == OPERATOR_normal;
+    bool normal = i->node->operator== OPERATOR_normal;
     char *y = plane(in, &i->result, 0, i->size);
     for (int64_t e = 0; e < i->count; e++) {
-        double number = batch->numpy ? (normal ? nn_numpy_normal(batch->numpy) : nn_numpy_sample(batch->numpy))
-                        : normal     ? in->kernels->normal(batch->seed, stream, (uint64_t)e)
-                                     : nn_uniform(batch->seed, stream, (uint64_t)e);
+        double number = batch->numpy
+                            ? (normal ? nn_numpy_normal(batch->numpy) : nn_numpy_sample(batch->numpy))
+                        : normal ? in->kernels->normal(batch->seed, stream, (uint64_t)e)
+                                 : nn_uniform(batch->seed, stream, (uint64_t)e);
         convert(ELEMENT_F64, i->node->type.element, 1, &number, y + (size_t)e * i->size);
     }
 }
@@ -326,19 +330,20 @@ static struct operand place_operand(struct interpreter *in, const struct access 
     const struct placement *p = plan_placement(in->plan, source);
     enum element element = source->type.element;
     size_t size = element_size(element);
-    struct operand o = {.element = element, .rows = access->rows, .uniform = access->uniform, .identity = access->identity};
+    struct operand o = {
+        .element = element, .rows = access->rows, .uniform = access->uniform, .identity = access->identity};
     o.first = access->offset;
-    if (source->operator == OPERATOR_weight)
+    if (source->operator== OPERATOR_weight)
         o.base = in->weights[source->attributes.index];
-    else if (source->operator == OPERATOR_rows)
+    else if (source->operator== OPERATOR_rows)
         o.base = element == ELEMENT_F64 ? (char *)in->rows_f64 : (char *)in->rows_f32;
-    else if (source->operator == OPERATOR_step)
+    else if (source->operator== OPERATOR_step)
         o.base = element == ELEMENT_F64 ? (char *)in->step_f64 : (char *)in->step_f32;
-    else if (source->operator == OPERATOR_constant || source->operator == OPERATOR_coordinate) {
+    else if (source->operator== OPERATOR_constant || source->operator== OPERATOR_coordinate) {
         int64_t count = shape_inner_size(&source->type.shape);
         o.base = arena_allocate_array(in->arena, (size_t)count, size);
         for (int64_t e = 0; e < count; e++) {
-            double number = source->operator == OPERATOR_constant ? source->attributes.number : (double)e;
+            double number = source->operator== OPERATOR_constant ? source->attributes.number : (double)e;
             convert(ELEMENT_F64, element, 1, &number, o.base + (size_t)e * size);
         }
     } else if (p->place == PLACE_ONCE)
@@ -401,12 +406,14 @@ static void choose_pad(struct interpreter *in, struct instruction *i) {
     int64_t inside = 1; /* elements below one step along the axis */
     for (int axis = (int)attributes->axis + 1; axis < shape->rank; axis++)
         inside *= shape->dims[axis] == BATCH ? 1 : shape->dims[axis];
-    int64_t wide = shape->dims[attributes->axis], narrow = i->node->inputs[0]->type.shape.dims[attributes->axis];
+    int64_t wide = shape->dims[attributes->axis],
+            narrow = i->node->inputs[0]->type.shape.dims[attributes->axis];
     i->operands[0] = place_operand(in, &access);
     int64_t *source = arena_array(in->arena, int64_t, (size_t)i->count);
     for (int64_t e = 0; e < i->count; e++) {
         int64_t along = e / inside % wide - attributes->start;
-        bool there = along % attributes->step == 0 && along / attributes->step >= 0 && along / attributes->step < narrow;
+        bool there = along % attributes->step == 0 && along / attributes->step >= 0 &&
+                     along / attributes->step < narrow;
         int64_t element = (e / inside / wide * narrow + along / attributes->step) * inside + e % inside;
         source[e] = there ? source_of(&i->operands[0], element) : -1;
     }
@@ -423,28 +430,29 @@ static void choose_assign(struct interpreter *in, struct instruction *i) {
 
 static struct instruction new_instruction(struct interpreter *in, const struct node *node) {
     const struct placement *p = plan_placement(in->plan, node);
-    enum element element = node->operator == OPERATOR_convert ? ELEMENT_F64 : node->type.element;
+    enum element element = node->operator== OPERATOR_convert ? ELEMENT_F64 : node->type.element;
     struct instruction i = {.node = node, .operand_count = node->input_count};
     i.kernels = element == ELEMENT_F32 ? in->kernels->f32 : in->kernels->f64;
     i.size = element_size(node->type.element);
     i.count = shape_inner_size(&node->type.shape);
-    if (node->operator != OPERATOR_assign) {
+    if (node->operator!= OPERATOR_assign) {
         struct access result = whole((struct node *)node);
         i.result = place_operand(in, &result);
     }
     if (p->lanes >= 0)
         i.lanes = in->once_memory[node->type.element] + (size_t)p->lanes * i.size;
-    if (node->operator == OPERATOR_assign)
+    if (node->operator== OPERATOR_assign)
         choose_assign(in, &i);
-    else if (node->operator == OPERATOR_convert || (node->operator == OPERATOR_copy && node->type.element == ELEMENT_INT)) {
+    else if (node->operator==
+             OPERATOR_convert ||(node->operator== OPERATOR_copy && node->type.element == ELEMENT_INT)) {
         struct access access = plan_operand(node, 0);
         i.operands[0] = place_operand(in, &access);
         i.run = run_convert;
-    } else if (node->operator == OPERATOR_pad)
+    } else if (node->operator== OPERATOR_pad)
         choose_pad(in, &i);
-    else if (node->operator == OPERATOR_uniform || node->operator == OPERATOR_normal)
+    else if (node->operator== OPERATOR_uniform || node->operator== OPERATOR_normal)
         i.run = run_random;
-    else if (node->operator == OPERATOR_matmul || node->operator == OPERATOR_affine)
+    else if (node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine)
         choose_matmul(in, &i);
     else if (operators[node->operator].kind == KIND_FOLD)
         choose_fold(in, &i);
@@ -469,8 +477,8 @@ static void make_instructions(struct interpreter *in) {
     }
 }
 
-struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels, void *const *weights,
-                                    struct arena *arena) {
+struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels,
+                                    void *const *weights, struct arena *arena) {
     struct interpreter *in = arena_new(arena, struct interpreter);
     in->plan = plan;
     in->kernels = kernels;
@@ -491,7 +499,7 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
     in->roots = arena_array(arena, struct operand, (size_t)plan->root_count);
     for (int k = 0; k < plan->root_count; k++) {
         struct access access = whole(plan->roots[k]);
-        if (plan->roots[k]->operator != OPERATOR_assign)
+        if (plan->roots[k]->operator!= OPERATOR_assign)
             in->roots[k] = place_operand(in, &access);
     }
     return in;
@@ -511,15 +519,16 @@ static void make_room(struct interpreter *in, int64_t rows) {
         return;
     in->kept_tiles = tiles;
     for (int e = 0; e < 3; e++)
-        in->kept_memory[e] = arena_allocate_array(in->arena, (size_t)tiles * (size_t)(in->plan->kept_planes[e] * in->plan->tile),
-                                                  element_size((enum element)e));
+        in->kept_memory[e] = arena_allocate_array(
+            in->arena, (size_t)tiles * (size_t)(in->plan->kept_planes[e] * in->plan->tile),
+            element_size((enum element)e));
 }
 
 /* Elements and rows of a node's result that are real; the padding of a tile is not. */
 static void look(struct interpreter *in, const struct instruction *i) {
     const struct node *node = i->node;
     const struct placement *p = plan_placement(in->plan, node);
-    if (in->found.node || node->type.element == ELEMENT_INT || node->operator == OPERATOR_assign || p->sweep)
+    if (in->found.node || node->type.element == ELEMENT_INT || node->operator== OPERATOR_assign || p->sweep)
         return;
     for (int64_t e = 0; e < i->count; e++) {
         const char *at = plane(in, &i->result, e, i->size);
@@ -557,18 +566,21 @@ static void load_inputs(struct interpreter *in, const struct group *group) {
         const uint32_t *order = in->batch->order ? in->batch->order + in->from : NULL;
         if (!order)
             from += (size_t)(in->from * inner) * size;
-        (element == ELEMENT_F64 ? in->kernels->f64 : in->kernels->f32)->load(inner, in->rows, in->stride, from, order, to);
+        (element == ELEMENT_F64 ? in->kernels->f64 : in->kernels->f32)
+            ->load(inner, in->rows, in->stride, from, order, to);
     }
 }
 
 /* From planes to the caller's rows. */
-static void store_rows(struct interpreter *in, const struct node *root, const struct operand *operand, char *to) {
+static void store_rows(struct interpreter *in, const struct node *root, const struct operand *operand,
+                       char *to) {
     size_t size = element_size(root->type.element);
     int64_t inner = shape_inner_size(&root->type.shape);
     for (int64_t e = 0; e < inner; e++) {
         const char *from = operand_at(in, operand, e, size);
         for (int64_t r = 0; r < in->rows; r++)
-            memcpy(to + (size_t)((in->from + r) * inner + e) * size, from + (size_t)(operand->rows ? r : 0) * size, size);
+            memcpy(to + (size_t)((in->from + r) * inner + e) * size,
+                   from + (size_t)(operand->rows ? r : 0) * size, size);
     }
 }
 
@@ -576,7 +588,8 @@ static void store_results(struct interpreter *in, int g) {
     const struct plan *plan = in->plan;
     for (int k = 0; k < plan->root_count; k++) {
         const struct node *root = plan->roots[k];
-        if (!in->batch->results[k] || root->operator == OPERATOR_assign || shape_batch_axis(&root->type.shape) < 0)
+        if (!in->batch->results[k] || root->operator== OPERATOR_assign ||
+                                          shape_batch_axis(&root->type.shape) < 0)
             continue;
         struct access access = whole(plan->roots[k]);
         const struct placement *p = plan_placement(plan, access.source);
@@ -586,7 +599,7 @@ static void store_results(struct interpreter *in, int g) {
 }
 
 static double start_of(enum operator_code operator) {
-    return operator == OPERATOR_max ? -INFINITY : operator == OPERATOR_min ? INFINITY : 0;
+    return operator== OPERATOR_max ? -INFINITY : operator== OPERATOR_min ? INFINITY : 0;
 }
 
 static void start_sweeps(struct interpreter *in, int g) {
@@ -596,7 +609,8 @@ static void start_sweeps(struct interpreter *in, int g) {
             continue;
         double start = start_of(i->node->operator);
         float start_f32 = (float)start;
-        const void *number = i->node->type.element == ELEMENT_F64 ? (const void *)&start : (const void *)&start_f32;
+        const void *number =
+            i->node->type.element == ELEMENT_F64 ? (const void *)&start : (const void *)&start_f32;
         int64_t n = i->lanes ? i->count * lanes_of(i->node->type.element) : i->count;
         i->kernels->elementwise[OPERATOR_copy](n, i->lanes ? i->lanes : plane(in, &i->result, 0, i->size),
                                                (const void *[]){number}, (bool[]){true});
@@ -630,7 +644,8 @@ static void store_once(struct interpreter *in) {
     const struct plan *plan = in->plan;
     for (int k = 0; k < plan->root_count; k++) {
         const struct node *root = plan->roots[k];
-        if (!in->batch->results[k] || root->operator == OPERATOR_assign || shape_batch_axis(&root->type.shape) >= 0)
+        if (!in->batch->results[k] || root->operator== OPERATOR_assign ||
+                                          shape_batch_axis(&root->type.shape) >= 0)
             continue;
         size_t size = element_size(root->type.element);
         char *to = in->batch->results[k];
@@ -642,7 +657,8 @@ static void store_once(struct interpreter *in) {
 void interpreter_run(struct interpreter *in, const struct batch *batch) {
     enum { LANES = LANES_F32 };
     in->batch = batch;
-    in->stride = batch->rows < in->plan->tile ? (batch->rows + 2 * LANES - 1) / (2 * LANES) * (2 * LANES) : in->plan->tile;
+    in->stride = batch->rows < in->plan->tile ? (batch->rows + 2 * LANES - 1) / (2 * LANES) * (2 * LANES)
+                                              : in->plan->tile;
     *in->rows_f64 = (double)batch->rows;
     *in->rows_f32 = (float)batch->rows;
     *in->step_f64 = batch->step;

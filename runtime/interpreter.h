@@ -11,12 +11,13 @@ struct interpreter; /* one plan, bound to memory */
 /* The rows that a run reads and writes; all arrays are the caller's. */
 struct batch {
     int64_t rows;
-    const void *const *columns; /* by input index: rows x inner, row-major, of the input's element type; 0 <= classes < n */
-    const uint32_t *order;      /* row i of the batch is row order[i] of the columns; NULL: i */
-    void **results;             /* by root: where its value goes, rows x inner or inner; NULL: nowhere */
-    double step;                /* the number of the update, from 1 */
-    uint64_t seed;              /* of random numbers, */
-    struct nn_numpy *numpy;     /* or the stream that they are drawn from; NULL: counter-based */
+    const void *const
+        *columns; /* by input index: rows x inner, row-major, of the input's element type; 0 <= classes < n */
+    const uint32_t *order;  /* row i of the batch is row order[i] of the columns; NULL: i */
+    void **results;         /* by root: where its value goes, rows x inner or inner; NULL: nowhere */
+    double step;            /* the number of the update, from 1 */
+    uint64_t seed;          /* of random numbers, */
+    struct nn_numpy *numpy; /* or the stream that they are drawn from; NULL: counter-based */
 };
 
 /* The first value that was not finite, in the order of the plan. */
@@ -27,8 +28,8 @@ struct nonfinite {
 };
 
 /* weights[i]: memory of model weight i, of its element type. `arena` outlives the interpreter. */
-struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels, void *const *weights,
-                                    struct arena *arena);
+struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels,
+                                    void *const *weights, struct arena *arena);
 
 /* Computes every root for the batch and makes the plan's assignments. */
 void interpreter_run(struct interpreter *interpreter, const struct batch *batch);

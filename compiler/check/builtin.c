@@ -9,7 +9,8 @@
 
 /* The value as a tensor; numbers become scalars. */
 static struct node *tensor_argument(struct checker *checker, struct value *argument) {
-    return to_tensor(checker, argument, argument->kind == VALUE_TENSOR ? argument->tensor->type.element : checker->real);
+    return to_tensor(checker, argument,
+                     argument->kind == VALUE_TENSOR ? argument->tensor->type.element : checker->real);
 }
 
 static bool is_true(const struct value *value) {
@@ -17,7 +18,8 @@ static bool is_true(const struct value *value) {
 }
 
 /* Sets axes[i] for the axes that `axis` names: a number, a list, or none for all. */
-static bool chosen_axes(struct checker *checker, const struct value *axis, const struct node *of, bool *axes) {
+static bool chosen_axes(struct checker *checker, const struct value *axis, const struct node *of,
+                        bool *axes) {
     const struct value *items = axis->kind == VALUE_LIST ? axis->items : axis;
     int count = axis->kind == VALUE_LIST ? axis->item_count : 1;
     memset(axes, 0, RANK_MAX * sizeof *axes);
@@ -46,12 +48,12 @@ static bool chosen_axes(struct checker *checker, const struct value *axis, const
 }
 
 /* fold(x, axis, keep): over the batch last, so that the columns of a row are taken together first. */
-static struct value fold(struct checker *checker, enum operator_code operator, struct value *arguments,
+static struct value fold(struct checker *checker, enum operator_code operator, struct value * arguments,
                          struct span span) {
     struct node *x = tensor_argument(checker, &arguments[0]);
     bool axes[RANK_MAX], two = arguments[1].kind == VALUE_TENSOR ||
                                (arguments[0].kind == VALUE_NUMBER && arguments[1].kind == VALUE_NUMBER);
-    if (x && two && operator != OPERATOR_sum) {
+    if (x && two && operator!= OPERATOR_sum) {
         check_error(checker, span, "%s takes one tensor and an axis; of two values, take %simum(a, b)",
                     operators[operator].name, operators[operator].name);
         return value_error;
@@ -126,35 +128,38 @@ static struct node *one_hot(struct checker *checker, struct node *t, const struc
 }
 
 /* x of one more axis than the classes t, the others alike. */
-static bool matches_classes(struct checker *checker, const struct node *x, const struct node *t, struct span span) {
+static bool matches_classes(struct checker *checker, const struct node *x, const struct node *t,
+                            struct span span) {
     struct shape rows = shape_without(&x->type.shape, x->type.shape.rank - 1);
     if (x->type.shape.rank == t->type.shape.rank + 1 && shape_equal(&rows, &t->type.shape))
         return true;
-    struct diagnostic *error =
-        check_error(checker, span, "a score of %s and classes of %s: expected one score for each class and row",
-                    shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
-                    shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
+    struct diagnostic *error = check_error(
+        checker, span, "a score of %s and classes of %s: expected one score for each class and row",
+        shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
+        shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
     check_note_operand(checker, error, "the score", x);
     check_note_operand(checker, error, "the target", t);
     return false;
 }
 
 /* The range of a class target against the number of columns that the score has. */
-static bool matches_class_count(struct checker *checker, const struct node *x, const struct node *t, struct span span) {
-    if (t->operator != OPERATOR_input)
+static bool matches_class_count(struct checker *checker, const struct node *x, const struct node *t,
+                                struct span span) {
+    if (t->operator!= OPERATOR_input)
         return true;
     const struct column *column = &checker->model->columns[t->attributes.index];
     int64_t columns = x->type.shape.dims[x->type.shape.rank - 1];
     if (column->classes == 0 || column->classes == columns)
         return true;
-    struct diagnostic *error = check_error(checker, span, "the score has %lld columns, the target '%s' has %lld classes",
-                                           (long long)columns, column->name, (long long)column->classes);
+    struct diagnostic *error =
+        check_error(checker, span, "the score has %lld columns, the target '%s' has %lld classes",
+                    (long long)columns, column->name, (long long)column->classes);
     diagnostic_note(checker->sink, error, column->span, "the classes are fixed here");
     return false;
 }
 
-/* pick(x, t): for a class t its element of the last axis; for a real t (one-hot, or probabilities) the sum of x
- * weighted by t. */
+/* pick(x, t): for a class t its element of the last axis; for a real t (one-hot, or probabilities) the sum of
+ * x weighted by t. */
 static struct value call_pick(struct checker *checker, struct value *arguments, struct span span) {
     struct node *x = tensor_argument(checker, &arguments[0]), *t = tensor_argument(checker, &arguments[1]);
     if (!x || !t)
@@ -172,9 +177,10 @@ static struct value call_pick(struct checker *checker, struct value *arguments, 
                                              graph_number(checker->graph, 0, x->type.element)),
                                span);
     } else if (!shape_equal(&x->type.shape, &t->type.shape)) {
-        struct diagnostic *error = check_error(checker, span, "the score is %s, the target %s: expected the same shape",
-                                               shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
-                                               shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
+        struct diagnostic *error =
+            check_error(checker, span, "the score is %s, the target %s: expected the same shape",
+                        shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
+                        shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
         check_note_operand(checker, error, "the score", x);
         check_note_operand(checker, error, "the target", t);
         return value_error;
@@ -186,7 +192,8 @@ static struct value call_pick(struct checker *checker, struct value *arguments, 
         graph_fold(checker->graph, OPERATOR_sum, product.tensor, product.tensor->type.shape.rank - 1), span);
 }
 
-/* The first index of the largest element along the last axis: the least index at which it equals the maximum. */
+/* The first index of the largest element along the last axis: the least index at which it equals the maximum.
+ */
 static struct value call_argmax(struct checker *checker, struct value *arguments, struct span span) {
     struct node *x = tensor_argument(checker, &arguments[0]);
     if (!x || x->type.shape.rank == 0 || x->type.element == ELEMENT_INT) {
@@ -204,11 +211,13 @@ static struct value call_argmax(struct checker *checker, struct value *arguments
     struct shape kept = x->type.shape;
     kept.dims[last] = 1;
     struct node *top = graph_reshape(checker->graph, graph_fold(checker->graph, OPERATOR_max, x, last), kept);
-    struct node *index = graph_ternary(checker->graph, OPERATOR_where,
-                                       graph_binary(checker->graph, OPERATOR_equal, x, top), coordinates(checker, x),
-                                       graph_number(checker->graph, (double)x->type.shape.dims[last], x->type.element));
-    return value_tensor(graph_convert(checker->graph, graph_fold(checker->graph, OPERATOR_min, index, last), ELEMENT_INT),
-                        span);
+    struct node *index =
+        graph_ternary(checker->graph, OPERATOR_where, graph_binary(checker->graph, OPERATOR_equal, x, top),
+                      coordinates(checker, x),
+                      graph_number(checker->graph, (double)x->type.shape.dims[last], x->type.element));
+    return value_tensor(
+        graph_convert(checker->graph, graph_fold(checker->graph, OPERATOR_min, index, last), ELEMENT_INT),
+        span);
 }
 
 /* A class stays; a row of numbers becomes the index of its largest. */
@@ -243,7 +252,8 @@ static struct value call_transpose(struct checker *checker, struct value *argume
             return value_error;
         order[i] += order[i] < 0 ? rank : 0;
         if (seen[order[i]]) {
-            check_error(checker, arguments[1].span, "axis %lld stands twice in the new order", (long long)order[i]);
+            check_error(checker, arguments[1].span, "axis %lld stands twice in the new order",
+                        (long long)order[i]);
             return value_error;
         }
         seen[order[i]] = true;
@@ -300,7 +310,8 @@ static struct value call_flatten(struct checker *checker, struct value *argument
     return make_node(checker, OPERATOR_reshape, &x, 1, &attributes, span);
 }
 
-static struct value convert_to(struct checker *checker, struct value *argument, enum element element, struct span span) {
+static struct value convert_to(struct checker *checker, struct value *argument, enum element element,
+                               struct span span) {
     struct node *x = tensor_argument(checker, argument);
     if (!x)
         return value_error;

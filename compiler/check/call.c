@@ -2,7 +2,6 @@
 #include "check/check.h"
 #include "graph/operator.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { ARGUMENTS_MAX = 64 };
@@ -51,7 +50,8 @@ static bool formals_of_declaration(struct checker *checker, const struct stateme
 }
 
 /* From text such as "x, axis = none, keep = false": the only defaults that built-ins have. */
-static void formals_of_builtin(struct checker *checker, const struct builtin *builtin, struct formals *formals) {
+static void formals_of_builtin(struct checker *checker, const struct builtin *builtin,
+                               struct formals *formals) {
     make_room(checker, formals, BUILTIN_PARAMETERS_MAX);
     formals->callee = builtin->name;
     for (const char *p = builtin->parameters; *p;) {
@@ -84,10 +84,11 @@ static int formal_named(struct checker *checker, const struct formals *formals, 
     }
     const char *nearest = text_nearest(name->text, names, (size_t)formals->count);
     struct diagnostic *error =
-        nearest ? check_error(checker, name->span, "%s has no parameter '%s'; did you mean '%s'?", formals->callee,
-                              name->text, nearest)
+        nearest ? check_error(checker, name->span, "%s has no parameter '%s'; did you mean '%s'?",
+                              formals->callee, name->text, nearest)
                 : check_error(checker, name->span, "%s has no parameter '%s'", formals->callee, name->text);
-    diagnostic_note(checker->sink, error, (struct span){0}, "its parameters are %s", parameter_list(checker, formals));
+    diagnostic_note(checker->sink, error, (struct span){0}, "its parameters are %s",
+                    parameter_list(checker, formals));
     return -1;
 }
 
@@ -115,8 +116,8 @@ static bool match_arguments(struct checker *checker, struct scope *scope, const 
             continue;
         }
         if (index >= formals->count) {
-            check_error(checker, a->value->span, "too many arguments: %s takes %d", parameter_list(checker, formals),
-                        formals->count);
+            check_error(checker, a->value->span, "too many arguments: %s takes %d",
+                        parameter_list(checker, formals), formals->count);
             return false;
         }
         if (is_given[index]) {
@@ -170,8 +171,10 @@ static bool resolve_dimension(struct checker *checker, struct scope *scope, cons
         *size = BATCH;
         return true;
     }
-    if (model_level && dimension->size->kind == EXPRESSION_NAME && !scope_find(scope, dimension->size->string)) {
-        check_error(checker, dimension->span, "unknown name '%s': only '%s' may stand for a number of rows known later",
+    if (model_level && dimension->size->kind == EXPRESSION_NAME &&
+        !scope_find(scope, dimension->size->string)) {
+        check_error(checker, dimension->span,
+                    "unknown name '%s': only '%s' may stand for a number of rows known later",
                     dimension->size->string, checker->graph->batch_name);
         return false;
     }
@@ -186,8 +189,8 @@ static bool resolve_dimension(struct checker *checker, struct scope *scope, cons
     return to_integer(checker, &value, what, 1, ELEMENTS_MAX, size);
 }
 
-bool resolve_type(struct checker *checker, struct scope *scope, const struct type_expression *type, bool model_level,
-                  struct type *result, int64_t *classes) {
+bool resolve_type(struct checker *checker, struct scope *scope, const struct type_expression *type,
+                  bool model_level, struct type *result, int64_t *classes) {
     bool known;
     memset(result, 0, sizeof *result);
     *classes = 0;
@@ -217,7 +220,8 @@ bool resolve_type(struct checker *checker, struct scope *scope, const struct typ
         return false;
     }
     if (type->classes && result->element != ELEMENT_INT) {
-        check_error(checker, type->span, "'of' says how many classes there are: it goes with class, not with %s",
+        check_error(checker, type->span,
+                    "'of' says how many classes there are: it goes with class, not with %s",
                     element_name(result->element));
         return false;
     }
@@ -231,12 +235,12 @@ bool resolve_type(struct checker *checker, struct scope *scope, const struct typ
 
 /* Softmax of the prelude, or anything like it: exp(z) divided by a sum of them. */
 static bool is_softmax(const struct node *node) {
-    if (node->operator != OPERATOR_divide || node->inputs[0]->operator != OPERATOR_exp)
+    if (node->operator!= OPERATOR_divide || node->inputs[0]->operator!= OPERATOR_exp)
         return false;
     const struct node *below = node->inputs[1];
-    while (below->operator == OPERATOR_reshape || below->operator == OPERATOR_expand)
+    while (below->operator== OPERATOR_reshape || below->operator== OPERATOR_expand)
         below = below->inputs[0];
-    return below->operator == OPERATOR_sum;
+    return below->operator== OPERATOR_sum;
 }
 
 /* One dimension of a signature: a name is bound at its first use and has to agree after. */
@@ -244,35 +248,39 @@ static bool unify_dimension(struct checker *checker, struct scope *scope, const 
                             int64_t size, const struct formal *formal, const struct value *argument) {
     const struct expression *wanted = dimension->size;
     if (wanted->kind == EXPRESSION_NAME && !scope_find(scope, wanted->string)) {
-        struct value value = size == BATCH ? (struct value){.kind = VALUE_BATCH} : value_number((double)size, argument->span);
+        struct value value =
+            size == BATCH ? (struct value){.kind = VALUE_BATCH} : value_number((double)size, argument->span);
         scope_add(checker, scope, wanted->string, value)->used = true;
         return true;
     }
     struct value value = evaluate(checker, scope, wanted);
     if (value.kind == VALUE_ERROR)
         return false;
-    if (value.kind == VALUE_BATCH ? size == BATCH : value.kind == VALUE_NUMBER && value.number == (double)size)
+    if (value.kind == VALUE_BATCH ? size == BATCH
+                                  : value.kind == VALUE_NUMBER && value.number == (double)size)
         return true;
     bool named = wanted->kind == EXPRESSION_NAME;
     const char *found = size == BATCH ? "the batch" : text_format(checker->arena, "%lld", (long long)size);
     const char *asked = value.kind == VALUE_BATCH    ? "the batch"
                         : value.kind == VALUE_NUMBER ? text_number(checker->arena, value.number, false)
                                                      : value_describe(checker, &value);
-    struct diagnostic *error =
-        check_error(checker, argument->span, "%s has %s where %s%s%s is %s; its shape is %s", formal->name, found,
-                    named ? "'" : "", named ? wanted->string : "the signature's dimension", named ? "'" : "", asked,
-                    shape_text(checker->arena, &argument->tensor->type.shape, checker->graph->batch_name));
+    struct diagnostic *error = check_error(
+        checker, argument->span, "%s has %s where %s%s%s is %s; its shape is %s", formal->name, found,
+        named ? "'" : "", named ? wanted->string : "the signature's dimension", named ? "'" : "", asked,
+        shape_text(checker->arena, &argument->tensor->type.shape, checker->graph->batch_name));
     check_note_operands(checker, error, (struct node *[]){argument->tensor}, 1);
     diagnostic_note(checker->sink, error, dimension->span, "the signature asks for it here");
     return false;
 }
 
 /* The element type that a signature asks for, if it asks for one. */
-static bool unify_element(struct checker *checker, const struct formal *formal, const struct value *argument) {
+static bool unify_element(struct checker *checker, const struct formal *formal,
+                          const struct value *argument) {
     const struct type_expression *type = formal->type;
     bool known;
     if (type->classes) {
-        check_error(checker, type->span, "'of' stands with a target or an input; a signature cannot ask for it");
+        check_error(checker, type->span,
+                    "'of' stands with a target or an input; a signature cannot ask for it");
         return false;
     }
     enum element element = element_named(checker, &type->element, &known);
@@ -286,7 +294,8 @@ static bool unify_element(struct checker *checker, const struct formal *formal, 
     return false;
 }
 
-static bool unify(struct checker *checker, struct scope *scope, const struct formal *formal, struct value *argument) {
+static bool unify(struct checker *checker, struct scope *scope, const struct formal *formal,
+                  struct value *argument) {
     const struct type_expression *type = formal->type;
     if (!type || argument->kind == VALUE_ERROR)
         return argument->kind != VALUE_ERROR;
@@ -301,7 +310,8 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
     bool logits = type->element.text && strcmp(type->element.text, "logits") == 0;
     if (logits && is_softmax(argument->tensor)) {
         struct diagnostic *warning = diagnostic_warning(
-            checker->sink, argument->span, "this loss takes scores and applies the softmax itself; it is given a softmax");
+            checker->sink, argument->span,
+            "this loss takes scores and applies the softmax itself; it is given a softmax");
         diagnostic_note(checker->sink, warning, (struct span){0}, "give it the value before the softmax");
     }
     int count = 0, axis = 0;
@@ -309,9 +319,9 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
     for (const struct dimension *d = type->dimensions; d; d = d->next)
         count += !d->is_ellipsis;
     if (type->has_dimensions && (ellipsis ? shape->rank < count : shape->rank != count)) {
-        struct diagnostic *error =
-            check_error(checker, argument->span, "%s has to have %s%d ax%s, found %s", formal->name,
-                        ellipsis ? "at least " : "", count, count == 1 ? "is" : "es", value_describe(checker, argument));
+        struct diagnostic *error = check_error(checker, argument->span, "%s has to have %s%d ax%s, found %s",
+                                               formal->name, ellipsis ? "at least " : "", count,
+                                               count == 1 ? "is" : "es", value_describe(checker, argument));
         check_note_operands(checker, error, &argument->tensor, 1);
         return false;
     }
@@ -328,7 +338,8 @@ struct scope *outer_scope(const struct checker *checker, const struct statement 
 }
 
 /* The parameters bound in a scope of their own, defaults evaluated in it. */
-static struct scope *bind(struct checker *checker, const struct statement *declaration, const struct formals *formals) {
+static struct scope *bind(struct checker *checker, const struct statement *declaration,
+                          const struct formals *formals) {
     struct scope *scope = scope_new(checker, outer_scope(checker, declaration));
     struct value *given = formals->given;
     for (int i = 0; i < formals->count; i++) {
@@ -344,7 +355,8 @@ static struct scope *bind(struct checker *checker, const struct statement *decla
 
 /* ---- calls ---- */
 
-static struct value elaborate(struct checker *checker, struct scope *scope, const struct statement *declaration) {
+static struct value elaborate(struct checker *checker, struct scope *scope,
+                              const struct statement *declaration) {
     declare_body(checker, scope, declaration->body);
     evaluate_body(checker, scope);
     const struct statement *result = declaration->body;
@@ -359,8 +371,10 @@ static struct value elaborate(struct checker *checker, struct scope *scope, cons
 }
 
 /* Values, weights and parameters of a layer of the user's that nothing in it reads. */
-static void warn_unused_inside(struct checker *checker, const struct scope *scope, const struct statement *declaration) {
-    for (const struct binding *b = scope->first; b && declaration->span.source != checker->prelude; b = b->next) {
+static void warn_unused_inside(struct checker *checker, const struct scope *scope,
+                               const struct statement *declaration) {
+    for (const struct binding *b = scope->first; b && declaration->span.source != checker->prelude;
+         b = b->next) {
         const struct parameter *p = declaration->parameters;
         while (p && p->name.text != b->name)
             p = p->next;
@@ -376,7 +390,8 @@ static void warn_unused_inside(struct checker *checker, const struct scope *scop
 
 struct value run_body(struct checker *checker, struct scope *scope, const struct statement *declaration,
                       struct span span) {
-    struct instance *instance = arena_new(checker->arena, struct instance), *outer_instance = checker->instance;
+    struct instance *instance = arena_new(checker->arena, struct instance),
+                    *outer_instance = checker->instance;
     struct site *outer_site = checker->site;
     struct frame frame = {.caller = checker->frame, .callee = declaration->name.text, .call = span};
     instance->site = checker->site;
@@ -401,8 +416,9 @@ static bool is_running(const struct checker *checker, const struct statement *de
     return frame && declaration->kind == STATEMENT_LAYER;
 }
 
-static struct value call_declaration(struct checker *checker, struct scope *scope, const struct statement *declaration,
-                                     const struct value *piped, const struct argument *arguments, struct span span) {
+static struct value call_declaration(struct checker *checker, struct scope *scope,
+                                     const struct statement *declaration, const struct value *piped,
+                                     const struct argument *arguments, struct span span) {
     struct formals formals = {0};
     if (!formals_of_declaration(checker, declaration, &formals) ||
         !match_arguments(checker, scope, &formals, piped, arguments, span))
@@ -420,7 +436,8 @@ static struct value call_declaration(struct checker *checker, struct scope *scop
 }
 
 static struct value call_builtin(struct checker *checker, struct scope *scope, const struct builtin *builtin,
-                                 const struct value *piped, const struct argument *arguments, struct span span) {
+                                 const struct value *piped, const struct argument *arguments,
+                                 struct span span) {
     struct formals formals = {0};
     formals_of_builtin(checker, builtin, &formals);
     if (!match_arguments(checker, scope, &formals, piped, arguments, span))
@@ -432,7 +449,8 @@ static struct value call_builtin(struct checker *checker, struct scope *scope, c
 }
 
 static struct value call_operator(struct checker *checker, struct scope *scope, enum operator_code operator,
-                                  const struct value *piped, const struct argument *arguments, struct span span) {
+                                  const struct value * piped, const struct argument *arguments,
+                                  struct span span) {
     static const char *const names[] = {"a", "b", "c"};
     int arity = operators[operator].arity;
     struct formals formals = {.callee = operators[operator].name, .count = arity};
@@ -445,7 +463,8 @@ static struct value call_operator(struct checker *checker, struct scope *scope, 
 }
 
 static struct value call_value(struct checker *checker, struct scope *scope, const struct value *callee,
-                               const struct value *piped, const struct argument *arguments, struct span span) {
+                               const struct value *piped, const struct argument *arguments,
+                               struct span span) {
     if (callee->declaration)
         return call_declaration(checker, scope, callee->declaration, piped, arguments, span);
     if (!callee->builtin)
@@ -474,6 +493,7 @@ struct value evaluate_call(struct checker *checker, struct scope *scope, const s
     if (found.kind == VALUE_CALLABLE)
         return call_value(checker, scope, &found, piped, arguments, span);
     if (found.kind != VALUE_ERROR)
-        check_error(checker, callee->span, "'%s' is %s and cannot be called", name, value_describe(checker, &found));
+        check_error(checker, callee->span, "'%s' is %s and cannot be called", name,
+                    value_describe(checker, &found));
     return value_error;
 }

@@ -1,10 +1,12 @@
 /* The checker: from tree to model.
  *
- * It evaluates the file: every expression becomes a value, which is a number known now, a node of the graph, a
- * text, a list, or something that can be called.  Layers are elaborated at each call (so each call makes its
- * own weights); initialisers and solvers are elaborated once for each weight.
+ * It evaluates the file: every expression becomes a value, which is a number known now, a node of the graph,
+ * a text, a list, or something that can be called.  Layers are elaborated at each call (so each call makes
+ * its own weights); initialisers and solvers are elaborated once for each weight.
  *
- *   statement.c   the file: params, data, model, train; the order of values; results
+ *   statement.c   the file: params and declarations, then its parts
+ *   values.c      the values of a body, in the order of their need
+ *   data.c, model.c, training.c   the statements data, model and train
  *   expression.c  expressions
  *   call.c        binding arguments, unifying shapes, elaborating layers and initialisers
  *   builtin.c     functions that are not .nn text
@@ -51,8 +53,8 @@ struct binding {
     enum binding_state state;
     const struct statement *statement; /* that defines it, or NULL */
     bool used;
-    bool ordered; /* still pending, but what it needs is on evaluate_body's stack */
-    struct binding *next;       /* in source order */
+    bool ordered;         /* still pending, but what it needs is on evaluate_body's stack */
+    struct binding *next; /* in source order */
     struct binding *next_hash;
 };
 
@@ -67,8 +69,8 @@ struct scope {
 /* One place in a statement from which layers are called: several with weights get numbers in their names. */
 struct site {
     struct instance *within;
-    const char *statement;     /* the name of the value, or NULL for return */
-    int weighted;              /* instances with weights, */
+    const char *statement;      /* the name of the value, or NULL for return */
+    int weighted;               /* instances with weights, */
     struct instance *instances; /* the newest first */
 };
 
@@ -96,23 +98,23 @@ struct checker {
     struct graph *graph;
     const struct source *prelude;
     const struct statement *statements; /* of the file */
-    struct scope *constants;    /* names that mean the same in every file: none, true, all, ... */
-    struct scope *globals;      /* params of the user's file, inside them the constants */
-    struct scope *declarations; /* layers, initialisers, solvers */
+    struct scope *constants;            /* names that mean the same in every file: none, true, all, ... */
+    struct scope *globals;              /* params of the user's file, inside them the constants */
+    struct scope *declarations;         /* layers, initialisers, solvers */
     struct frame *frame;
     struct instance *instance; /* the layer's call that is being elaborated, or NULL */
     struct site *site;         /* the statement that is being evaluated */
     int depth;                 /* of expressions and calls */
-    enum element real; /* element type of weights and numbers that say none */
+    enum element real;         /* element type of weights and numbers that say none */
     struct definition *definitions;
     int definition_count;
     struct weight_record *records; /* names of weights are settled at the end */
     int record_count, record_capacity;
     int weight_capacity, value_capacity, output_capacity, metric_capacity, column_capacity;
     struct scope *output_names, *metric_names; /* given so far */
-    struct reach *reaches; /* by node id, as far as they were asked for */
+    struct reach *reaches;                     /* by node id, as far as they were asked for */
     int reach_count, reach_capacity;
-    struct node *weight_shape;     /* inside an initialiser: the weight that it is for */
+    struct node *weight_shape; /* inside an initialiser: the weight that it is for */
 };
 
 /* One of the nodes that another is computed from, of each of these kinds; or NULL. */
@@ -140,38 +142,52 @@ struct binding *scope_add(struct checker *checker, struct scope *scope, const ch
 struct binding *scope_find_here(const struct scope *scope, const char *name);
 struct binding *scope_find(const struct scope *scope, const char *name);
 
-/* Errors that happen inside the prelude are shown at the user's call.  The same error at the same place is said once:
- * a layer may be elaborated many times. */
-struct diagnostic *check_error(struct checker *checker, struct span span, const char *format, ...) TEXT_FORMAT(3);
+/* Errors that happen inside the prelude are shown at the user's call.  The same error at the same place is
+ * said once: a layer may be elaborated many times. */
+struct diagnostic *check_error(struct checker *checker, struct span span, const char *format, ...)
+    TEXT_FORMAT(3);
 void check_warning(struct checker *checker, struct span span, const char *format, ...) TEXT_FORMAT(3);
 /* The user's own place of something at `span`: the call that led into the prelude, if it is there. */
 struct span check_place(const struct checker *checker, struct span span);
 /* Where a node of a failing operator came from, as a note: "the left side is h, f64[batch, 10]". */
-void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side, const struct node *node);
-void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs, int count);
+void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side,
+                        const struct node *node);
+void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs,
+                         int count);
 /* "f64[batch, 3]", "an f64 scalar" */
 const char *describe_type(struct checker *checker, const struct type *type);
 
-/* statement.c */
+/* values.c */
 void evaluate_binding(struct checker *checker, struct scope *scope, struct binding *binding);
+/* Is the statement a value, or a result that is given one? */
+bool defines_value(const struct statement *statement);
 /* Adds the body's values as pending bindings, reporting names defined twice. */
 void declare_body(struct checker *checker, struct scope *scope, const struct statement *body);
 /* Evaluates all of them, each after what it needs. */
 void evaluate_body(struct checker *checker, struct scope *scope);
 void name_node(struct node *node, const char *name);
 
+/* data.c, model.c, training.c */
+void check_data(struct checker *checker, const struct statement *statement);
+void check_model(struct checker *checker, const struct statement *statement);
+void check_training(struct checker *checker, const struct statement *statement);
+/* Does every row of a spiral fill the model's columns? */
+void check_spiral(struct checker *checker, const struct data *data);
+/* Warns of names of the user's that nothing reads. */
+void warn_unused(struct checker *checker, const struct scope *scope, const struct source *source);
+
 /* expression.c */
 struct value evaluate(struct checker *checker, struct scope *scope, const struct expression *expression);
-struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value *operands, int count,
-                               struct span span);
+struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value * operands,
+                               int count, struct span span);
 /* The value as a node of `element`; NULL and an error if it is none. */
 struct node *to_tensor(struct checker *checker, const struct value *value, enum element element);
 /* A whole number in [low, high]; reports otherwise and returns false. */
-bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low, int64_t high,
-                int64_t *result);
+bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low,
+                int64_t high, int64_t *result);
 /* graph_node with the error reported. */
-struct value make_node(struct checker *checker, enum operator_code operator, struct node *const *inputs, int count,
-                       const struct attributes *attributes, struct span span);
+struct value make_node(struct checker *checker, enum operator_code operator, struct node * const * inputs,
+                       int count, const struct attributes *attributes, struct span span);
 /* What a node is computed from, itself included. */
 const struct reach *check_reach(struct checker *checker, const struct node *node);
 struct value lookup(struct checker *checker, struct scope *scope, const char *name, struct span span);
@@ -185,8 +201,8 @@ struct scope *outer_scope(const struct checker *checker, const struct statement 
 struct value run_body(struct checker *checker, struct scope *scope, const struct statement *declaration,
                       struct span span);
 /* The type that `type` says in `scope`; `model_level`: an unknown name is the batch. */
-bool resolve_type(struct checker *checker, struct scope *scope, const struct type_expression *type, bool model_level,
-                  struct type *result, int64_t *classes);
+bool resolve_type(struct checker *checker, struct scope *scope, const struct type_expression *type,
+                  bool model_level, struct type *result, int64_t *classes);
 
 /* builtin.c */
 struct builtin {

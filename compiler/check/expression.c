@@ -31,7 +31,8 @@ const char *describe_type(struct checker *checker, const struct type *type) {
 const char *value_describe(struct checker *checker, const struct value *value) {
     switch (value->kind) {
     case VALUE_NUMBER:
-        return text_format(checker->arena, "the number %s", text_number(checker->arena, value->number, false));
+        return text_format(checker->arena, "the number %s",
+                           text_number(checker->arena, value->number, false));
     case VALUE_TENSOR:
         return describe_type(checker, &value->tensor->type);
     case VALUE_TEXT:
@@ -57,7 +58,8 @@ const char *value_describe(struct checker *checker, const struct value *value) {
 /* check_place, and the frame of the prelude's layer whose call it is, or NULL. */
 static struct span user_span(const struct checker *checker, struct span span, const struct frame **inside) {
     *inside = NULL;
-    for (const struct frame *frame = checker->frame; frame && span.source == checker->prelude; frame = frame->caller) {
+    for (const struct frame *frame = checker->frame; frame && span.source == checker->prelude;
+         frame = frame->caller) {
         span = frame->call;
         *inside = frame;
     }
@@ -120,23 +122,29 @@ void check_warning(struct checker *checker, struct span span, const char *format
 }
 
 /* What the prelude made is shown at the statement for which it was made. */
-void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side, const struct node *node) {
+void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side,
+                        const struct node *node) {
     struct span span = node->span.source == checker->prelude ? node->origin : node->span;
-    if (!span.source || node->operator == OPERATOR_constant)
+    if (!span.source || node->operator== OPERATOR_constant)
         return;
-    diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "", node->name ? ", " : "",
-                    describe_type(checker, &node->type));
+    diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "",
+                    node->name ? ", " : "", describe_type(checker, &node->type));
 }
 
-void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs, int count) {
+void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs,
+                         int count) {
     for (int i = 0; i < count; i++)
-        check_note_operand(checker, to, count == 1 ? "it" : i == 0 ? "the left side" : "the right side", inputs[i]);
+        check_note_operand(checker, to,
+                           count == 1 ? "it"
+                           : i == 0   ? "the left side"
+                                      : "the right side",
+                           inputs[i]);
 }
 
 /* ---- values to nodes ---- */
 
-struct value make_node(struct checker *checker, enum operator_code operator, struct node *const *inputs, int count,
-                       const struct attributes *attributes, struct span span) {
+struct value make_node(struct checker *checker, enum operator_code operator, struct node * const * inputs,
+                       int count, const struct attributes *attributes, struct span span) {
     struct shape_error error = {0};
     checker->graph->span = span;
     struct node *node = graph_node(checker->graph, operator, inputs, count, attributes, &error);
@@ -158,7 +166,8 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
         return graph_node(checker->graph, OPERATOR_rows, NULL, 0, &attributes, NULL);
     }
     if (value->kind != VALUE_TENSOR) {
-        check_error(checker, value->span, "expected a number or a tensor, found %s", value_describe(checker, value));
+        check_error(checker, value->span, "expected a number or a tensor, found %s",
+                    value_describe(checker, value));
         return NULL;
     }
     if (value->tensor->type.element == ELEMENT_INT && element != ELEMENT_INT)
@@ -166,8 +175,8 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
     return value->tensor;
 }
 
-bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low, int64_t high,
-                int64_t *result) {
+bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low,
+                int64_t high, int64_t *result) {
     if (value->kind == VALUE_ERROR)
         return false;
     if (value->kind != VALUE_NUMBER || value->number != floor(value->number) || value->number < (double)low ||
@@ -195,8 +204,8 @@ static enum element common_element(const struct checker *checker, const struct v
     return checker->real;
 }
 
-struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value *operands, int count,
-                               struct span span) {
+struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value * operands,
+                               int count, struct span span) {
     bool numbers = true;
     for (int i = 0; i < count; i++)
         numbers = numbers && operands[i].kind == VALUE_NUMBER;
@@ -205,7 +214,8 @@ struct value apply_elementwise(struct checker *checker, enum operator_code opera
                                       count > 2 ? operands[2].number : 0);
         if (isfinite(number))
             return value_number(number, span);
-        check_error(checker, span, "this is %s, not a finite number", text_number(checker->arena, number, false));
+        check_error(checker, span, "this is %s, not a finite number",
+                    text_number(checker->arena, number, false));
         return value_error;
     }
     enum element element = common_element(checker, operands, count);
@@ -220,10 +230,11 @@ struct value apply_elementwise(struct checker *checker, enum operator_code opera
 
 static struct reach reach_of(const struct checker *checker, const struct node *node) {
     struct reach reach = {NULL, NULL};
-    bool input = node->operator == OPERATOR_input;
+    bool input = node->operator== OPERATOR_input;
     if (input && checker->model->columns[node->attributes.index].is_target)
         reach.target = node;
-    if (input || node->operator == OPERATOR_weight || node->operator == OPERATOR_rows || node->operator == OPERATOR_step)
+    if (input ||
+        node->operator== OPERATOR_weight || node->operator== OPERATOR_rows || node->operator== OPERATOR_step)
         reach.later = node;
     for (int i = 0; i < node->input_count; i++) {
         const struct reach *below = &checker->reaches[node->inputs[i]->id];
@@ -254,11 +265,12 @@ static struct value matmul(struct checker *checker, struct value *operands, stru
             return value_error;
         }
     }
-    return make_node(checker, OPERATOR_matmul, (struct node *[]){operands[0].tensor, operands[1].tensor}, 2, NULL,
-                     span);
+    return make_node(checker, OPERATOR_matmul, (struct node *[]){operands[0].tensor, operands[1].tensor}, 2,
+                     NULL, span);
 }
 
-static struct value binary(struct checker *checker, struct scope *scope, const struct expression *expression) {
+static struct value binary(struct checker *checker, struct scope *scope,
+                           const struct expression *expression) {
     static const enum operator_code codes[] = {
         [BINARY_ADD] = OPERATOR_add,           [BINARY_SUBTRACT] = OPERATOR_subtract,
         [BINARY_MULTIPLY] = OPERATOR_multiply, [BINARY_DIVIDE] = OPERATOR_divide,
@@ -268,18 +280,18 @@ static struct value binary(struct checker *checker, struct scope *scope, const s
         [BINARY_GREATER] = OPERATOR_less,      [BINARY_GREATER_EQUAL] = OPERATOR_less_equal,
     };
     struct value operands[2];
-    bool swapped = expression->operator == BINARY_GREATER || expression->operator == BINARY_GREATER_EQUAL;
+    bool swapped = expression->operator== BINARY_GREATER || expression->operator== BINARY_GREATER_EQUAL;
     operands[swapped] = evaluate(checker, scope, expression->left);
     operands[!swapped] = evaluate(checker, scope, expression->right);
-    if (expression->operator == BINARY_MATMUL)
+    if (expression->operator== BINARY_MATMUL)
         return matmul(checker, operands, expression->span);
     return apply_elementwise(checker, codes[expression->operator], operands, 2, expression->span);
 }
 
 /* ---- indexing ---- */
 
-static bool subscript_number(struct checker *checker, struct scope *scope, const struct expression *expression,
-                             int64_t absent, int64_t *result) {
+static bool subscript_number(struct checker *checker, struct scope *scope,
+                             const struct expression *expression, int64_t absent, int64_t *result) {
     *result = absent;
     if (!expression)
         return true;
@@ -314,7 +326,8 @@ static struct value range_of(struct checker *checker, struct scope *scope, struc
     last = clamp(last < 0 ? last + size : last, step > 0 ? 0 : -1, size);
     int64_t count = step > 0 ? (last - first + step - 1) / step : (first - last - step - 1) / -step;
     if (count <= 0) {
-        check_error(checker, subscript->span, "this range holds nothing: the axis has %lld elements", (long long)size);
+        check_error(checker, subscript->span, "this range holds nothing: the axis has %lld elements",
+                    (long long)size);
         return value_error;
     }
     struct attributes attributes;
@@ -338,8 +351,8 @@ static struct value element_of(struct checker *checker, struct scope *scope, str
     if (!subscript_number(checker, scope, subscript->first, 0, &index))
         return value_error;
     if (index < -size || index >= size) {
-        check_error(checker, subscript->span, "subscript %lld is outside an axis of %lld elements", (long long)index,
-                    (long long)size);
+        check_error(checker, subscript->span, "subscript %lld is outside an axis of %lld elements",
+                    (long long)index, (long long)size);
         return value_error;
     }
     struct attributes attributes;
@@ -350,11 +363,13 @@ static struct value element_of(struct checker *checker, struct scope *scope, str
     attributes.type = value.tensor->type;
     attributes.type.shape.dims[axis] = 1;
     value = make_node(checker, OPERATOR_slice, &value.tensor, 1, &attributes, subscript->span);
-    return value_tensor(graph_reshape(checker->graph, value.tensor, shape_without(&value.tensor->type.shape, axis)),
-                        subscript->span);
+    return value_tensor(
+        graph_reshape(checker->graph, value.tensor, shape_without(&value.tensor->type.shape, axis)),
+        subscript->span);
 }
 
-static struct value indexed(struct checker *checker, struct scope *scope, const struct expression *expression) {
+static struct value indexed(struct checker *checker, struct scope *scope,
+                            const struct expression *expression) {
     struct value value = evaluate(checker, scope, expression->left);
     if (value.kind == VALUE_ERROR)
         return value;
@@ -433,10 +448,11 @@ static void report_cycle(struct checker *checker, const struct scope *scope, con
 
 /* Why a name that a reader may well expect here is unknown; or NULL. */
 static const char *why_unknown(const struct checker *checker, const char *name) {
-    static const char *const special[][2] = {
-        {"weight", "it is a name in a solver only"},     {"grad", "it is known in a solver only"},
-        {"step", "it is known in solvers and train"},    {"fan_in", "it is known in an initialiser only"},
-        {"fan_out", "it is known in an initialiser only"}};
+    static const char *const special[][2] = {{"weight", "it is a name in a solver only"},
+                                             {"grad", "it is known in a solver only"},
+                                             {"step", "it is known in solvers and train"},
+                                             {"fan_in", "it is known in an initialiser only"},
+                                             {"fan_out", "it is known in an initialiser only"}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(name, special[i][0]) == 0)
             return special[i][1];
@@ -471,7 +487,7 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
     if (builtin)
         return (struct value){.kind = VALUE_CALLABLE, .builtin = builtin, .span = span};
     if (operator_named(name) != OPERATOR_COUNT)
-        return (struct value){.kind = VALUE_CALLABLE, .operator = operator_named(name), .span = span};
+        return (struct value){.kind = VALUE_CALLABLE, .operator= operator_named(name), .span = span};
     struct text message = {.arena = checker->arena};
     text_print(&message, "unknown name '%s'", name);
     const char *why = why_unknown(checker, name);
@@ -483,7 +499,8 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
     return value_error;
 }
 
-static struct value list_of(struct checker *checker, struct scope *scope, const struct expression *expression) {
+static struct value list_of(struct checker *checker, struct scope *scope,
+                            const struct expression *expression) {
     struct value list = {.kind = VALUE_LIST, .span = expression->span};
     int count = 0;
     for (const struct argument *a = expression->arguments; a; a = a->next)
@@ -505,7 +522,8 @@ static struct value piped(struct checker *checker, struct scope *scope, const st
     return evaluate_call(checker, scope, right, &first, NULL, expression->span);
 }
 
-static struct value evaluate_kind(struct checker *checker, struct scope *scope, const struct expression *expression) {
+static struct value evaluate_kind(struct checker *checker, struct scope *scope,
+                                  const struct expression *expression) {
     switch (expression->kind) {
     case EXPRESSION_NUMBER:
         return value_number(expression->number, expression->span);

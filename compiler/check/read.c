@@ -55,7 +55,8 @@ static const struct source *read_file(struct arena *arena, const char *path, con
         *why = strerror(errno);
     else if (!full) {
         source = arena_new(arena, struct source);
-        *source = (struct source){.name = arena_copy(arena, path, strlen(path)), .text = buffer, .length = length};
+        *source =
+            (struct source){.name = arena_copy(arena, path, strlen(path)), .text = buffer, .length = length};
     }
     arena->out_of_memory = outer;
     fclose(file);
@@ -118,8 +119,8 @@ static const struct source *read_prelude(struct reader *reader) {
     return prelude;
 }
 
-static struct model *check_source(const struct source *source, struct definition *definitions, int definition_count,
-                                  struct arena *arena, struct diagnostics *sink) {
+static struct model *check_source(const struct source *source, struct definition *definitions,
+                                  int definition_count, struct arena *arena, struct diagnostics *sink) {
     struct reader reader = {.arena = arena, .sink = sink};
     reader.library_end = &reader.library;
     const struct source *prelude = read_prelude(&reader);
@@ -128,15 +129,16 @@ static struct model *check_source(const struct source *source, struct definition
     read_uses(&reader, statements);
     if (sink->error_count)
         return NULL;
-    return model_check(reader.library, statements, source, prelude, definitions, definition_count, arena, sink);
+    return model_check(reader.library, statements, source, prelude, definitions, definition_count, arena,
+                       sink);
 }
 
 struct model *model_from_text(const struct source *source, struct arena *arena, struct diagnostics *sink) {
     return check_source(source, NULL, 0, arena, sink);
 }
 
-struct model *model_read(const char *path, struct definition *definitions, int definition_count, struct arena *arena,
-                         struct diagnostics *sink, struct failure *failure) {
+struct model *model_read(const char *path, struct definition *definitions, int definition_count,
+                         struct arena *arena, struct diagnostics *sink, struct failure *failure) {
     const char *why;
     const struct source *source = read_file(arena, path, &why);
     if (!source) {

@@ -1,4 +1,5 @@
-/* Names and what they stand for.  A scope with many names gets a hash table, so that long files stay linear. */
+/* Names and what they stand for.  A scope with many names gets a hash table, so that long files stay linear.
+ */
 #include "check/check.h"
 
 #include <string.h>
@@ -31,7 +32,8 @@ struct scope *scope_new(struct checker *checker, struct scope *parent) {
     return scope;
 }
 
-struct binding *scope_add(struct checker *checker, struct scope *scope, const char *name, struct value value) {
+struct binding *scope_add(struct checker *checker, struct scope *scope, const char *name,
+                          struct value value) {
     struct binding *binding = arena_new(checker->arena, struct binding);
     binding->name = name;
     binding->value = value;
@@ -49,7 +51,8 @@ struct binding *scope_add(struct checker *checker, struct scope *scope, const ch
 }
 
 struct binding *scope_find_here(const struct scope *scope, const char *name) {
-    struct binding *binding = scope->table ? scope->table[hash(name) & (unsigned)(scope->table_size - 1)] : scope->first;
+    struct binding *binding =
+        scope->table ? scope->table[hash(name) & (unsigned)(scope->table_size - 1)] : scope->first;
     for (; binding; binding = scope->table ? binding->next_hash : binding->next)
         if (strcmp(binding->name, name) == 0)
             return binding;

@@ -2,12 +2,12 @@
 #include "check/check.h"
 #include "passes/differentiate.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- declaring ---- */
 
-static struct node *add_weight(struct checker *checker, struct weight weight, const char *name, const struct type *type) {
+static struct node *add_weight(struct checker *checker, struct weight weight, const char *name,
+                               const struct type *type) {
     struct model *model = checker->model;
     struct attributes attributes;
     memset(&attributes, 0, sizeof attributes);
@@ -37,7 +37,8 @@ static struct node *add_weight(struct checker *checker, struct weight weight, co
 
 /* fan_in and fan_out of a weight: of [n, m] n and m; axes before the last two count into both (a kernel's
  * window); of a vector its length. */
-static void bind_fans(struct checker *checker, struct scope *scope, const struct shape *shape, struct span span) {
+static void bind_fans(struct checker *checker, struct scope *scope, const struct shape *shape,
+                      struct span span) {
     double window = 1;
     for (int i = 0; i + 2 < shape->rank; i++)
         window *= (double)shape->dims[i];
@@ -48,7 +49,8 @@ static void bind_fans(struct checker *checker, struct scope *scope, const struct
 }
 
 /* A call of an initialiser binds its parameters; its body runs here, in a scope that knows the weight. */
-static struct value run_initialiser(struct checker *checker, const struct value *recipe, struct node *weight) {
+static struct value run_initialiser(struct checker *checker, const struct value *recipe,
+                                    struct node *weight) {
     struct scope *scope = scope_new(checker, outer_scope(checker, recipe->declaration));
     for (const struct binding *b = recipe->arguments ? recipe->arguments->first : NULL; b; b = b->next)
         scope_add(checker, scope, b->name, b->value)->used = true;
@@ -82,31 +84,34 @@ static bool can_be_first(struct checker *checker, const struct node *initial, st
         return true;
     struct diagnostic *error =
         check_error(checker, span, "a first value is made of numbers and random numbers alone");
-    if (later->operator == OPERATOR_weight || later->operator == OPERATOR_input)
+    if (later->operator== OPERATOR_weight || later->operator== OPERATOR_input)
         check_note_operand(checker, error, "this, which it needs,", later);
     return false;
 }
 
-static struct node *initial_value(struct checker *checker, struct scope *scope, const struct statement *statement,
-                                  struct node *node) {
+static struct node *initial_value(struct checker *checker, struct scope *scope,
+                                  const struct statement *statement, struct node *node) {
     struct value value = evaluate(checker, scope, statement->value);
-    if (value.kind == VALUE_CALLABLE && value.declaration && value.declaration->kind == STATEMENT_INITIALISER) {
+    if (value.kind == VALUE_CALLABLE && value.declaration &&
+        value.declaration->kind == STATEMENT_INITIALISER) {
         for (const struct parameter *p = value.declaration->parameters; p; p = p->next)
             if (!p->value) {
-                check_error(checker, value.span, "%s needs its argument '%s' here", value.declaration->name.text,
-                            p->name.text);
+                check_error(checker, value.span, "%s needs its argument '%s' here",
+                            value.declaration->name.text, p->name.text);
                 return NULL;
             }
         value = evaluate_call(checker, scope, statement->value, NULL, NULL, value.span);
     }
     enum { CALLS_MAX = 100 }; /* an initialiser may give another; two that give each other end here */
-    for (int i = 0; i < CALLS_MAX && value.kind == VALUE_RECIPE && value.declaration->kind == STATEMENT_INITIALISER; i++)
+    for (int i = 0;
+         i < CALLS_MAX && value.kind == VALUE_RECIPE && value.declaration->kind == STATEMENT_INITIALISER; i++)
         value = run_initialiser(checker, &value, node);
     if (value.kind != VALUE_NUMBER && value.kind != VALUE_TENSOR) {
         if (value.kind != VALUE_ERROR)
-            check_error(checker, statement->value->span,
-                        "the first value of a weight has to be a number, a tensor or an initialiser; found %s",
-                        value_describe(checker, &value));
+            check_error(
+                checker, statement->value->span,
+                "the first value of a weight has to be a number, a tensor or an initialiser; found %s",
+                value_describe(checker, &value));
         return NULL;
     }
     struct node *initial = to_tensor(checker, &value, node->type.element);
@@ -251,8 +256,8 @@ static void add_assignment(struct checker *checker, struct update *update, struc
     struct node *value = to_tensor(checker, &binding->value, variable->type.element);
     if (!value || value == variable)
         return;
-    struct value assign =
-        make_node(checker, OPERATOR_assign, (struct node *[]){variable, value}, 2, NULL, binding->statement->span);
+    struct value assign = make_node(checker, OPERATOR_assign, (struct node *[]){variable, value}, 2, NULL,
+                                    binding->statement->span);
     if (assign.kind == VALUE_TENSOR)
         checker->model->updates[checker->model->update_count++] = assign.tensor;
     (void)update;
@@ -297,7 +302,8 @@ void build_updates(struct checker *checker, const struct value *solver) {
                                model->weights[i].name);
             continue;
         }
-        struct update update = {.solver = solver->declaration, .weight = weights[i], .gradient = gradients[i]};
+        struct update update = {
+            .solver = solver->declaration, .weight = weights[i], .gradient = gradients[i]};
         update.name = model->weights[i].name;
         update.scope = scope_new(checker, outer_scope(checker, solver->declaration));
         for (const struct binding *b = solver->arguments->first; b; b = b->next)

@@ -1,5 +1,5 @@
-/* The emitted file: its interface, the state, the kernels that it needs, one function a nest, and the functions that
- * call them.  `header` prints the interface alone; the C file contains the same text.
+/* The emitted file: its interface, the state, the kernels that it needs, one function a nest, and the
+ * functions that call them.  `header` prints the interface alone; the C file contains the same text.
  */
 #include "emit/emit.h"
 #include "emit/printer.h"
@@ -17,8 +17,8 @@ struct job {
 struct emitter {
     struct printer printer;
     struct job init, train, predict, evaluate;
-    int64_t work[3];     /* sizes of the scratch arrays by element type */
-    int64_t kept_rows;   /* rows that a training step can take; 0: any number */
+    int64_t work[3];   /* sizes of the scratch arrays by element type */
+    int64_t kept_rows; /* rows that a training step can take; 0: any number */
 };
 
 /* ---- plans ---- */
@@ -30,8 +30,9 @@ static const struct plan *plan_of(struct emitter *emitter, struct node **roots, 
 static void make_plans(struct emitter *emitter) {
     const struct model *model = emitter->printer.model;
     struct arena *arena = emitter->printer.arena;
-    struct node **roots = arena_array(arena, struct node *, (size_t)(model->weight_count + model->update_count +
-                                                                      model->metric_count + model->output_count + 1));
+    struct node **roots = arena_array(
+        arena, struct node *,
+        (size_t)(model->weight_count + model->update_count + model->metric_count + model->output_count + 1));
     int count = 0;
     for (int i = 0; i < model->weight_count; i++)
         if (model->weights[i].initial)
@@ -60,8 +61,9 @@ static int64_t most_rows(const struct emitter *emitter) {
     int64_t rows = model->training.batch;
     for (int i = 0; i < model->data_count; i++) {
         const struct data *data = &model->data[i];
-        const struct emit_rows *table =
-            strcmp(data->name, "train") == 0 ? emitter->printer.options->train_rows : emitter->printer.options->test_rows;
+        const struct emit_rows *table = strcmp(data->name, "train") == 0
+                                            ? emitter->printer.options->train_rows
+                                            : emitter->printer.options->test_rows;
         int64_t count = data->source == DATA_SPIRAL ? data->classes * data->points : table ? table->count : 0;
         rows = count > rows ? count : rows;
     }
@@ -76,7 +78,8 @@ static void size_work(struct emitter *emitter) {
             if (plan->kept_planes[e] && !emitter->kept_rows)
                 emitter->kept_rows = most_rows(emitter);
             int64_t tiles = (emitter->kept_rows + plan->tile - 1) / plan->tile;
-            int64_t size = (plan->tile_planes[e] + plan->kept_planes[e] * tiles) * plan->tile + plan->once_size[e];
+            int64_t size =
+                (plan->tile_planes[e] + plan->kept_planes[e] * tiles) * plan->tile + plan->once_size[e];
             emitter->work[e] = size > emitter->work[e] ? size : emitter->work[e];
         }
     }
@@ -100,9 +103,11 @@ static void name_everything(struct emitter *emitter) {
     struct printer *printer = &emitter->printer;
     const struct model *model = printer->model;
     printer->functions = arena_new(printer->arena, struct names);
-    const char *prefix = is_kernel_word(model->name) ? text_format(printer->arena, "%s_model", model->name) : model->name;
+    const char *prefix =
+        is_kernel_word(model->name) ? text_format(printer->arena, "%s_model", model->name) : model->name;
     printer->prefix = unique_ident(printer->arena, printer->functions, prefix);
-    struct names *fields = arena_new(printer->arena, struct names), *columns = arena_new(printer->arena, struct names);
+    struct names *fields = arena_new(printer->arena, struct names),
+                 *columns = arena_new(printer->arena, struct names);
     unique_ident(printer->arena, fields, "updates");
     printer->weight_names = arena_array(printer->arena, const char *, (size_t)model->weight_count);
     for (int i = 0; i < model->weight_count; i++)
@@ -166,7 +171,8 @@ static void print_columns_comment(struct emitter *emitter, struct text *out) {
     for (int i = 0; i < model->column_count; i++) {
         const struct column *column = &model->columns[i];
         text_print(out, " *   %s (%s): n x %lld numbers, row after row", emitter->printer.column_names[i],
-                   column->is_target ? "target" : "input", (long long)shape_inner_size(&column->node->type.shape));
+                   column->is_target ? "target" : "input",
+                   (long long)shape_inner_size(&column->node->type.shape));
         if (column->classes)
             text_print(out, ", each from 0 to %lld", (long long)column->classes - 1);
         text_print(out, "\n");
@@ -176,16 +182,18 @@ static void print_columns_comment(struct emitter *emitter, struct text *out) {
 static void print_state(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     const char *work[] = {"float workf", "double work", "int32_t worki"};
-    text_print(out, "/* The weights, what the solver remembers, and room to work in. */\ntypedef struct %s {\n",
+    text_print(out,
+               "/* The weights, what the solver remembers, and room to work in. */\ntypedef struct %s {\n",
                emitter->printer.prefix);
     for (int i = 0; i < model->weight_count; i++)
-        text_print(out, "    %s %s[%lld]; /* %s%s */\n", real_name(model->weights[i].node->type.element),
-                   emitter->printer.weight_names[i], (long long)shape_inner_size(&model->weights[i].node->type.shape),
-                   model->weights[i].name,
-                   model->weights[i].node->type.shape.rank
-                       ? text_format(emitter->printer.arena, " %s",
-                                     shape_text(emitter->printer.arena, &model->weights[i].node->type.shape, NULL))
-                       : "");
+        text_print(
+            out, "    %s %s[%lld]; /* %s%s */\n", real_name(model->weights[i].node->type.element),
+            emitter->printer.weight_names[i],
+            (long long)shape_inner_size(&model->weights[i].node->type.shape), model->weights[i].name,
+            model->weights[i].node->type.shape.rank
+                ? text_format(emitter->printer.arena, " %s",
+                              shape_text(emitter->printer.arena, &model->weights[i].node->type.shape, NULL))
+                : "");
     text_print(out, "    uint64_t updates; /* done so far */\n");
     for (int e = 0; e < 3; e++)
         if (emitter->work[e])
@@ -196,9 +204,11 @@ static void print_state(struct emitter *emitter, struct text *out) {
 static void print_interface(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     const char *p = emitter->printer.prefix;
-    text_print(out, "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    text_print(out,
+               "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     print_state(emitter, out);
-    text_print(out, "/* Sets every weight to its first value. */\nvoid %s_init(%s *s, uint64_t seed);\n\n", p, p);
+    text_print(out, "/* Sets every weight to its first value. */\nvoid %s_init(%s *s, uint64_t seed);\n\n", p,
+               p);
     if (emitter->train.plan) {
         text_print(out, "/* One update from n rows; returns the loss before it.\n");
         print_columns_comment(emitter, out);
@@ -210,7 +220,8 @@ static void print_interface(struct emitter *emitter, struct text *out) {
         text_print(out, ";\n\n");
     }
     if (emitter->evaluate.plan) {
-        text_print(out, "/* The loss of n rows; and, unless `metrics` is NULL, into metrics[0..%d]:", model->metric_count - 1);
+        text_print(out, "/* The loss of n rows; and, unless `metrics` is NULL, into metrics[0..%d]:",
+                   model->metric_count - 1);
         for (int i = 0; i < model->metric_count; i++)
             text_print(out, " %s", model->metrics[i].name);
         text_print(out, ". */\n");
@@ -227,22 +238,26 @@ static void print_interface(struct emitter *emitter, struct text *out) {
         print_predict_signature(emitter, out);
         text_print(out, ";\n\n");
     }
-    text_print(out, "/* Where a weight lies, to read or to set it, and how many numbers it has; NULL for an unknown name. */\n"
-                    "void *%s_weight(%s *s, const char *name, size_t *count);\n\n#ifdef __cplusplus\n}\n#endif\n", p, p);
+    text_print(out,
+               "/* Where a weight lies, to read or to set it, and how many numbers it has; NULL for an "
+               "unknown name. */\n"
+               "void *%s_weight(%s *s, const char *name, size_t *count);\n\n#ifdef __cplusplus\n}\n#endif\n",
+               p, p);
 }
 
 /* ---- the functions of the jobs ---- */
 
 /* `nn_load`: rows of the caller into planes. */
-static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group, struct text *out) {
+static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group,
+                        struct text *out) {
     static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"};
     for (int i = 0; i < group->input_count; i++) {
         const struct node *node = group->inputs[i];
         enum element e = node->type.element;
         long long inner = (long long)shape_inner_size(&node->type.shape);
         text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", loads[e],
-                   emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile, work_name(e),
-                   (long long)(plan_placement(plan, node)->offset * plan->tile));
+                   emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile,
+                   work_name(e), (long long)(plan_placement(plan, node)->offset * plan->tile));
         if (!strstr(text_string(&emitter->printer.kernels_used), loads[e]))
             text_print(&emitter->printer.kernels_used, " %s ", loads[e]);
     }
@@ -253,7 +268,8 @@ static const char *root_memory(struct emitter *emitter, const struct plan *plan,
     enum element e = node->type.element;
     int64_t tile = plan->tile_planes[e] * plan->tile;
     if (p->place == PLACE_TILE)
-        return text_format(emitter->printer.arena, "s->%s[%lld", work_name(e), (long long)(p->offset * plan->tile));
+        return text_format(emitter->printer.arena, "s->%s[%lld", work_name(e),
+                           (long long)(p->offset * plan->tile));
     if (p->place == PLACE_KEPT)
         return text_format(emitter->printer.arena, "s->%s[%lld + tile * %lld", work_name(e),
                            (long long)(tile + plan->once_size[e] + p->offset * plan->tile),
@@ -270,8 +286,8 @@ static const char *flat_index(struct emitter *emitter, const struct access *acce
     text_print(&text, "%lld", (long long)access->offset);
     for (int axis = access->rank - 1; axis >= 0; axis--) {
         if (access->strides[axis])
-            text_print(&text, " + %s / %lld %% %lld * %lld", e, (long long)below, (long long)access->sizes[axis],
-                       (long long)access->strides[axis]);
+            text_print(&text, " + %s / %lld %% %lld * %lld", e, (long long)below,
+                       (long long)access->sizes[axis], (long long)access->strides[axis]);
         below *= access->sizes[axis];
     }
     return text_format(emitter->printer.arena, "(%s)", text_string(&text));
@@ -288,20 +304,23 @@ static void print_stores(struct emitter *emitter, const struct plan *plan, int g
         if (shape_batch_axis(&shape) < 0 || plan_placement(plan, access.source)->group != g)
             continue;
         const char *name = output_name(emitter, i);
-        text_print(out, "        for (int r = 0; %s && r < rows; r++)\n            for (int e = 0; e < %lld; e++)\n", name, inner);
-        text_print(out, "                %s[(from + (size_t)r) * %lld + (size_t)e] = %s + %s * %d + r];\n", name, inner,
-                   root_memory(emitter, plan, access.source), flat_index(emitter, &access, "e"), plan->tile);
+        text_print(
+            out, "        for (int r = 0; %s && r < rows; r++)\n            for (int e = 0; e < %lld; e++)\n",
+            name, inner);
+        text_print(out, "                %s[(from + (size_t)r) * %lld + (size_t)e] = %s + %s * %d + r];\n",
+                   name, inner, root_memory(emitter, plan, access.source), flat_index(emitter, &access, "e"),
+                   plan->tile);
     }
     (void)model;
 }
 
 static const char *start_text(const struct node *node) {
-    return node->operator == OPERATOR_max ? "-INFINITY" : node->operator == OPERATOR_min ? "INFINITY" : "0";
+    return node->operator== OPERATOR_max ? "-INFINITY" : node->operator== OPERATOR_min ? "INFINITY" : "0";
 }
 
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */
-static void print_sweeps(struct emitter *emitter, const struct plan *plan, const struct group *group, bool start,
-                         struct text *out) {
+static void print_sweeps(struct emitter *emitter, const struct plan *plan, const struct group *group,
+                         bool start, struct text *out) {
     for (int n = 0; n < group->nest_count; n++)
         for (int i = 0; i < group->nests[n].count; i++) {
             const struct node *node = group->nests[n].nodes[i];
@@ -316,12 +335,15 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
                            (long long)(lanes ? count * lanes_of(e) : count), work_name(e),
                            (long long)(base + (lanes ? p->lanes : p->offset)), start_text(node));
             else if (lanes) {
-                const char *tree = node->operator == OPERATOR_max   ? "nn_max_lanes"
-                                   : node->operator == OPERATOR_min ? "nn_min_lanes"
-                                                                    : "nn_sum_lanes";
-                text_print(out, "    for (int i = 0; i < %lld; i++) /* %s */\n        s->%s[%lld + i] = %s(s->%s + %lld + i * %d);\n",
-                           (long long)count, emitter->printer.idents[node->id], work_name(e), (long long)(base + p->offset),
-                           use_kernel(&emitter->printer, tree, e), work_name(e), (long long)(base + p->lanes), lanes_of(e));
+                const char *tree = node->operator== OPERATOR_max   ? "nn_max_lanes"
+                                   : node->operator== OPERATOR_min ? "nn_min_lanes"
+                                                                   : "nn_sum_lanes";
+                text_print(out,
+                           "    for (int i = 0; i < %lld; i++) /* %s */\n        s->%s[%lld + i] = %s(s->%s "
+                           "+ %lld + i * %d);\n",
+                           (long long)count, emitter->printer.idents[node->id], work_name(e),
+                           (long long)(base + p->offset), use_kernel(&emitter->printer, tree, e),
+                           work_name(e), (long long)(base + p->lanes), lanes_of(e));
             }
         }
 }
@@ -342,11 +364,14 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
     print_stores(emitter, plan, g, &loop);
     int lanes = LANES_F32;
     text_print(out, "    for (size_t from = 0; from < n; from += %d) {\n", plan->tile);
-    text_print(out, "        const int rows = n - from < %d ? (int)(n - from) : %d;\n", plan->tile, plan->tile);
-    text_print(out, "        const int m = (rows + %d) / %d * %d; /* whole vectors */\n        (void)m;\n", lanes - 1, lanes, lanes);
+    text_print(out, "        const int rows = n - from < %d ? (int)(n - from) : %d;\n", plan->tile,
+               plan->tile);
+    text_print(out, "        const int m = (rows + %d) / %d * %d; /* whole vectors */\n        (void)m;\n",
+               lanes - 1, lanes, lanes);
     if (uses(&loop, "valid,") || uses(&loop, "valid)"))
         text_print(out, "        uint64_t valid[8]; /* the rows of the last vector, when it is not whole */\n"
-                        "        for (int l = 0; l < 8; l++)\n            valid[l] = l < rows %% 8 ? ~(uint64_t)0 : 0;\n");
+                        "        for (int l = 0; l < 8; l++)\n            valid[l] = l < rows %% 8 ? "
+                        "~(uint64_t)0 : 0;\n");
     if (uses(&loop, "validf,") || uses(&loop, "validf)"))
         text_print(out, "        uint32_t validf[16];\n        for (int l = 0; l < 16; l++)\n"
                         "            validf[l] = l < rows %% 16 ? ~(uint32_t)0 : 0;\n");
@@ -370,20 +395,23 @@ static void print_job(struct emitter *emitter, const struct job *job, struct tex
     }
 }
 
-static void print_unused_columns(struct emitter *emitter, const struct plan *plan, bool targets, struct text *out) {
+static void print_unused_columns(struct emitter *emitter, const struct plan *plan, bool targets,
+                                 struct text *out) {
     const struct model *model = emitter->printer.model;
     for (int i = 0; i < model->column_count; i++)
         if ((targets || !model->columns[i].is_target) && !reads(plan, i))
             text_print(out, "    (void)%s;\n", emitter->printer.column_names[i]);
 }
 
-static void print_batch_locals(struct emitter *emitter, const struct text *calls, bool training, struct text *out) {
+static void print_batch_locals(struct emitter *emitter, const struct text *calls, bool training,
+                               struct text *out) {
     if (uses(calls, "batch_rows"))
         text_print(out, "    const long batch_rows = (long)n;\n");
     else
         text_print(out, "    (void)n;\n");
     if (uses(calls, "step"))
-        text_print(out, "    const double step = (double)%s;\n", training ? "(s->updates + 1)" : "s->updates");
+        text_print(out, "    const double step = (double)%s;\n",
+                   training ? "(s->updates + 1)" : "s->updates");
     (void)emitter;
 }
 
@@ -391,8 +419,8 @@ static void print_batch_locals(struct emitter *emitter, const struct text *calls
 static const char *scalar_root(struct emitter *emitter, const struct plan *plan, int root) {
     struct shape shape = plan->roots[root]->type.shape;
     struct access access = access_of(plan->roots[root], &shape);
-    return text_format(emitter->printer.arena, "(double)%s + %lld]", root_memory(emitter, plan, access.source),
-                       (long long)access.offset);
+    return text_format(emitter->printer.arena, "(double)%s + %lld]",
+                       root_memory(emitter, plan, access.source), (long long)access.offset);
 }
 
 static void print_init(struct emitter *emitter, struct text *out) {
@@ -411,29 +439,39 @@ static void print_init(struct emitter *emitter, struct text *out) {
         if (!weight->initial) {
             const void *values = emitter->printer.options->weights[i];
             bool single = weight->node->type.element == ELEMENT_F32;
-            text_print(&copies, "    static const %s %s_first[%lld] = {", real_name(weight->node->type.element), field, count);
+            text_print(&copies, "    static const %s %s_first[%lld] = {",
+                       real_name(weight->node->type.element), field, count);
             for (long long e = 0; e < count; e++)
-                text_print(&copies, "%s%s", e % 6 ? ", " : e ? ",\n        " : "\n        ",
-                           number_text(&emitter->printer,
-                                       single ? (double)((const float *)values)[e] : ((const double *)values)[e],
-                                       weight->node->type.element));
-            text_print(&copies, "};\n    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s_first[i];\n", count, field, field);
+                text_print(
+                    &copies, "%s%s",
+                    e % 6 ? ", "
+                    : e   ? ",\n        "
+                          : "\n        ",
+                    number_text(&emitter->printer,
+                                single ? (double)((const float *)values)[e] : ((const double *)values)[e],
+                                weight->node->type.element));
+            text_print(&copies, "};\n    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s_first[i];\n",
+                       count, field, field);
             continue;
         }
         struct shape shape = plan->roots[root]->type.shape;
         struct access access = access_of(plan->roots[root++], &shape);
-        text_print(&copies, "    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s + %s];\n", count, field,
-                   root_memory(emitter, plan, access.source), flat_index(emitter, &access, "i"));
+        text_print(&copies, "    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s + %s];\n", count,
+                   field, root_memory(emitter, plan, access.source), flat_index(emitter, &access, "i"));
     }
     struct text *body = &emitter->printer.body;
-    text_print(body, "static void %s_start(%s *s, %s) {\n", p, p, numpy ? "struct nn_numpy *stream" : "uint64_t seed");
+    text_print(body, "static void %s_start(%s *s, %s) {\n", p, p,
+               numpy ? "struct nn_numpy *stream" : "uint64_t seed");
     if (!uses(&calls, numpy ? "stream" : "seed"))
         text_print(body, "    (void)%s;\n", numpy ? "stream" : "seed");
     text_print(body, "%s%s    s->updates = 0;\n}\n\n", text_string(&calls), text_string(&copies));
     text_print(out, "void %s_init(%s *s, uint64_t seed) {\n", p, p);
     if (numpy) {
         use_kernel(&emitter->printer, "nn_numpy_seed", ELEMENT_F64);
-        text_print(out, "    struct nn_numpy stream;\n    nn_numpy_seed(&stream, (uint32_t)seed);\n    %s_start(s, &stream);\n}\n\n", p);
+        text_print(out,
+                   "    struct nn_numpy stream;\n    nn_numpy_seed(&stream, (uint32_t)seed);\n    "
+                   "%s_start(s, &stream);\n}\n\n",
+                   p);
     } else
         text_print(out, "    %s_start(s, seed);\n}\n\n", p);
 }
@@ -475,15 +513,16 @@ static void print_predict(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     for (int e = 0; e < 3; e++)
         if (plan->kept_planes[e]) {
-            diagnostic_error(emitter->printer.sink, model->outputs[0].span,
-                             "an output needs a reduction over the whole batch before it is known: emitted C predicts "
-                             "row by row and cannot do this");
+            diagnostic_error(
+                emitter->printer.sink, model->outputs[0].span,
+                "an output needs a reduction over the whole batch before it is known: emitted C predicts "
+                "row by row and cannot do this");
             return;
         }
     for (int i = 0; i < model->column_count; i++)
         if (model->columns[i].is_target && reads(plan, i))
-            diagnostic_error(emitter->printer.sink, model->columns[i].span, "an output depends on the target '%s'",
-                             model->columns[i].name);
+            diagnostic_error(emitter->printer.sink, model->columns[i].span,
+                             "an output depends on the target '%s'", model->columns[i].name);
     print_job(emitter, &emitter->predict, &calls);
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
@@ -495,9 +534,9 @@ static void print_predict(struct emitter *emitter, struct text *out) {
         struct access access = access_of(plan->roots[i], &shape);
         if (shape_batch_axis(&shape) >= 0)
             continue;
-        text_print(out, "    for (int e = 0; %s && e < %lld; e++)\n        %s[e] = %s + %s];\n", output_name(emitter, i),
-                   (long long)shape_inner_size(&shape), output_name(emitter, i), root_memory(emitter, plan, access.source),
-                   flat_index(emitter, &access, "e"));
+        text_print(out, "    for (int e = 0; %s && e < %lld; e++)\n        %s[e] = %s + %s];\n",
+                   output_name(emitter, i), (long long)shape_inner_size(&shape), output_name(emitter, i),
+                   root_memory(emitter, plan, access.source), flat_index(emitter, &access, "e"));
     }
     text_print(out, "}\n\n");
 }
@@ -507,9 +546,11 @@ static void print_weight_access(struct emitter *emitter, struct text *out) {
     const char *p = emitter->printer.prefix;
     text_print(out, "void *%s_weight(%s *s, const char *name, size_t *count) {\n", p, p);
     for (int i = 0; i < model->weight_count; i++)
-        text_print(out, "    if (strcmp(name, \"%s\") == 0) {\n        *count = %lld;\n        return s->%s;\n    }\n",
-                   model->weights[i].name, (long long)shape_inner_size(&model->weights[i].node->type.shape),
-                   emitter->printer.weight_names[i]);
+        text_print(
+            out,
+            "    if (strcmp(name, \"%s\") == 0) {\n        *count = %lld;\n        return s->%s;\n    }\n",
+            model->weights[i].name, (long long)shape_inner_size(&model->weights[i].node->type.shape),
+            emitter->printer.weight_names[i]);
     if (!model->weight_count)
         text_print(out, "    (void)s;\n    (void)name;\n");
     text_print(out, "    *count = 0;\n    return NULL;\n}\n");
@@ -524,12 +565,16 @@ static void print_title(struct emitter *emitter, struct text *out) {
     print_in_comment(out, emitter->printer.options->file_name, strlen(emitter->printer.options->file_name));
     text_print(out, ": the network of ");
     print_in_comment(out, name, strlen(name));
-    text_print(out, ", made by nnc.  Change the model and run nnc again.\n *\n"
-                    " * A program:  cc -O2 FILE.c -lm           (trains, and prints the losses)\n"
-                    " * A library:  cc -O2 -DNN_NO_MAIN -c FILE.c   (no allocation, no globals, no input or output)\n"
-                    " *\n * Rows of the batch stand side by side: element e of row r of a value lies at [e * T + r].\n"
-                    " * Floating-point mode: NN_FUSED 1 where the target has fused multiply-add, else 0; -DNN_FUSED=0 or 1\n"
-                    " * sets it.  Within a mode the results have the same bits whatever the compiler and its level.\n */\n");
+    text_print(
+        out,
+        ", made by nnc.  Change the model and run nnc again.\n *\n"
+        " * A program:  cc -O2 FILE.c -lm           (trains, and prints the losses)\n"
+        " * A library:  cc -O2 -DNN_NO_MAIN -c FILE.c   (no allocation, no globals, no input or output)\n"
+        " *\n * Rows of the batch stand side by side: element e of row r of a value lies at [e * T + r].\n"
+        " * Floating-point mode: NN_FUSED 1 where the target has fused multiply-add, else 0; -DNN_FUSED=0 or "
+        "1\n"
+        " * sets it.  Within a mode the results have the same bits whatever the compiler and its level.\n "
+        "*/\n");
 }
 
 static void print_preamble(struct text *out) {
@@ -538,7 +583,8 @@ static void print_preamble(struct text *out) {
                     "#include <math.h>\n#include <string.h>\n\n");
 }
 
-void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink, struct text *out) {
+void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink,
+            struct text *out) {
     struct emitter *emitter = arena_new(out->arena, struct emitter);
     struct printer *printer = &emitter->printer;
     struct text functions = {.arena = out->arena}, program = {.arena = out->arena};
@@ -573,7 +619,9 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     print_preamble(out);
     print_interface(emitter, out);
     text_print(out, "\n/* ---- kernels ---- */\n\n%s", text_string(&library_kernels));
-    text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body), text_string(&functions));
+    text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body),
+               text_string(&functions));
     if (program.length)
-        text_print(out, "\n#ifndef NN_NO_MAIN\n\n%s%s#endif\n", text_string(&program_kernels), text_string(&program));
+        text_print(out, "\n#ifndef NN_NO_MAIN\n\n%s%s#endif\n", text_string(&program_kernels),
+                   text_string(&program));
 }

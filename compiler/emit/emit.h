@@ -13,13 +13,15 @@ struct emit_rows {
 };
 
 struct emit_options {
-    const char *file_name;             /* of the C file, for its first line */
-    bool header;                       /* only the interface */
+    const char *file_name;                          /* of the C file, for its first line */
+    bool header;                                    /* only the interface */
     const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
-    const void *const *weights;        /* by weight: first values, of its element type; only those from files are read */
+    const void *const
+        *weights; /* by weight: first values, of its element type; only those from files are read */
 };
 
 /* Prints the C file into `out`.  Errors (something that C cannot do yet) go to `sink`. */
-void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink, struct text *out);
+void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink,
+            struct text *out);
 
 #endif

@@ -4,7 +4,8 @@
  */
 
 /*@ nn_load: */
-/* planes[e][r] = row[r][e] for the rows of a tile; the planes end in zeros up to m, a whole number of vectors. */
+/* planes[e][r] = row[r][e] for the rows of a tile; the planes end in zeros up to m, a whole number of
+ * vectors. */
 static void nn_load(const real *restrict row, int inner, int rows, int m, int stride, real *restrict planes) {
     for (int e = 0; e < inner; e++) {
         for (int r = 0; r < rows; r++)
@@ -16,7 +17,8 @@ static void nn_load(const real *restrict row, int inner, int rows, int m, int st
 
 /*@ nn_loadi: */
 /* The same for classes and other whole numbers. */
-static void nn_loadi(const int32_t *restrict row, int inner, int rows, int m, int stride, int32_t *restrict planes) {
+static void nn_loadi(const int32_t *restrict row, int inner, int rows, int m, int stride,
+                     int32_t *restrict planes) {
     for (int e = 0; e < inner; e++) {
         for (int r = 0; r < rows; r++)
             planes[e * stride + r] = row[(size_t)r * (size_t)inner + (size_t)e];

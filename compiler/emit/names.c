@@ -7,21 +7,146 @@
 
 /* Keywords of C, and names that the emitted file or its headers use. */
 static const char *const reserved[] = {
-    "auto",     "break",    "case",     "char",     "const",    "continue", "default",  "do",       "double",   "else",
-    "enum",     "extern",   "float",    "for",      "goto",     "if",       "inline",   "int",      "long",     "register",
-    "restrict", "return",   "short",    "signed",   "sizeof",   "static",   "struct",   "switch",   "typedef",  "union",
-    "unsigned", "void",     "volatile", "while",    "asm",      "typeof",   "linux",    "unix",     "bool",     "true",
-    "false",    "nullptr",  "alignas",  "alignof",  "constexpr", "thread_local", "static_assert",
-    "i",        "j",        "k",        "l",        "m",        "n",        "r",        "s",        "u",        "rows",
-    "from",     "state",    "step",     "seed",     "work",     "workf",    "worki",    "tile",     "main",     "batch_rows",
-    "sin",      "cos",      "tan",      "exp",      "log",      "pow",      "sqrt",     "fabs",     "fma",      "fmaf",
-    "sqrtf",    "fabsf",    "floor",    "ceil",     "round",    "abs",      "signbit",  "isnan",    "isinf",    "isfinite",
-    "printf",   "fprintf",  "stdout",   "stderr",   "stdin",    "errno",    "memcpy",   "memset",   "strcmp",   "strlen",
-    "size_t",   "int32_t",  "uint32_t", "int64_t",  "uint64_t", "errno",    "y0",       "y1",       "yn",       "j0",
-    "j1",       "jn",       "gamma",    "index",    "log1p",    "expm1",    "erf",      "tanh",     "remainder", "time",
-    "T",        "NAN",      "EOF",      "NULL",     "to",       "whole",    "valid",    "validf",
-    "e",        "c",        "o",        "v",        "at",       "epoch",    "sum",
-    "metrics",  "loss",     "updates",  "name",     "count",    "real",     "order",    "random",
+    "auto",
+    "break",
+    "case",
+    "char",
+    "const",
+    "continue",
+    "default",
+    "do",
+    "double",
+    "else",
+    "enum",
+    "extern",
+    "float",
+    "for",
+    "goto",
+    "if",
+    "inline",
+    "int",
+    "long",
+    "register",
+    "restrict",
+    "return",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "struct",
+    "switch",
+    "typedef",
+    "union",
+    "unsigned",
+    "void",
+    "volatile",
+    "while",
+    "asm",
+    "typeof",
+    "linux",
+    "unix",
+    "bool",
+    "true",
+    "false",
+    "nullptr",
+    "alignas",
+    "alignof",
+    "constexpr",
+    "thread_local",
+    "static_assert",
+    "i",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "r",
+    "s",
+    "u",
+    "rows",
+    "from",
+    "state",
+    "step",
+    "seed",
+    "work",
+    "workf",
+    "worki",
+    "tile",
+    "main",
+    "batch_rows",
+    "sin",
+    "cos",
+    "tan",
+    "exp",
+    "log",
+    "pow",
+    "sqrt",
+    "fabs",
+    "fma",
+    "fmaf",
+    "sqrtf",
+    "fabsf",
+    "floor",
+    "ceil",
+    "round",
+    "abs",
+    "signbit",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "printf",
+    "fprintf",
+    "stdout",
+    "stderr",
+    "stdin",
+    "errno",
+    "memcpy",
+    "memset",
+    "strcmp",
+    "strlen",
+    "size_t",
+    "int32_t",
+    "uint32_t",
+    "int64_t",
+    "uint64_t",
+    "errno",
+    "y0",
+    "y1",
+    "yn",
+    "j0",
+    "j1",
+    "jn",
+    "gamma",
+    "index",
+    "log1p",
+    "expm1",
+    "erf",
+    "tanh",
+    "remainder",
+    "time",
+    "T",
+    "NAN",
+    "EOF",
+    "NULL",
+    "to",
+    "whole",
+    "valid",
+    "validf",
+    "e",
+    "c",
+    "o",
+    "v",
+    "at",
+    "epoch",
+    "sum",
+    "metrics",
+    "loss",
+    "updates",
+    "name",
+    "count",
+    "real",
+    "order",
+    "random",
 };
 
 static unsigned hash(const char *name) {
@@ -49,7 +174,8 @@ static bool needs_mark(const char *name) {
         lower = lower || islower((unsigned char)*p);
     const char *tail = strrchr(name, '_');
     if (tail && tail[1])
-        digits = strspn(tail + 1, "0123456789") == strlen(tail + 1) || strcmp(tail, "_r") == 0 || strcmp(tail, "_t") == 0;
+        digits = strspn(tail + 1, "0123456789") == strlen(tail + 1) || strcmp(tail, "_r") == 0 ||
+                 strcmp(tail, "_t") == 0;
     return !lower || digits || strncmp(name, "nn_", 3) == 0 || name[0] == '_';
 }
 
@@ -59,7 +185,8 @@ const char *unique_ident(struct arena *arena, struct names *names, const char *n
         if (!isalnum((unsigned char)*p))
             *p = '_';
     if (needs_mark(ident))
-        ident = text_format(arena, "%s%s_", ident[0] == '_' || strncmp(ident, "nn_", 3) == 0 ? "v" : "", ident);
+        ident =
+            text_format(arena, "%s%s_", ident[0] == '_' || strncmp(ident, "nn_", 3) == 0 ? "v" : "", ident);
     const char *candidate = ident;
     for (int number = 2; is_taken(names, candidate); number++)
         candidate = text_format(arena, "%s_v%d", ident, number);
@@ -69,11 +196,12 @@ const char *unique_ident(struct arena *arena, struct names *names, const char *n
     return candidate;
 }
 
-/* h: the model's own name; grad_h: made from h's derivative rule; score_exp: an exp in the statement of score. */
+/* h: the model's own name; grad_h: made from h's derivative rule; score_exp: an exp in the statement of
+ * score. */
 static const char *wanted_name(struct printer *printer, const struct node *node) {
-    if (node->operator == OPERATOR_weight)
+    if (node->operator== OPERATOR_weight)
         return printer->weight_names[node->attributes.index];
-    if (node->operator == OPERATOR_input)
+    if (node->operator== OPERATOR_input)
         return printer->column_names[node->attributes.index];
     const char *verb = operators[node->operator].name;
     if (node->name)
@@ -91,7 +219,7 @@ void name_nodes(struct printer *printer) {
     printer->idents = arena_array(printer->arena, const char *, (size_t)graph->count);
     for (int id = 0; id < graph->count; id++) {
         const struct node *node = graph->nodes[id];
-        if (node->operator != OPERATOR_constant && operators[node->operator].kind != KIND_VIEW)
+        if (node->operator!= OPERATOR_constant && operators[node->operator].kind != KIND_VIEW)
             printer->idents[id] = unique_ident(printer->arena, printer->names, wanted_name(printer, node));
     }
 }

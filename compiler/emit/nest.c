@@ -1,4 +1,5 @@
-/* One nest becomes one C function: a loop over elements, the rows inside it, and the nodes' maths inside that. */
+/* One nest becomes one C function: a loop over elements, the rows inside it, and the nodes' maths inside
+ * that. */
 #include "emit/nest.h"
 #include "graph/operator.h"
 
@@ -22,9 +23,10 @@ void nest_use(struct nest_printer *np, struct node *node, bool written) {
         }
     if (np->used_count == np->used_capacity) {
         int capacity = np->used_capacity ? 2 * np->used_capacity : 8;
-        np->used = arena_grow(np->printer->arena, np->used, (size_t)np->used_count, (size_t)capacity, sizeof *np->used);
-        np->written =
-            arena_grow(np->printer->arena, np->written, (size_t)np->used_count, (size_t)capacity, sizeof *np->written);
+        np->used = arena_grow(np->printer->arena, np->used, (size_t)np->used_count, (size_t)capacity,
+                              sizeof *np->used);
+        np->written = arena_grow(np->printer->arena, np->written, (size_t)np->used_count, (size_t)capacity,
+                                 sizeof *np->written);
         np->used_capacity = capacity;
     }
     np->used[np->used_count] = node;
@@ -161,7 +163,7 @@ static const char *memory_text(struct nest_printer *np, const struct node *node)
     const struct plan *plan = printer->plan;
     const struct placement *p = plan_placement(plan, node);
     enum element e = node->type.element;
-    if (node->operator == OPERATOR_weight)
+    if (node->operator== OPERATOR_weight)
         return text_format(printer->arena, "s->%s", printer->weight_names[node->attributes.index]);
     const char *work = text_format(printer->arena, "s->%s", work_name(e));
     int64_t tile = plan->tile_planes[e] * plan->tile, once = plan->once_size[e];
@@ -171,18 +173,20 @@ static const char *memory_text(struct nest_printer *np, const struct node *node)
         return text_format(printer->arena, "%s + %lld + tile * %lld", work,
                            (long long)(tile + once + p->offset * plan->tile),
                            (long long)(plan->kept_planes[e] * plan->tile));
-    return text_format(printer->arena, "%s + %lld", work, (long long)(tile + (p->lanes >= 0 && np->rows ? p->lanes : p->offset)));
+    return text_format(printer->arena, "%s + %lld", work,
+                       (long long)(tile + (p->lanes >= 0 && np->rows ? p->lanes : p->offset)));
 }
 
 /* What the function computes, for its name: its last named value, else the first. */
 static const char *function_name(struct nest_printer *np) {
     const struct node *best = np->nest->nodes[0];
     for (int i = 0; i < np->nest->count; i++)
-        if (np->nest->nodes[i]->name && np->nest->nodes[i]->operator != OPERATOR_assign)
+        if (np->nest->nodes[i]->name && np->nest->nodes[i]->operator!= OPERATOR_assign)
             best = np->nest->nodes[i];
-    const char *ending = best->operator == OPERATOR_assign ? np->printer->idents[best->inputs[0]->id] : nest_ident(np, best);
+    const char *ending =
+        best->operator== OPERATOR_assign ? np->printer->idents[best->inputs[0]->id] : nest_ident(np, best);
     const char *name = text_format(np->printer->arena, "%s_%s_%s%s", np->printer->prefix, np->printer->job,
-                                   best->operator == OPERATOR_assign ? "update_" : "", ending);
+                                   best->operator== OPERATOR_assign ? "update_" : "", ending);
     return unique_ident(np->printer->arena, np->printer->functions, name);
 }
 
@@ -212,12 +216,14 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
         add_parameter(signature, "long batch_rows", "batch_rows");
     if (np->uses_step)
         add_parameter(signature, "double step", "step");
-    if (first->operator == OPERATOR_uniform || first->operator == OPERATOR_normal)
-        add_parameter(signature, numpy ? "struct nn_numpy *stream" : "uint64_t seed", numpy ? "stream" : "seed");
+    if (first->operator== OPERATOR_uniform || first->operator== OPERATOR_normal)
+        add_parameter(signature, numpy ? "struct nn_numpy *stream" : "uint64_t seed",
+                      numpy ? "stream" : "seed");
     add_memory(np, signature);
 }
 
-static void print_body(struct nest_printer *np, const char *name, const char *parameters, const struct text *body) {
+static void print_body(struct nest_printer *np, const char *name, const char *parameters,
+                       const struct text *body) {
     struct text *out = &np->printer->body;
     bool kernel = np->rows && np->nest->kind == NEST_KERNEL;
     text_print(out, "%s void %s(%s) {\n", np->sums ? "NN_INLINE" : "static", name, parameters);
@@ -231,12 +237,14 @@ static void print_body(struct nest_printer *np, const char *name, const char *pa
 }
 
 /* Whole vectors of rows first, then the last rows under a mask. */
-static void print_sums_calls(struct nest_printer *np, const char *name, const char *arguments, struct text *calls) {
+static void print_sums_calls(struct nest_printer *np, const char *name, const char *arguments,
+                             struct text *calls) {
     int lanes = lanes_of(np->nest->element);
     const char *f = np->nest->element == ELEMENT_F32 ? "f" : "";
-    text_print(calls, "        %s(0, rows / %d * %d, 1, valid%s, %s);\n        if (rows %% %d)\n", name, lanes, lanes, f,
-               arguments, lanes);
-    text_print(calls, "            %s(rows / %d * %d, rows, 0, valid%s, %s);\n", name, lanes, lanes, f, arguments);
+    text_print(calls, "        %s(0, rows / %d * %d, 1, valid%s, %s);\n        if (rows %% %d)\n", name,
+               lanes, lanes, f, arguments, lanes);
+    text_print(calls, "            %s(rows / %d * %d, rows, 0, valid%s, %s);\n", name, lanes, lanes, f,
+               arguments);
 }
 
 static void print_function(struct nest_printer *np, const struct text *body, struct text *calls) {
@@ -249,10 +257,11 @@ static void print_function(struct nest_printer *np, const struct text *body, str
         add_parameter(&signature, kernel ? "int m, int rows" : "int m", kernel ? "m, rows" : "m");
     }
     add_parameters(np, &signature);
-    const char *parameters = text_string(&signature.parameters), *arguments = text_string(&signature.arguments);
+    const char *parameters = text_string(&signature.parameters),
+               *arguments = text_string(&signature.arguments);
     if (np->sums) {
-        parameters = text_format(arena, "long from, long to, const int whole, const uint%d_t *valid%s, %s", single ? 32 : 64,
-                                 single ? "f" : "", parameters);
+        parameters = text_format(arena, "long from, long to, const int whole, const uint%d_t *valid%s, %s",
+                                 single ? 32 : 64, single ? "f" : "", parameters);
         print_sums_calls(np, name, arguments, calls);
     } else
         text_print(calls, "%s%s(%s);\n", np->rows ? "        " : "    ", name, arguments);
@@ -263,7 +272,8 @@ void print_group(struct printer *printer, int group, struct text *calls) {
     const struct group *of = &printer->plan->groups[group];
     for (int n = 0; n < of->nest_count; n++) {
         struct text body = {.arena = printer->arena};
-        struct nest_printer np = {.printer = printer, .nest = &of->nests[n], .group = group, .index = n, .rows = of->rows};
+        struct nest_printer np = {
+            .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .rows = of->rows};
         np.out = &body;
         printer->last_line = NULL;
         if (np.nest->kind == NEST_KERNEL)

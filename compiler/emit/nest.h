@@ -16,11 +16,11 @@ struct nest_printer {
     struct printer *printer;
     const struct nest *nest;
     int group, index;
-    bool rows;            /* of a group of rows */
+    bool rows; /* of a group of rows */
     struct text *out;
-    const char *indent;   /* of the statements */
-    struct node **used;   /* the memory that the function is given: */
-    bool *written;        /* by position in used */
+    const char *indent; /* of the statements */
+    struct node **used; /* the memory that the function is given: */
+    bool *written;      /* by position in used */
     int used_count, used_capacity;
     bool uses_batch_rows, uses_step;
     bool sums; /* it holds sweeps: called once for whole vectors, once for the last rows */

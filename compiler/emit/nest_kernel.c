@@ -7,17 +7,22 @@
 /* Address of plane or element `index` of a matmul's operand. */
 static const char *address(struct nest_printer *np, const struct access *access, const char *index) {
     struct printer *printer = np->printer;
-    if (access->source->operator == OPERATOR_constant || access->source->operator == OPERATOR_rows ||
-        access->source->operator == OPERATOR_step || access->source->operator == OPERATOR_coordinate) {
-        diagnostic_error(printer->sink, access->source->span, "a large '@' of numbers known beforehand cannot be emitted");
+    if (access->source->operator== OPERATOR_constant || access->source->operator== OPERATOR_rows ||
+        access->source->
+        operator== OPERATOR_step || access->source->
+        operator== OPERATOR_coordinate) {
+        diagnostic_error(printer->sink, access->source->span,
+                         "a large '@' of numbers known beforehand cannot be emitted");
         return "0";
     }
     nest_use(np, access->source, false);
-    return text_format(printer->arena, access->rows ? "%s + (%s) * T" : "%s + (%s)", nest_ident(np, access->source), index);
+    return text_format(printer->arena, access->rows ? "%s + (%s) * T" : "%s + (%s)",
+                       nest_ident(np, access->source), index);
 }
 
 static const char *strided(struct nest_printer *np, int64_t offset, const char *variable, int64_t stride) {
-    return text_format(np->printer->arena, "%lld + %s * %lld", (long long)offset, variable, (long long)stride);
+    return text_format(np->printer->arena, "%lld + %s * %lld", (long long)offset, variable,
+                       (long long)stride);
 }
 
 /* The offset of an operand for the `lead`-th matrix of a stack. */
@@ -30,29 +35,37 @@ static int64_t lead_offset(const struct access *access, int64_t lead) {
     return offset;
 }
 
-static void print_matmul_rows(struct nest_printer *np, struct node *node, const struct matmul *mm, int64_t lead) {
-    bool affine = node->operator == OPERATOR_affine, left = mm->a.rows;
+static void print_matmul_rows(struct nest_printer *np, struct node *node, const struct matmul *mm,
+                              int64_t lead) {
+    bool affine = node->operator== OPERATOR_affine, left = mm->a.rows;
     int ra = mm->a.rank, rb = mm->b.rank, rc = mm->c.rank;
-    int64_t ai = mm->a.strides[ra - 2], ak = mm->a.strides[ra - 1], bk = mm->b.strides[rb - 2], bj = mm->b.strides[rb - 1];
+    int64_t ai = mm->a.strides[ra - 2], ak = mm->a.strides[ra - 1], bk = mm->b.strides[rb - 2],
+            bj = mm->b.strides[rb - 1];
     int64_t ci = affine ? mm->c.strides[rc - 2] : 0, cj = affine ? mm->c.strides[rc - 1] : 0;
-    int64_t a0 = lead_offset(&mm->a, lead), b0 = lead_offset(&mm->b, lead), c0 = affine ? lead_offset(&mm->c, lead) : 0;
+    int64_t a0 = lead_offset(&mm->a, lead), b0 = lead_offset(&mm->b, lead),
+            c0 = affine ? lead_offset(&mm->c, lead) : 0;
     long long m = (long long)mm->m, n = (long long)mm->n, k = (long long)mm->k;
     const char *start = "NULL", *result;
     nest_use(np, node, true);
     if (mm->a.rows && mm->b.rows) {
-        text_print(np->out, "    for (int i = 0; i < %lld; i++)\n        for (int j = 0; j < %lld; j++)\n", m, n);
+        text_print(np->out, "    for (int i = 0; i < %lld; i++)\n        for (int j = 0; j < %lld; j++)\n", m,
+                   n);
         if (affine)
-            start = address(np, &mm->c, text_format(np->printer->arena, "%lld + i * %lld + j * %lld", (long long)c0,
-                                                    (long long)ci, (long long)cj));
-        text_print(np->out, "            %s(%lld, m, T, %s, %lld, %s, %lld, %s, %d, %s + (%lld + i * %lld + j) * T);\n",
-                   use_kernel(np->printer, "nn_matmul_planes", node->type.element), k,
-                   address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak,
-                   address(np, &mm->b, strided(np, b0, "j", bj)), (long long)bk, start, mm->c.rows, nest_ident(np, node),
-                   (long long)(lead * mm->m * mm->n), n);
+            start = address(np, &mm->c,
+                            text_format(np->printer->arena, "%lld + i * %lld + j * %lld", (long long)c0,
+                                        (long long)ci, (long long)cj));
+        text_print(
+            np->out,
+            "            %s(%lld, m, T, %s, %lld, %s, %lld, %s, %d, %s + (%lld + i * %lld + j) * T);\n",
+            use_kernel(np->printer, "nn_matmul_planes", node->type.element), k,
+            address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak,
+            address(np, &mm->b, strided(np, b0, "j", bj)), (long long)bk, start, mm->c.rows,
+            nest_ident(np, node), (long long)(lead * mm->m * mm->n), n);
         return;
     }
     long long outer = left ? m : n, results = left ? n : m;
-    const char *x = left ? address(np, &mm->a, strided(np, a0, "o", ai)) : address(np, &mm->b, strided(np, b0, "o", bj));
+    const char *x =
+        left ? address(np, &mm->a, strided(np, a0, "o", ai)) : address(np, &mm->b, strided(np, b0, "o", bj));
     text_print(np->out, "    for (int o = 0; o < %lld; o++)\n", outer);
     if (left || n == 1) {
         if (affine)
@@ -62,54 +75,67 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
         text_print(np->out, "        %s(%lld, %lld, m, T, %s, %lld, %s, %lld, %lld, %s, %lld, %d, %s);\n",
                    use_kernel(np->printer, "nn_matmul_rows", node->type.element), results, k, x,
                    (long long)(left ? ak : bk),
-                   address(np, left ? &mm->b : &mm->a, text_format(np->printer->arena, "%lld", (long long)(left ? b0 : a0))),
-                   (long long)(left ? bk : ak), (long long)(left ? bj : ai), start, (long long)(left ? cj : ci), mm->c.rows,
-                   result);
+                   address(np, left ? &mm->b : &mm->a,
+                           text_format(np->printer->arena, "%lld", (long long)(left ? b0 : a0))),
+                   (long long)(left ? bk : ak), (long long)(left ? bj : ai), start,
+                   (long long)(left ? cj : ci), mm->c.rows, result);
         return;
     }
     if (affine)
-        start = address(np, &mm->c, text_format(np->printer->arena, "%lld + o * %lld + i * %lld", (long long)c0,
-                                                (long long)cj, (long long)ci));
+        start = address(np, &mm->c,
+                        text_format(np->printer->arena, "%lld + o * %lld + i * %lld", (long long)c0,
+                                    (long long)cj, (long long)ci));
     text_print(np->out, "        for (int i = 0; i < %lld; i++)\n", m);
-    text_print(np->out, "            %s(1, %lld, m, T, %s, %lld, %s, %lld, 0, %s, 0, %d, %s + (%lld + i * %lld + o) * T);\n",
-               use_kernel(np->printer, "nn_matmul_rows", node->type.element), k, x, (long long)bk,
-               address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak, start, mm->c.rows, nest_ident(np, node),
-               (long long)(lead * mm->m * mm->n), n);
+    text_print(
+        np->out,
+        "            %s(1, %lld, m, T, %s, %lld, %s, %lld, 0, %s, 0, %d, %s + (%lld + i * %lld + o) * T);\n",
+        use_kernel(np->printer, "nn_matmul_rows", node->type.element), k, x, (long long)bk,
+        address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak, start, mm->c.rows, nest_ident(np, node),
+        (long long)(lead * mm->m * mm->n), n);
 }
 
-static void print_matmul_sweep(struct nest_printer *np, struct node *node, const struct matmul *mm, int64_t lead) {
+static void print_matmul_sweep(struct nest_printer *np, struct node *node, const struct matmul *mm,
+                               int64_t lead) {
     int64_t ai = mm->a.strides[mm->a.rank - 2], bj = mm->b.strides[mm->b.rank - 1], each = mm->m * mm->n;
-    const char *a = address(np, &mm->a, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->a, lead)));
-    const char *b = address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->b, lead)));
+    const char *a =
+        address(np, &mm->a, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->a, lead)));
+    const char *b =
+        address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->b, lead)));
     nest_use(np, node, true);
     if (!mm->a.rows || !mm->b.rows)
-        diagnostic_error(np->printer->sink, node->span,
-                         "a sum over the batch of a large product with a value that has no rows cannot be emitted");
+        diagnostic_error(
+            np->printer->sink, node->span,
+            "a sum over the batch of a large product with a value that has no rows cannot be emitted");
     if (mm->kind == MATMUL_LANES)
         text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s + %lld);\n",
-                   use_kernel(np->printer, "nn_matmul_lanes", node->type.element), (long long)mm->m, (long long)mm->n, a,
-                   (long long)ai, b, (long long)bj, nest_ident(np, node),
+                   use_kernel(np->printer, "nn_matmul_lanes", node->type.element), (long long)mm->m,
+                   (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
                    (long long)(lead * each * lanes_of(node->type.element)));
     else
         text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s + %lld, %lld, 1);\n",
-                   use_kernel(np->printer, "nn_matmul_chain", node->type.element), (long long)mm->m, (long long)mm->n, a,
-                   (long long)ai, b, (long long)bj, nest_ident(np, node), (long long)(lead * each), (long long)mm->n);
+                   use_kernel(np->printer, "nn_matmul_chain", node->type.element), (long long)mm->m,
+                   (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
+                   (long long)(lead * each), (long long)mm->n);
 }
 
-static void print_matmul_once(struct nest_printer *np, struct node *node, const struct matmul *mm, int64_t lead) {
-    bool affine = node->operator == OPERATOR_affine;
+static void print_matmul_once(struct nest_printer *np, struct node *node, const struct matmul *mm,
+                              int64_t lead) {
+    bool affine = node->operator== OPERATOR_affine;
     int ra = mm->a.rank, rb = mm->b.rank, rc = mm->c.rank;
     struct arena *arena = np->printer->arena;
     nest_use(np, node, true);
-    text_print(np->out, "    %s(%lld, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %s + %lld);\n",
-               use_kernel(np->printer, "nn_matmul_once", node->type.element), (long long)mm->m, (long long)mm->n,
-               (long long)mm->k, address(np, &mm->a, text_format(arena, "%lld", (long long)lead_offset(&mm->a, lead))),
-               (long long)mm->a.strides[ra - 2], (long long)mm->a.strides[ra - 1],
-               address(np, &mm->b, text_format(arena, "%lld", (long long)lead_offset(&mm->b, lead))),
-               (long long)mm->b.strides[rb - 2], (long long)mm->b.strides[rb - 1],
-               affine ? address(np, &mm->c, text_format(arena, "%lld", (long long)lead_offset(&mm->c, lead))) : "NULL",
-               (long long)(affine ? mm->c.strides[rc - 2] : 0), (long long)(affine ? mm->c.strides[rc - 1] : 0),
-               nest_ident(np, node), (long long)(lead * mm->m * mm->n));
+    text_print(
+        np->out, "    %s(%lld, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %s + %lld);\n",
+        use_kernel(np->printer, "nn_matmul_once", node->type.element), (long long)mm->m, (long long)mm->n,
+        (long long)mm->k,
+        address(np, &mm->a, text_format(arena, "%lld", (long long)lead_offset(&mm->a, lead))),
+        (long long)mm->a.strides[ra - 2], (long long)mm->a.strides[ra - 1],
+        address(np, &mm->b, text_format(arena, "%lld", (long long)lead_offset(&mm->b, lead))),
+        (long long)mm->b.strides[rb - 2], (long long)mm->b.strides[rb - 1],
+        affine ? address(np, &mm->c, text_format(arena, "%lld", (long long)lead_offset(&mm->c, lead)))
+               : "NULL",
+        (long long)(affine ? mm->c.strides[rc - 2] : 0), (long long)(affine ? mm->c.strides[rc - 1] : 0),
+        nest_ident(np, node), (long long)(lead * mm->m * mm->n));
 }
 
 /* A fold of many terms: term by term for all rows of a result, so that rows stay in lanes. */
@@ -122,28 +148,31 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
     nest_use(np, node, true);
     step.identity = step.uniform = false;
     const char *index = nest_index(np, &step, -1); /* over u = result * length + k */
-    text_print(np->out, "    for (int v = 0; v < %lld; v++)\n        for (int k = 0; k < %lld; k++) {\n", (long long)size,
-               (long long)length);
+    text_print(np->out, "    for (int v = 0; v < %lld; v++)\n        for (int k = 0; k < %lld; k++) {\n",
+               (long long)size, (long long)length);
     text_print(np->out, "            const int u = v * %lld + k;\n", (long long)length);
     text_print(np->out, "            const int at = %s;\n", index);
     text_print(np->out, "            for (long r = 0; r < %s; r++) {\n", np->rows ? "m" : "1");
     const char *real = real_name(node->type.element);
-    const char *term = access.rows ? text_format(np->printer->arena, "%s[at * T + r]", nest_ident(np, access.source))
-                                   : text_format(np->printer->arena, "%s[at]", nest_ident(np, access.source));
+    const char *term = access.rows
+                           ? text_format(np->printer->arena, "%s[at * T + r]", nest_ident(np, access.source))
+                           : text_format(np->printer->arena, "%s[at]", nest_ident(np, access.source));
     const char *sum = text_format(np->printer->arena, "%s[v%s]", name, rows);
-    enum operator_code op = node->operator == OPERATOR_sum ? OPERATOR_add : node->operator == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-    struct node like = {.operator = op, .type = node->type};
+    enum operator_code op = node->operator== OPERATOR_sum   ? OPERATOR_add
+                            : node->operator== OPERATOR_max ? OPERATOR_maximum
+                                                            : OPERATOR_minimum;
+    struct node like = {.operator= op, .type = node->type};
     text_print(np->out, "                const %s a = %s, b = %s;\n", real, sum, term);
     text_print(np->out, "                %s = k == 0 ? b : %s;\n            }\n        }\n", sum,
                nest_maths(np, &like, (const char *const[]){"(a)", "b", ""}));
 }
 
 static void print_random(struct nest_printer *np, struct node *node) {
-    bool normal = node->operator == OPERATOR_normal;
+    bool normal = node->operator== OPERATOR_normal;
     const char *real = real_name(node->type.element);
     nest_use(np, node, true);
-    text_print(np->out, "    for (long u = 0; u < %lld; u++)\n        %s[u] = (%s)", (long long)shape_inner_size(&node->type.shape),
-               nest_ident(np, node), real);
+    text_print(np->out, "    for (long u = 0; u < %lld; u++)\n        %s[u] = (%s)",
+               (long long)shape_inner_size(&node->type.shape), nest_ident(np, node), real);
     if (np->printer->model->training.generator == GENERATOR_NUMPY)
         text_print(np->out, "%s(stream);\n",
                    use_kernel(np->printer, normal ? "nn_numpy_normal" : "nn_numpy_sample", ELEMENT_F64));
@@ -156,7 +185,7 @@ static void print_random(struct nest_printer *np, struct node *node) {
 void nest_print_kernel(struct nest_printer *np) {
     struct node *node = np->nest->nodes[0];
     print_origin(np->printer, node, "    ", np->out);
-    if (node->operator == OPERATOR_uniform || node->operator == OPERATOR_normal) {
+    if (node->operator== OPERATOR_uniform || node->operator== OPERATOR_normal) {
         print_random(np, node);
         return;
     }

@@ -33,7 +33,6 @@ static struct sums sums_of(const struct nest_printer *np, const struct node *nod
     return sums;
 }
 
-
 /* Where sum c of the loop's element lies among the node's results. */
 static const char *sum_index(struct nest_printer *np, const struct sums *sums, int64_t c) {
     struct arena *arena = np->printer->arena;
@@ -53,9 +52,11 @@ void nest_start_sums(struct nest_printer *np, const struct node *node, const cha
     int lanes = lanes_of(node->type.element);
     nest_use(np, (struct node *)node, true);
     for (int64_t c = 0; c < sums.count; c++)
-        text_print(np->out, "%s%s %s_%lld[%d];\n%sfor (long l = 0; l < %d; l++)\n%s    %s_%lld[l] = %s[%s * %d + l];\n",
-                   indent, real_name(node->type.element), nest_ident(np, node), (long long)c, lanes, indent, lanes, indent,
-                   nest_ident(np, node), (long long)c, nest_ident(np, node), sum_index(np, &sums, c), lanes);
+        text_print(
+            np->out,
+            "%s%s %s_%lld[%d];\n%sfor (long l = 0; l < %d; l++)\n%s    %s_%lld[l] = %s[%s * %d + l];\n",
+            indent, real_name(node->type.element), nest_ident(np, node), (long long)c, lanes, indent, lanes,
+            indent, nest_ident(np, node), (long long)c, nest_ident(np, node), sum_index(np, &sums, c), lanes);
 }
 
 void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent) {
@@ -63,8 +64,8 @@ void nest_end_sums(struct nest_printer *np, const struct node *node, const char 
     int lanes = lanes_of(node->type.element);
     text_print(np->out, "%sfor (long l = 0; l < %d; l++) {\n", indent, lanes);
     for (int64_t c = 0; c < sums.count; c++)
-        text_print(np->out, "%s    %s[%s * %d + l] = %s_%lld[l];\n", indent, nest_ident(np, node), sum_index(np, &sums, c), lanes,
-                   nest_ident(np, node), (long long)c);
+        text_print(np->out, "%s    %s[%s * %d + l] = %s_%lld[l];\n", indent, nest_ident(np, node),
+                   sum_index(np, &sums, c), lanes, nest_ident(np, node), (long long)c);
     text_print(np->out, "%s}\n", indent);
 }
 
@@ -79,24 +80,30 @@ void nest_print_sums(struct nest_printer *np, const struct node *node) {
             int64_t length;
             struct access access = plan_fold_operand(node, &length);
             const char *term = nest_operand(np, &access, unrolled ? c : -1);
-            if (node->operator == OPERATOR_sum)
+            if (node->operator== OPERATOR_sum)
                 next = text_format(np->printer->arena, "%s + %s", sum, term);
             else {
-                enum operator_code step = node->operator == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-                struct node like = {.operator = step, .type = node->type};
+                enum operator_code step = node->operator== OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
+                struct node like = {.operator= step, .type = node->type};
                 next = nest_maths(np, &like, (const char *const[]){sum, term, ""});
             }
         } else {
             struct matmul mm = plan_matmul(node);
             struct access a = mm.a, b = mm.b;
-            int64_t i = unrolled ? c / mm.n : sums.over_m ? -1 : c, j = unrolled ? c % mm.n : sums.over_m ? c : -1;
-            next = text_format(np->printer->arena, "%s(%s, %s, %s)", use_kernel(np->printer, "nn_fma", node->type.element),
-                               nest_operand(np, &a, i), nest_operand(np, &b, j), sum);
+            int64_t i = unrolled      ? c / mm.n
+                        : sums.over_m ? -1
+                                      : c,
+                    j = unrolled      ? c % mm.n
+                        : sums.over_m ? c
+                                      : -1;
+            next = text_format(np->printer->arena, "%s(%s, %s, %s)",
+                               use_kernel(np->printer, "nn_fma", node->type.element), nest_operand(np, &a, i),
+                               nest_operand(np, &b, j), sum);
         }
         text_print(np->out, "%sconst %s %s_%lld_next = %s;\n", np->indent, real, name, (long long)c, next);
         const char *f = node->type.element == ELEMENT_F32 ? "f" : "";
         use_kernel(np->printer, "nn_bits", node->type.element);
-        text_print(np->out, "%s%s = whole ? %s_%lld_next : nn_select%s(valid%s[l], %s_%lld_next, %s);\n", np->indent, sum,
-                   name, (long long)c, f, f, name, (long long)c, sum);
+        text_print(np->out, "%s%s = whole ? %s_%lld_next : nn_select%s(valid%s[l], %s_%lld_next, %s);\n",
+                   np->indent, sum, name, (long long)c, f, f, name, (long long)c, sum);
     }
 }

@@ -39,7 +39,8 @@ const char *nest_index(struct nest_printer *np, const struct access *access, int
 }
 
 /* An element of the source: a register of this nest, memory, or a number. `index` is C text. */
-static const char *source_text(struct nest_printer *np, const struct access *access, const char *index, int64_t element) {
+static const char *source_text(struct nest_printer *np, const struct access *access, const char *index,
+                               int64_t element) {
     struct printer *printer = np->printer;
     struct node *source = access->source;
     enum element type = source->type.element;
@@ -70,7 +71,8 @@ static const char *source_text(struct nest_printer *np, const struct access *acc
     if (zero)
         return text_format(printer->arena, "%s[r + l]", nest_ident(np, source));
     bool sum = strpbrk(index, " +") != NULL;
-    return text_format(printer->arena, sum ? "%s[(%s) * T + r + l]" : "%s[%s * T + r + l]", nest_ident(np, source), index);
+    return text_format(printer->arena, sum ? "%s[(%s) * T + r + l]" : "%s[%s * T + r + l]",
+                       nest_ident(np, source), index);
 }
 
 const char *nest_operand(struct nest_printer *np, const struct access *access, int64_t element) {
@@ -111,9 +113,9 @@ static const char *elementwise_text(struct nest_printer *np, const struct node *
         struct access access = plan_operand(node, k);
         operands[k] = nest_operand(np, &access, element);
     }
-    if (node->operator == OPERATOR_convert)
+    if (node->operator== OPERATOR_convert)
         return text_format(np->printer->arena, "(%s)%s", real_name(node->type.element), operands[0]);
-    if (node->operator == OPERATOR_copy)
+    if (node->operator== OPERATOR_copy)
         return operands[0];
     return nest_maths(np, node, operands);
 }
@@ -135,7 +137,8 @@ static const char *pad_text(struct nest_printer *np, const struct node *node, in
         if (!there)
             return zero;
         return nest_operand(np, &access,
-                            (element / inside / size * short_size + along / a->step) * inside + element % inside);
+                            (element / inside / size * short_size + along / a->step) * inside +
+                                element % inside);
     }
     /* In a loop the operand is read through a table of places: -1 where there is none. */
     struct text table = {.arena = arena};
@@ -154,8 +157,8 @@ static const char *pad_text(struct nest_printer *np, const struct node *node, in
 }
 
 /* The access of a reduction's operand at step k of result `element` (or u). */
-static const char *term_text(struct nest_printer *np, const struct access *access, int64_t length, int64_t element,
-                             int64_t k) {
+static const char *term_text(struct nest_printer *np, const struct access *access, int64_t length,
+                             int64_t element, int64_t k) {
     if (element >= 0)
         return nest_operand(np, access, element * length + k);
     struct access outer = *access; /* all axes but the last, which is at k */
@@ -169,14 +172,15 @@ static void print_fold(struct nest_printer *np, const struct node *node, const c
     int64_t length;
     struct access access = plan_fold_operand(node, &length);
     const char *real = real_name(node->type.element);
-    text_print(np->out, "%s%s %s = %s;\n", np->indent, real, name, term_text(np, &access, length, element, 0));
+    text_print(np->out, "%s%s %s = %s;\n", np->indent, real, name,
+               term_text(np, &access, length, element, 0));
     for (int64_t k = 1; k < length; k++) {
         const char *term = term_text(np, &access, length, element, k);
-        if (node->operator == OPERATOR_sum)
+        if (node->operator== OPERATOR_sum)
             text_print(np->out, "%s%s = %s + %s;\n", np->indent, name, name, term);
         else {
-            enum operator_code step = node->operator == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-            struct node like = {.operator = step, .type = node->type};
+            enum operator_code step = node->operator== OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
+            struct node like = {.operator= step, .type = node->type};
             text_print(np->out, "%s%s = %s;\n", np->indent, name,
                        nest_maths(np, &like, (const char *const[]){name, term, ""}));
         }
@@ -184,8 +188,8 @@ static void print_fold(struct nest_printer *np, const struct node *node, const c
 }
 
 /* An operand of a matmul for result (i, j) and term k; i and j are numbers, or in a loop found from u. */
-static const char *factor_text(struct nest_printer *np, const struct matmul *mm, const struct access *access, bool left,
-                               int64_t element, int64_t k) {
+static const char *factor_text(struct nest_printer *np, const struct matmul *mm, const struct access *access,
+                               bool left, int64_t element, int64_t k) {
     int rank = access->rank;
     struct access at = *access; /* becomes an access over the result: [lead.., m, n] */
     at.sizes[rank - 2] = mm->m;
@@ -197,21 +201,24 @@ static const char *factor_text(struct nest_printer *np, const struct matmul *mm,
     return source_text(np, &at, nest_index(np, &at, element), element);
 }
 
-static void print_matmul(struct nest_printer *np, const struct node *node, const char *name, int64_t element) {
+static void print_matmul(struct nest_printer *np, const struct node *node, const char *name,
+                         int64_t element) {
     struct matmul mm = plan_matmul(node);
     const char *real = real_name(node->type.element);
     int64_t k = 0;
-    if (node->operator == OPERATOR_affine)
+    if (node->operator== OPERATOR_affine)
         text_print(np->out, "%s%s %s = %s;\n", np->indent, real, name, nest_operand(np, &mm.c, element));
     else {
-        text_print(np->out, "%s%s %s = %s * %s;\n", np->indent, real, name, factor_text(np, &mm, &mm.a, true, element, 0),
+        text_print(np->out, "%s%s %s = %s * %s;\n", np->indent, real, name,
+                   factor_text(np, &mm, &mm.a, true, element, 0),
                    factor_text(np, &mm, &mm.b, false, element, 0));
         k = 1;
     }
     const char *fma = use_kernel(np->printer, "nn_fma", node->type.element);
     for (; k < mm.k; k++)
         text_print(np->out, "%s%s = %s(%s, %s, %s);\n", np->indent, name, fma,
-                   factor_text(np, &mm, &mm.a, true, element, k), factor_text(np, &mm, &mm.b, false, element, k), name);
+                   factor_text(np, &mm, &mm.a, true, element, k),
+                   factor_text(np, &mm, &mm.b, false, element, k), name);
 }
 
 /* ---- statements ---- */
@@ -236,9 +243,11 @@ const char *nest_register(struct nest_printer *np, const struct node *node, int6
 
 void nest_print_value(struct nest_printer *np, struct node *node, int64_t element) {
     struct arena *arena = np->printer->arena;
-    const char *index = element >= 0 ? text_format(arena, "%lld", (long long)element) : np->nest->size == 1 ? "0" : "u";
+    const char *index = element >= 0          ? text_format(arena, "%lld", (long long)element)
+                        : np->nest->size == 1 ? "0"
+                                              : "u";
     const char *name = nest_register(np, node, element);
-    if (node->operator == OPERATOR_assign) {
+    if (node->operator== OPERATOR_assign) {
         struct access value = plan_operand(node, 1);
         const char *text = nest_operand(np, &value, element);
         nest_use(np, node->inputs[0], true);
@@ -247,10 +256,11 @@ void nest_print_value(struct nest_printer *np, struct node *node, int64_t elemen
     }
     if (operators[node->operator].kind == KIND_FOLD)
         print_fold(np, node, name, element);
-    else if (node->operator == OPERATOR_matmul || node->operator == OPERATOR_affine)
+    else if (node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine)
         print_matmul(np, node, name, element);
     else {
-        const char *text = node->operator == OPERATOR_pad ? pad_text(np, node, element) : elementwise_text(np, node, element);
+        const char *text =
+            node->operator== OPERATOR_pad ? pad_text(np, node, element) : elementwise_text(np, node, element);
         text_print(np->out, "%sconst %s %s = %s;\n", np->indent, real_name(node->type.element), name, text);
     }
     print_store(np, node, name, index);

@@ -21,18 +21,18 @@ struct printer {
     const struct model *model;
     const struct emit_options *options;
     struct diagnostics *sink;
-    const char *prefix;        /* the model's name as a C identifier */
-    const char **weight_names; /* fields of the state */
-    const char **column_names; /* parameters of the functions */
-    struct text kernels_used;  /* names of sections, each between blanks */
+    const char *prefix;          /* the model's name as a C identifier */
+    const char **weight_names;   /* fields of the state */
+    const char **column_names;   /* parameters of the functions */
+    struct text kernels_used;    /* names of sections, each between blanks */
     struct text kernels_printed; /* those in the file already */
-    struct text body;          /* the functions */
-    const struct plan *plan;   /* being printed, */
-    const char *job;           /* its name: "train", "predict", ... */
-    const char **idents;       /* and its nodes' C names, by id */
-    struct names *names;       /* that they must differ from */
+    struct text body;            /* the functions */
+    const struct plan *plan;     /* being printed, */
+    const char *job;             /* its name: "train", "predict", ... */
+    const char **idents;         /* and its nodes' C names, by id */
+    struct names *names;         /* that they must differ from */
     struct names *functions;
-    const char *last_line;     /* the .nn line that was shown last */
+    const char *last_line; /* the .nn line that was shown last */
 };
 
 /* names.c */

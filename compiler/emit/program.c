@@ -1,5 +1,5 @@
-/* The part of the emitted file that makes it a program: data, training loop, and what it prints.  Standard output is
- * that of `nnrun --train`, byte for byte.  Also the kernels' text.
+/* The part of the emitted file that makes it a program: data, training loop, and what it prints.  Standard
+ * output is that of `nnrun --train`, byte for byte.  Also the kernels' text.
  */
 #include "emit/printer.h"
 
@@ -16,7 +16,8 @@ enum { VALUES_MAX = 1 << 20 };
 
 static bool is_marked(const bool *marked, const char *name, size_t length, int *index) {
     for (*index = 0; *index < kernel_text_count; ++*index)
-        if (strlen(kernel_texts[*index].name) == length && strncmp(kernel_texts[*index].name, name, length) == 0)
+        if (strlen(kernel_texts[*index].name) == length &&
+            strncmp(kernel_texts[*index].name, name, length) == 0)
             return marked[*index];
     return false;
 }
@@ -34,7 +35,8 @@ static void mark(bool *marked, const char *name, size_t length) {
     }
 }
 
-/* A section that is written for either type: `real` and LANES are filled in, and its names get an f for float. */
+/* A section that is written for either type: `real` and LANES are filled in, and its names get an f for
+ * float. */
 static void print_typed(const char *text, enum element element, struct text *out) {
     for (const char *p = text; *p;) {
         size_t length = 1;
@@ -98,7 +100,8 @@ void print_kernels(struct printer *printer, struct text *out) {
     bool *floats = arena_array(printer->arena, bool, (size_t)kernel_text_count);
     mark_used(printer, marked, floats);
     for (int i = 0; i < kernel_text_count; i++) {
-        const char *text = kernel_texts[i].text, *entry = text_format(printer->arena, "<%s>", kernel_texts[i].name);
+        const char *text = kernel_texts[i].text,
+                   *entry = text_format(printer->arena, "<%s>", kernel_texts[i].name);
         if (strstr(text_string(&printer->kernels_printed), entry))
             continue;
         if (marked[i] || floats[i])
@@ -124,8 +127,9 @@ static int64_t row_count(const struct printer *printer, const struct data *data)
 static void print_arrays(struct printer *printer, const struct data *data, int64_t count, struct text *out) {
     const struct model *model = printer->model;
     for (int i = 0; i < model->column_count; i++)
-        text_print(out, "static %s %s_%s[%lld];\n", real_name(model->columns[i].node->type.element), data->name,
-                   printer->column_names[i], (long long)(count * shape_inner_size(&model->columns[i].node->type.shape)));
+        text_print(out, "static %s %s_%s[%lld];\n", real_name(model->columns[i].node->type.element),
+                   data->name, printer->column_names[i],
+                   (long long)(count * shape_inner_size(&model->columns[i].node->type.shape)));
 }
 
 /* One row of a spiral, (x, y, class), spread over the columns. */
@@ -141,8 +145,10 @@ static void print_spiral_row(struct printer *printer, const struct data *data, s
                 continue;
             if (column->is_target && element != ELEMENT_INT && inner > 1) /* one-hot */
                 text_print(out,
-                           "        for (int c = 0; c < %lld; c++)\n            %s_%s[i * %lld + c] = (%s)(cells[i * 3 + %lld] == c);\n",
-                           inner, data->name, printer->column_names[i], inner, real_name(element), (long long)cell++);
+                           "        for (int c = 0; c < %lld; c++)\n            %s_%s[i * %lld + c] = "
+                           "(%s)(cells[i * 3 + %lld] == c);\n",
+                           inner, data->name, printer->column_names[i], inner, real_name(element),
+                           (long long)cell++);
             else
                 for (long long e = 0; e < inner; e++)
                     text_print(out, "        %s_%s[i * %lld + %lld] = (%s)cells[i * 3 + %lld];\n", data->name,
@@ -162,27 +168,29 @@ static void print_spiral(struct printer *printer, const struct data *data, int p
         text_print(out, "    nn_numpy_spiral(stream, %lld, %lld, %s, %d, cells);\n", (long long)data->classes,
                    (long long)data->points, noise, data->radius_random);
     else
-        text_print(out, "    nn_spiral(seed, 0x%xu, %lld, %lld, %s, %d, cells);\n", STREAM_DATA + (unsigned)position,
-                   (long long)data->classes, (long long)data->points, noise, data->radius_random);
+        text_print(out, "    nn_spiral(seed, 0x%xu, %lld, %lld, %s, %d, cells);\n",
+                   STREAM_DATA + (unsigned)position, (long long)data->classes, (long long)data->points, noise,
+                   data->radius_random);
     text_print(out, "    for (int i = 0; i < %lld; i++) {\n", (long long)count);
     print_spiral_row(printer, data, out);
     text_print(out, "    }\n}\n\n");
 }
 
 /* Rows that were read when the file was emitted stand in it as constants. */
-static void print_table(struct printer *printer, const struct data *data, const struct emit_rows *rows, struct text *out) {
+static void print_table(struct printer *printer, const struct data *data, const struct emit_rows *rows,
+                        struct text *out) {
     const struct model *model = printer->model;
     for (int i = 0; i < model->column_count; i++) {
         enum element element = model->columns[i].node->type.element;
         int64_t count = rows->count * shape_inner_size(&model->columns[i].node->type.shape);
-        text_print(out, "static const %s %s_%s[%lld] = {", real_name(element), data->name, printer->column_names[i],
-                   (long long)count);
+        text_print(out, "static const %s %s_%s[%lld] = {", real_name(element), data->name,
+                   printer->column_names[i], (long long)count);
         for (int64_t e = 0; e < count; e++) {
             const void *column = rows->columns[i];
-            const char *value = element == ELEMENT_INT ? text_format(printer->arena, "%d", ((const int32_t *)column)[e])
-                                : element == ELEMENT_F64
-                                    ? number_text(printer, ((const double *)column)[e], element)
-                                    : number_text(printer, (double)((const float *)column)[e], element);
+            const char *value =
+                element == ELEMENT_INT   ? text_format(printer->arena, "%d", ((const int32_t *)column)[e])
+                : element == ELEMENT_F64 ? number_text(printer, ((const double *)column)[e], element)
+                                         : number_text(printer, (double)((const float *)column)[e], element);
             text_print(out, "%s%s", e % 8 ? ", " : e ? ",\n    " : "\n    ", value);
         }
         text_print(out, "};\n");
@@ -199,8 +207,10 @@ static bool print_data(struct printer *printer, const struct data *data, int pos
         cells += count * shape_inner_size(&printer->model->columns[i].node->type.shape);
     if (data->source != DATA_SPIRAL && (!rows || cells > VALUES_MAX)) {
         struct diagnostic *warning = diagnostic_warning(
-            printer->sink, data->span, "data '%s' is too large to stand in the C file: it is emitted without main", data->name);
-        diagnostic_note(printer->sink, warning, (struct span){0}, "up to %d numbers are written into it; call the library's functions instead",
+            printer->sink, data->span,
+            "data '%s' is too large to stand in the C file: it is emitted without main", data->name);
+        diagnostic_note(printer->sink, warning, (struct span){0},
+                        "up to %d numbers are written into it; call the library's functions instead",
                         (int)VALUES_MAX);
         return false;
     }
@@ -230,21 +240,25 @@ static void print_gather(struct printer *printer, struct text *out) {
     for (int i = 0; i < model->column_count; i++) {
         long long inner = (long long)shape_inner_size(&model->columns[i].node->type.shape);
         if (inner == 1)
-            text_print(out, "                batch_%s[i] = train_%s[order[from + i]];\n", printer->column_names[i],
-                       printer->column_names[i]);
+            text_print(out, "                batch_%s[i] = train_%s[order[from + i]];\n",
+                       printer->column_names[i], printer->column_names[i]);
         else
-            text_print(out, "                for (size_t e = 0; e < %lld; e++)\n                    batch_%s[i * %lld + e] = train_%s[order[from + i] * (size_t)%lld + e];\n",
+            text_print(out,
+                       "                for (size_t e = 0; e < %lld; e++)\n                    batch_%s[i * "
+                       "%lld + e] = train_%s[order[from + i] * (size_t)%lld + e];\n",
                        inner, printer->column_names[i], inner, printer->column_names[i], inner);
     }
     text_print(out, "            }\n");
 }
 
-static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, bool shuffled, struct text *out) {
+static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, bool shuffled,
+                         struct text *out) {
     const struct model *model = printer->model;
     const struct training *training = &model->training;
     bool numpy = training->generator == GENERATOR_NUMPY;
     int64_t report = training->report ? training->report : (training->epochs + 19) / 20;
-    text_print(out, "    for (long epoch = 1; epoch <= %lld; epoch++) {\n        double sum = 0;\n", (long long)training->epochs);
+    text_print(out, "    for (long epoch = 1; epoch <= %lld; epoch++) {\n        double sum = 0;\n",
+               (long long)training->epochs);
     if (shuffled && numpy)
         text_print(out,
                    "        nn_numpy_permutation(&stream, %lld, drawn);\n"
@@ -252,26 +266,30 @@ static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, b
                    "        memcpy(order, moved, sizeof order);\n",
                    (long long)rows, (long long)rows);
     else if (shuffled)
-        text_print(out, "        nn_permutation(seed, 0x%xu, (uint32_t)(epoch - 1), %lld, order);\n", STREAM_SHUFFLE,
-                   (long long)rows);
-    text_print(out, "        for (size_t from = 0; from < %lld; from += %lld) {\n", (long long)rows, (long long)batch);
-    text_print(out, "            const size_t count = %lld - from < %lld ? %lld - from : %lld;\n", (long long)rows,
-               (long long)batch, (long long)rows, (long long)batch);
+        text_print(out, "        nn_permutation(seed, 0x%xu, (uint32_t)(epoch - 1), %lld, order);\n",
+                   STREAM_SHUFFLE, (long long)rows);
+    text_print(out, "        for (size_t from = 0; from < %lld; from += %lld) {\n", (long long)rows,
+               (long long)batch);
+    text_print(out, "            const size_t count = %lld - from < %lld ? %lld - from : %lld;\n",
+               (long long)rows, (long long)batch, (long long)rows, (long long)batch);
     if (shuffled)
         print_gather(printer, out);
     text_print(out, "            const double update_loss = %s_train(&state, count", printer->prefix);
     print_arguments(printer, shuffled ? "batch" : "train", shuffled ? NULL : "from", out);
-    text_print(out, ");\n            if (update_loss - update_loss != 0) {\n"
-                    "                fprintf(stderr, \"error: the loss is not finite at update %%lu, epoch %%ld\\n\", "
-                    "(unsigned long)state.updates, epoch);\n                return 1;\n            }\n"
-                    "            sum += update_loss * (double)count;\n        }\n");
-    text_print(out, "        if (epoch == 1 || epoch %% %lld == 0 || epoch == %lld)\n", (long long)(report ? report : 1),
-               (long long)training->epochs);
-    text_print(out, "            printf(\"epoch %%ld  %s %%.6g\\n\", epoch, sum / %lld);\n    }\n", model->loss.name,
-               (long long)rows);
+    text_print(
+        out,
+        ");\n            if (update_loss - update_loss != 0) {\n"
+        "                fprintf(stderr, \"error: the loss is not finite at update %%lu, epoch %%ld\\n\", "
+        "(unsigned long)state.updates, epoch);\n                return 1;\n            }\n"
+        "            sum += update_loss * (double)count;\n        }\n");
+    text_print(out, "        if (epoch == 1 || epoch %% %lld == 0 || epoch == %lld)\n",
+               (long long)(report ? report : 1), (long long)training->epochs);
+    text_print(out, "            printf(\"epoch %%ld  %s %%.6g\\n\", epoch, sum / %lld);\n    }\n",
+               model->loss.name, (long long)rows);
 }
 
-static void print_evaluation(struct printer *printer, const char *title, const char *data, int64_t rows, struct text *out) {
+static void print_evaluation(struct printer *printer, const char *title, const char *data, int64_t rows,
+                             struct text *out) {
     const struct model *model = printer->model;
     text_print(out, "    loss = %s_evaluate(&state, %lld", printer->prefix, (long long)rows);
     print_arguments(printer, data, NULL, out);
@@ -293,18 +311,20 @@ static void print_batch_arrays(struct printer *printer, int64_t rows, int64_t ba
     text_print(out, ";\n");
 }
 
-static void print_main(struct printer *printer, const struct data *train, const struct data *test, struct text *out) {
+static void print_main(struct printer *printer, const struct data *train, const struct data *test,
+                       struct text *out) {
     const struct model *model = printer->model;
     const struct training *training = &model->training;
     bool numpy = training->generator == GENERATOR_NUMPY;
-    int64_t rows = row_count(printer, train), batch = training->batch && training->batch < rows ? training->batch : rows;
+    int64_t rows = row_count(printer, train),
+            batch = training->batch && training->batch < rows ? training->batch : rows;
     bool shuffled = training->shuffle && batch < rows;
     if (shuffled) {
         print_batch_arrays(printer, rows, batch, out);
         use_kernel(printer, numpy ? "nn_numpy_permutation" : "nn_permutation", ELEMENT_F64);
     }
-    text_print(out, "static %s state;\n\nint main(void) {\n    const uint64_t seed = %llu;\n", printer->prefix,
-               (unsigned long long)training->seed);
+    text_print(out, "static %s state;\n\nint main(void) {\n    const uint64_t seed = %llu;\n",
+               printer->prefix, (unsigned long long)training->seed);
     text_print(out, "    double loss, metrics[%d];\n", model->metric_count + 1);
     if (numpy)
         text_print(out, "    struct nn_numpy stream;\n    nn_numpy_seed(&stream, (uint32_t)seed);\n");
@@ -333,7 +353,8 @@ void print_program(struct printer *printer, struct text *out) {
         return; /* nothing to run: a library only */
     text_print(out, "#include <stdio.h>\n\n");
     for (int i = 0; i < model->data_count; i++)
-        if ((&model->data[i] == train || &model->data[i] == test) && !print_data(printer, &model->data[i], i, out)) {
+        if ((&model->data[i] == train || &model->data[i] == test) &&
+            !print_data(printer, &model->data[i], i, out)) {
             out->length = 0;
             return;
         }

@@ -21,13 +21,13 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {
     return hash;
 }
 
-static uint64_t hash_of(enum operator_code operator, struct node *const *inputs, int input_count,
+static uint64_t hash_of(enum operator_code operator, struct node * const * inputs, int input_count,
                         const struct attributes *attributes) {
     uint64_t hash = hash_bytes(0xcbf29ce484222325u, &operator, sizeof operator);
     for (int i = 0; i < input_count; i++)
         hash = hash_bytes(hash, &inputs[i]->id, sizeof inputs[i]->id);
-    const int64_t words[] = {attributes->index, attributes->axis, attributes->start, attributes->step,
-                             attributes->type.element, attributes->type.shape.rank};
+    const int64_t words[] = {attributes->index, attributes->axis,         attributes->start,
+                             attributes->step,  attributes->type.element, attributes->type.shape.rank};
     hash = hash_bytes(hash, words, sizeof words);
     hash = hash_bytes(hash, &attributes->number, sizeof attributes->number);
     hash = hash_bytes(hash, attributes->order, sizeof attributes->order);
@@ -36,17 +36,20 @@ static uint64_t hash_of(enum operator_code operator, struct node *const *inputs,
 
 /* Field by field: what pads a struct has no value. */
 static bool attributes_equal(const struct attributes *a, const struct attributes *b) {
-    return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index && a->axis == b->axis &&
-           a->start == b->start && a->step == b->step && memcmp(a->order, b->order, sizeof a->order) == 0 &&
-           a->type.element == b->type.element && shape_equal(&a->type.shape, &b->type.shape);
+    return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index &&
+           a->axis == b->axis && a->start == b->start && a->step == b->step &&
+           memcmp(a->order, b->order, sizeof a->order) == 0 && a->type.element == b->type.element &&
+           shape_equal(&a->type.shape, &b->type.shape);
 }
 
 static struct node *find_equal(struct graph *graph, uint64_t hash, enum operator_code operator,
-                               struct node *const *inputs, int input_count, const struct attributes *attributes) {
+                               struct node * const * inputs, int input_count,
+                               const struct attributes *attributes) {
     struct node *node = graph->table[hash & (uint64_t)(graph->table_size - 1)];
     for (; node; node = node->next_equal)
-        if (node->operator == operator && node->input_count == input_count &&
-            (input_count == 0 || memcmp(node->inputs, inputs, (size_t)input_count * sizeof *inputs) == 0) &&
+        if (node->operator== operator&& node->input_count ==
+            input_count &&(input_count == 0 ||
+                           memcmp(node->inputs, inputs, (size_t)input_count * sizeof *inputs) == 0) &&
             attributes_equal(&node->attributes, attributes))
             return node;
     return NULL;
@@ -63,17 +66,18 @@ static void table_grow(struct graph *graph) {
     graph->table = arena_array(graph->arena, struct node *, (size_t)graph->table_size);
     for (int i = 0; i < graph->count; i++) {
         struct node *node = graph->nodes[i];
-        table_insert(graph, hash_of(node->operator, node->inputs, node->input_count, &node->attributes), node);
+        table_insert(graph, hash_of(node->operator, node->inputs, node->input_count, &node->attributes),
+                     node);
     }
 }
 
-static struct node *append(struct graph *graph, enum operator_code operator, struct node *const *inputs,
+static struct node *append(struct graph *graph, enum operator_code operator, struct node * const * inputs,
                            int input_count, const struct attributes *attributes, struct type type) {
     arena_reserve(graph->arena, graph->nodes, graph->count, graph->capacity);
     if (graph->count >= graph->table_size)
         table_grow(graph);
     struct node *node = arena_new(graph->arena, struct node);
-    node->operator = operator;
+    node->operator= operator;
     node->id = graph->count;
     node->input_count = input_count;
     node->inputs = arena_array(graph->arena, struct node *, (size_t)input_count);
@@ -90,7 +94,7 @@ static struct node *append(struct graph *graph, enum operator_code operator, str
     return node;
 }
 
-struct node *graph_node(struct graph *graph, enum operator_code operator, struct node *const *inputs,
+struct node *graph_node(struct graph *graph, enum operator_code operator, struct node * const * inputs,
                         int input_count, const struct attributes *attributes, struct shape_error *error) {
     struct attributes none;
     if (!attributes) {
@@ -121,34 +125,34 @@ struct node *graph_number(struct graph *graph, double number, enum element eleme
     return graph_node(graph, OPERATOR_constant, NULL, 0, &attributes, NULL);
 }
 
-struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node *a) {
-    return graph_node(graph, operator, &a, 1, NULL, NULL);
+struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node * a) {
+    return graph_node(graph, operator, & a, 1, NULL, NULL);
 }
 
-struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b) {
-    return graph_node(graph, operator, (struct node *[]){a, b}, 2, NULL, NULL);
+struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b) {
+    return graph_node(graph, operator,(struct node *[]){a, b}, 2, NULL, NULL);
 }
 
-struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b,
+struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b,
                            struct node *c) {
-    return graph_node(graph, operator, (struct node *[]){a, b, c}, 3, NULL, NULL);
+    return graph_node(graph, operator,(struct node *[]){a, b, c}, 3, NULL, NULL);
 }
 
-struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node *a, int axis) {
+struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node * a, int axis) {
     struct attributes attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.axis = axis;
-    return graph_node(graph, operator, &a, 1, &attributes, NULL);
+    return graph_node(graph, operator, & a, 1, &attributes, NULL);
 }
 
 /* A node of one input whose attributes say only its type. */
-static struct node *retyped(struct graph *graph, enum operator_code operator, struct node *a, enum element element,
-                            struct shape shape) {
+static struct node *retyped(struct graph *graph, enum operator_code operator, struct node * a,
+                            enum element element, struct shape shape) {
     struct attributes attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.type.element = element;
     attributes.type.shape = shape;
-    return graph_node(graph, operator, &a, 1, &attributes, NULL);
+    return graph_node(graph, operator, & a, 1, &attributes, NULL);
 }
 
 struct node *graph_reshape(struct graph *graph, struct node *a, struct shape shape) {
@@ -198,9 +202,10 @@ struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape
 static void print_operands(const struct node *node, struct text *out) {
     switch (operators[node->operator].kind) {
     case KIND_LEAF:
-        if (node->operator == OPERATOR_constant)
-            text_print(out, "(%s)", text_number(out->arena, node->attributes.number, node->type.element == ELEMENT_F32));
-        else if (node->operator == OPERATOR_coordinate)
+        if (node->operator== OPERATOR_constant)
+            text_print(out, "(%s)",
+                       text_number(out->arena, node->attributes.number, node->type.element == ELEMENT_F32));
+        else if (node->operator== OPERATOR_coordinate)
             text_print(out, "(axis %lld)", (long long)node->attributes.axis);
         else
             text_print(out, "(%lld)", (long long)node->attributes.index);
@@ -212,10 +217,10 @@ static void print_operands(const struct node *node, struct text *out) {
         if (operators[node->operator].kind == KIND_FOLD || node->operator == OPERATOR_slice ||
             node->operator == OPERATOR_pad)
             text_print(out, ", axis %lld", (long long)node->attributes.axis);
-        if (node->operator == OPERATOR_slice || node->operator == OPERATOR_pad)
+        if (node->operator== OPERATOR_slice || node->operator== OPERATOR_pad)
             text_print(out, ", start %lld, step %lld", (long long)node->attributes.start,
                        (long long)node->attributes.step);
-        if (node->operator == OPERATOR_transpose)
+        if (node->operator== OPERATOR_transpose)
             for (int i = 0; i < node->type.shape.rank; i++)
                 text_print(out, "%s%lld", i ? " " : ", order ", (long long)node->attributes.order[i]);
         text_print(out, ")");

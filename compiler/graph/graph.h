@@ -21,15 +21,15 @@ enum operator_code {
     OPERATOR_COUNT
 };
 
-/* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that equal nodes have
- * equal settings. */
+/* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that equal nodes
+ * have equal settings. */
 struct attributes {
     double number;           /* constant: its value; random: not used */
     int64_t index;           /* input, weight, random: which one */
     int64_t axis;            /* folds, slice, pad, coordinate: which axis (never negative) */
     int64_t start, step;     /* slice, pad */
     int64_t order[RANK_MAX]; /* transpose: axis i of the result is axis order[i] of the operand */
-    struct type type;        /* constant, input, weight, convert, reshape, expand, pad...: the result's type */
+    struct type type; /* constant, input, weight, convert, reshape, expand, pad...: the result's type */
 };
 
 struct node {
@@ -39,12 +39,12 @@ struct node {
     struct node **inputs;
     struct type type;
     struct attributes attributes;
-    struct span span;         /* the expression that made it */
-    const char *name;         /* the model's name for this value, or NULL */
-    const char *home;         /* the named value in whose statement the node was made, or NULL */
-    struct span origin;       /* that statement, in the user's file */
+    struct span span;           /* the expression that made it */
+    const char *name;           /* the model's name for this value, or NULL */
+    const char *home;           /* the named value in whose statement the node was made, or NULL */
+    struct span origin;         /* that statement, in the user's file */
     const struct node *forward; /* in the backward part: the node whose derivative made this one */
-    struct node *next_equal;  /* chain of graph->table */
+    struct node *next_equal;    /* chain of graph->table */
 };
 
 struct graph {
@@ -68,18 +68,18 @@ struct shape_error {
 /* An empty graph whose memory is of `arena`. */
 void graph_start(struct graph *graph, struct arena *arena);
 
-/* The node for operator(inputs; attributes), or NULL with *error filled if the shape rule forbids it (error may
- * be NULL where the caller knows that it cannot). attributes may be NULL for all zero. */
-struct node *graph_node(struct graph *graph, enum operator_code operator, struct node *const *inputs,
+/* The node for operator(inputs; attributes), or NULL with *error filled if the shape rule forbids it (error
+ * may be NULL where the caller knows that it cannot). attributes may be NULL for all zero. */
+struct node *graph_node(struct graph *graph, enum operator_code operator, struct node * const * inputs,
                         int input_count, const struct attributes *attributes, struct shape_error *error);
 
 /* Shorthands for operators that cannot fail where they are used. */
 struct node *graph_number(struct graph *graph, double number, enum element element);
-struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node *a);
-struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b);
-struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node *a, struct node *b,
+struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node * a);
+struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b);
+struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b,
                            struct node *c);
-struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node *a, int axis);
+struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node * a, int axis);
 struct node *graph_reshape(struct graph *graph, struct node *a, struct shape shape);
 struct node *graph_expand(struct graph *graph, struct node *a, struct shape shape);
 struct node *graph_transpose(struct graph *graph, struct node *a, const int64_t *order);
@@ -89,7 +89,7 @@ struct node *graph_convert(struct graph *graph, struct node *a, enum element ele
 struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape shape);
 
 static inline bool node_is_number(const struct node *node, double number) {
-    return node->operator == OPERATOR_constant && node->attributes.number == number;
+    return node->operator== OPERATOR_constant && node->attributes.number == number;
 }
 
 /* One line a node, for --emit=graph: `%12 h = sigmoid(%11) : f64[batch, 10]`. */

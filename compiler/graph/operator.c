@@ -9,11 +9,12 @@
 enum { CALL = true, SIGN = false };
 
 const struct operator_info operators[OPERATOR_COUNT] = {
-#define ELEMENTWISE(name, arity, callable, maths, ...)                                                       \
-    [OPERATOR_##name] = {#name, KIND_ELEMENTWISE, arity, callable, #maths, shape_elementwise, gradient_##name},
+#define ELEMENTWISE(name, arity, callable, maths, ...) \
+    [OPERATOR_##                                       \
+        name] = {#name, KIND_ELEMENTWISE, arity, callable, #maths, shape_elementwise, gradient_##name},
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
-#define STRUCTURAL(name, kind, shape, gradient)                                                              \
+#define STRUCTURAL(name, kind, shape, gradient) \
     [OPERATOR_##name] = {#name, KIND_##kind, -1, false, NULL, shape, gradient},
 #include "graph/structural.def"
 #undef STRUCTURAL
@@ -23,10 +24,10 @@ const struct operator_info operators[OPERATOR_COUNT] = {
 #define nn_fabs fabs
 typedef double real;
 
-#define ELEMENTWISE(name, arity, callable, maths, ...)                                                       \
-    static double fold_##name(double a, double b, double c) {                                                \
-        (void)a, (void)b, (void)c;                                                                           \
-        return maths;                                                                                        \
+#define ELEMENTWISE(name, arity, callable, maths, ...)        \
+    static double fold_##name(double a, double b, double c) { \
+        (void)a, (void)b, (void)c;                            \
+        return maths;                                         \
     }
 #include "graph/elementwise.def"
 #undef ELEMENTWISE

@@ -33,10 +33,10 @@ double operator_fold(enum operator_code operator, double a, double b, double c);
 enum operator_code operator_named(const char *name);
 
 /* The shape rules and gradients that structural.def names. */
-shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold, shape_matmul,
-    shape_affine, shape_assign;
-gradient_rule no_gradient, gradient_convert, gradient_reshape, gradient_expand, gradient_transpose, gradient_slice,
-    gradient_pad, gradient_sum, gradient_extreme, gradient_matmul;
+shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold,
+    shape_matmul, shape_affine, shape_assign;
+gradient_rule no_gradient, gradient_convert, gradient_reshape, gradient_expand, gradient_transpose,
+    gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_matmul;
 #define ELEMENTWISE(name, ...) gradient_rule gradient_##name;
 #include "graph/elementwise.def"
 #undef ELEMENTWISE

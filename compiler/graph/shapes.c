@@ -30,9 +30,10 @@ bool shape_elementwise(struct graph *graph, struct node *const *inputs, int inpu
     for (int i = 1; i < input_count; i++) {
         struct shape joined;
         if (inputs[i]->type.element != type->element)
-            return fail(error, text_format(graph->arena, "one side is %s and the other %s; convert one with %s(...)",
-                                           element_name(type->element), element_name(inputs[i]->type.element),
-                                           element_name(type->element)));
+            return fail(error,
+                        text_format(graph->arena, "one side is %s and the other %s; convert one with %s(...)",
+                                    element_name(type->element), element_name(inputs[i]->type.element),
+                                    element_name(type->element)));
         if (!shape_broadcast(&type->shape, &inputs[i]->type.shape, &joined))
             return fail(error, text_format(graph->arena, "shapes %s and %s cannot be broadcast together",
                                            shape_text(graph->arena, &type->shape, graph->batch_name),
@@ -68,11 +69,13 @@ bool shape_reshape(struct graph *graph, struct node *const *inputs, int input_co
     type->element = inputs[0]->type.element;
     bool batch_lost = (shape_batch_axis(from) < 0) != (shape_batch_axis(to) < 0);
     if (batch_lost || shape_inner_size(from) != shape_inner_size(to))
-        return fail(error, text_format(graph->arena, "%s cannot be reshaped to %s: the number of elements differs",
-                                       shown(graph, inputs[0]), shape_text(graph->arena, to, graph->batch_name)));
+        return fail(error,
+                    text_format(graph->arena, "%s cannot be reshaped to %s: the number of elements differs",
+                                shown(graph, inputs[0]), shape_text(graph->arena, to, graph->batch_name)));
     if (size_before_batch(from) != size_before_batch(to))
-        return fail(error, text_format(graph->arena, "reshaping %s to %s would mix rows of the batch",
-                                       shown(graph, inputs[0]), shape_text(graph->arena, to, graph->batch_name)));
+        return fail(error,
+                    text_format(graph->arena, "reshaping %s to %s would mix rows of the batch",
+                                shown(graph, inputs[0]), shape_text(graph->arena, to, graph->batch_name)));
     return true;
 }
 
@@ -85,8 +88,8 @@ bool shape_transpose(struct graph *graph, struct node *const *inputs, int input_
     return true;
 }
 
-bool shape_fold(struct graph *graph, struct node *const *inputs, int input_count, const struct attributes *attributes,
-                struct type *type, struct shape_error *error) {
+bool shape_fold(struct graph *graph, struct node *const *inputs, int input_count,
+                const struct attributes *attributes, struct type *type, struct shape_error *error) {
     (void)input_count;
     *type = inputs[0]->type;
     if (attributes->axis >= type->shape.rank)
@@ -111,28 +114,31 @@ bool shape_matmul(struct graph *graph, struct node *const *inputs, int input_cou
     int64_t m = a->shape.dims[a->shape.rank - 2], k = a->shape.dims[a->shape.rank - 1];
     int64_t n = b->shape.dims[b->shape.rank - 1];
     if (k != b->shape.dims[b->shape.rank - 2])
-        return fail(error, text_format(graph->arena,
-                                       "'@' of %s and %s: the last dimension of the left side and the last but "
-                                       "one of the right side differ",
-                                       shown(graph, inputs[0]), shown(graph, inputs[1])));
+        return fail(error,
+                    text_format(graph->arena,
+                                "'@' of %s and %s: the last dimension of the left side and the last but "
+                                "one of the right side differ",
+                                shown(graph, inputs[0]), shown(graph, inputs[1])));
     for (int i = 0; i < 2; i++) {
         lead_a = shape_without(&lead_a, lead_a.rank - 1);
         lead_b = shape_without(&lead_b, lead_b.rank - 1);
     }
     type->element = a->element;
     if (!shape_broadcast(&lead_a, &lead_b, &type->shape))
-        return fail(error, text_format(graph->arena, "'@' of %s and %s: the leading dimensions cannot be broadcast",
-                                       shown(graph, inputs[0]), shown(graph, inputs[1])));
+        return fail(error,
+                    text_format(graph->arena, "'@' of %s and %s: the leading dimensions cannot be broadcast",
+                                shown(graph, inputs[0]), shown(graph, inputs[1])));
     type->shape.dims[type->shape.rank++] = m;
     type->shape.dims[type->shape.rank++] = n;
     int batches = 0;
     for (int i = 0; i < type->shape.rank; i++)
         batches += type->shape.dims[i] == BATCH;
     if (batches > 1)
-        return fail(error, text_format(graph->arena,
-                                       "'@' of %s and %s would have the batch on two axes, a value for each pair "
-                                       "of rows, which nn does not do",
-                                       shown(graph, inputs[0]), shown(graph, inputs[1])));
+        return fail(error,
+                    text_format(graph->arena,
+                                "'@' of %s and %s would have the batch on two axes, a value for each pair "
+                                "of rows, which nn does not do",
+                                shown(graph, inputs[0]), shown(graph, inputs[1])));
     if (shape_inner_size(&type->shape) > ELEMENTS_MAX)
         return fail(error, "the result would have too many elements");
     return true;
@@ -149,7 +155,8 @@ bool shape_assign(struct graph *graph, struct node *const *inputs, int input_cou
     *type = inputs[0]->type;
     struct shape joined;
     if (inputs[1]->type.element != type->element ||
-        !shape_broadcast(&type->shape, &inputs[1]->type.shape, &joined) || !shape_equal(&joined, &type->shape))
+        !shape_broadcast(&type->shape, &inputs[1]->type.shape, &joined) ||
+        !shape_equal(&joined, &type->shape))
         return fail(error, text_format(graph->arena, "the new value is %s, the variable is %s",
                                        type_text(graph->arena, &inputs[1]->type, graph->batch_name),
                                        type_text(graph->arena, type, graph->batch_name)));

@@ -88,5 +88,6 @@ const char *shape_text(struct arena *arena, const struct shape *shape, const cha
 const char *type_text(struct arena *arena, const struct type *type, const char *batch_name) {
     if (type->shape.rank == 0)
         return element_name(type->element);
-    return text_format(arena, "%s%s", element_name(type->element), shape_text(arena, &type->shape, batch_name));
+    return text_format(arena, "%s%s", element_name(type->element),
+                       shape_text(arena, &type->shape, batch_name));
 }

@@ -20,10 +20,10 @@ struct column {
 
 /* A trainable tensor, or a variable of the solver that belongs to one. Both live between updates. */
 struct weight {
-    const char *name;        /* as in safetensors files: "h.W", a solver's variable "h.W.v" */
-    struct node *node;       /* OPERATOR_weight; attributes.index is the position in model->weights */
-    struct node *initial;    /* its first value, a node without rows; NULL: from `file` */
-    const char *file;        /* a CSV or NPY file, relative to the model's own; or NULL */
+    const char *name;     /* as in safetensors files: "h.W", a solver's variable "h.W.v" */
+    struct node *node;    /* OPERATOR_weight; attributes.index is the position in model->weights */
+    struct node *initial; /* its first value, a node without rows; NULL: from `file` */
+    const char *file;     /* a CSV or NPY file, relative to the model's own; or NULL */
     struct span file_span;
     bool is_state;
     struct span span;
@@ -42,7 +42,7 @@ enum data_source { DATA_SPIRAL, DATA_CSV };
 struct data {
     const char *name;
     enum data_source source;
-    const char *file; /* csv */
+    const char *file;        /* csv */
     int64_t classes, points; /* spiral */
     double noise;
     bool radius_random;
@@ -59,10 +59,10 @@ struct training {
     uint64_t seed;
     bool shuffle;
     enum generator generator;
-    int64_t report;           /* epochs between two lines of the report; 0: about twenty lines in all */
-    const char *checkpoint;   /* safetensors file for the weights at the end; or NULL */
-    const char *solver_text;  /* the solver as written, for reports */
-    double rate;              /* the solver's `rate` where it is a plain number, else NaN */
+    int64_t report;            /* epochs between two lines of the report; 0: about twenty lines in all */
+    const char *checkpoint;    /* safetensors file for the weights at the end; or NULL */
+    const char *solver_text;   /* the solver as written, for reports */
+    double rate;               /* the solver's `rate` where it is a plain number, else NaN */
     const char *expect_metric; /* expect = metric > bound, on held-out rows if there are any */
     double expect_bound;
     bool expect_above;
@@ -106,12 +106,13 @@ struct definition {
     bool used;
 };
 
-/* Checks the statements of the file `source` and builds its model in `arena`; reports to `sink`. NULL after errors.
- * `library`: the layers, initialisers and solvers of the prelude and of used files. */
+/* Checks the statements of the file `source` and builds its model in `arena`; reports to `sink`. NULL after
+ * errors. `library`: the layers, initialisers and solvers of the prelude and of used files. */
 struct statement;
 struct model *model_check(const struct statement *library, const struct statement *statements,
-                          const struct source *source, const struct source *prelude, struct definition *definitions,
-                          int definition_count, struct arena *arena, struct diagnostics *sink);
+                          const struct source *source, const struct source *prelude,
+                          struct definition *definitions, int definition_count, struct arena *arena,
+                          struct diagnostics *sink);
 
 /* The same from the text of a file that uses no other: for tests and fuzzing. */
 struct model *model_from_text(const struct source *source, struct arena *arena, struct diagnostics *sink);
@@ -119,8 +120,8 @@ struct model *model_from_text(const struct source *source, struct arena *arena, 
 /* Reads and parses the prelude and the file at `path` (and what it uses), and checks it.  Reports to `sink`;
  * NULL after errors.  *failure tells of files that cannot be read. */
 struct failure;
-struct model *model_read(const char *path, struct definition *definitions, int definition_count, struct arena *arena,
-                         struct diagnostics *sink, struct failure *failure);
+struct model *model_read(const char *path, struct definition *definitions, int definition_count,
+                         struct arena *arena, struct diagnostics *sink, struct failure *failure);
 
 const struct data *model_data(const struct model *model, const char *name); /* or NULL */
 

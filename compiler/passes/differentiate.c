@@ -1,6 +1,6 @@
-/* Reverse accumulation: from the loss back through every node that a wanted value reaches, each node hands its
- * derivative to its inputs by the rule of its operator.  Rules build graph from operators, so their results are
- * simplified, fused and differentiated again like anything else.
+/* Reverse accumulation: from the loss back through every node that a wanted value reaches, each node hands
+ * its derivative to its inputs by the rule of its operator.  Rules build graph from operators, so their
+ * results are simplified, fused and differentiated again like anything else.
  */
 #include "passes/differentiate.h"
 #include "graph/operator.h"
@@ -30,14 +30,14 @@
 #define A (y->inputs[0])
 #define B (y->inputs[1])
 #define C (y->inputs[2])
-#define ELEMENTWISE(name, arity, callable, maths, dA, dB, dC)                                                \
-    void gradient_##name(struct graph *graph, struct node *y, struct node *g, struct node **d) {             \
-        (void)graph, (void)y, (void)g;                                                                       \
-        d[0] = dA;                                                                                           \
-        if (arity > 1)                                                                                       \
-            d[1] = dB;                                                                                       \
-        if (arity > 2)                                                                                       \
-            d[2] = dC;                                                                                       \
+#define ELEMENTWISE(name, arity, callable, maths, dA, dB, dC)                                    \
+    void gradient_##name(struct graph *graph, struct node *y, struct node *g, struct node **d) { \
+        (void)graph, (void)y, (void)g;                                                           \
+        d[0] = dA;                                                                               \
+        if (arity > 1)                                                                           \
+            d[1] = dB;                                                                           \
+        if (arity > 2)                                                                           \
+            d[2] = dC;                                                                           \
     }
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
@@ -82,7 +82,8 @@ void gradient_pad(struct graph *graph, struct node *y, struct node *g, struct no
     d[0] = graph_node(graph, OPERATOR_slice, &whole, 1, &attributes, NULL);
 }
 
-/* The shape of a fold's operand with its axis kept as 1: what the result and its derivative broadcast from. */
+/* The shape of a fold's operand with its axis kept as 1: what the result and its derivative broadcast from.
+ */
 static struct node *with_axis(struct graph *graph, struct node *y, struct node *value) {
     struct shape kept = A->type.shape;
     kept.dims[y->attributes.axis] = 1;
@@ -120,7 +121,8 @@ static void mark_dependent(const struct graph *graph, struct node *const *of, in
     }
 }
 
-static void hand_back(struct graph *graph, struct node *y, struct node *g, const bool *wanted, struct node **adjoint) {
+static void hand_back(struct graph *graph, struct node *y, struct node *g, const bool *wanted,
+                      struct node **adjoint) {
     struct node *d[3] = {NULL};
     operators[y->operator].gradient(graph, y, g, d);
     for (int k = 0; k < y->input_count; k++) {

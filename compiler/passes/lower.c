@@ -6,7 +6,7 @@
 struct lowering {
     const struct graph *from;
     struct graph *to;
-    int *uses;           /* by id in `from`, 0: not reached */
+    int *uses;            /* by id in `from`, 0: not reached */
     struct node **copies; /* by id in `from` */
 };
 
@@ -37,7 +37,7 @@ static void count_uses(struct lowering *lowering, struct node *const *roots, int
 
 /* Do its elements lie in memory in the order of its axes? */
 static bool is_stored(const struct node *node) {
-    while (node->operator == OPERATOR_reshape)
+    while (node->operator== OPERATOR_reshape)
         node = node->inputs[0];
     return operators[node->operator].kind != KIND_VIEW;
 }
@@ -48,12 +48,14 @@ static bool sums_batch(const struct node *product) {
     return left->dims[left->rank - 1] == BATCH;
 }
 
-static struct node *lower_add(struct lowering *lowering, const struct node *node, struct node *const *inputs) {
+static struct node *lower_add(struct lowering *lowering, const struct node *node,
+                              struct node *const *inputs) {
     for (int side = 0; side < 2; side++) {
         const struct node *product = node->inputs[side];
         const struct node *other = node->inputs[1 - side];
-        if (product->operator != OPERATOR_matmul || lowering->uses[product->id] != 1 ||
-            !shape_equal(&product->type.shape, &node->type.shape) || other == product || sums_batch(product))
+        if (product->operator!= OPERATOR_matmul ||
+            lowering->uses[product->id] != 1 || !shape_equal(&product->type.shape, &node->type.shape) ||
+            other == product || sums_batch(product))
             continue;
         struct node *copy = lowering->copies[product->id];
         struct node *affine[3] = {copy->inputs[0], copy->inputs[1], inputs[1 - side]};
@@ -70,12 +72,12 @@ static const struct node *below_views(const struct node *node) {
 
 /* A value that is itself a weight, or a view of one, is taken before any assignment overwrites it. */
 static struct node *taken_before(struct lowering *lowering, struct node *value) {
-    bool is_weight = below_views(value)->operator == OPERATOR_weight;
+    bool is_weight = below_views(value)->operator== OPERATOR_weight;
     return is_weight ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
 }
 
-/* A product's side that is one value expanded to all rows, as the derivative of a sum, gets rows of its own: products
- * read planes. */
+/* A product's side that is one value expanded to all rows, as the derivative of a sum, gets rows of its own:
+ * products read planes. */
 static struct node *with_rows(struct lowering *lowering, struct node *side) {
     bool has_rows = shape_batch_axis(&side->type.shape) >= 0;
     bool is_lent = has_rows && shape_batch_axis(&below_views(side)->type.shape) < 0;
@@ -83,20 +85,20 @@ static struct node *with_rows(struct lowering *lowering, struct node *side) {
 }
 
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
-    if (node->operator == OPERATOR_stop_gradient)
+    if (node->operator== OPERATOR_stop_gradient)
         return inputs[0];
-    if (node->operator == OPERATOR_reshape && !is_stored(inputs[0])) {
+    if (node->operator== OPERATOR_reshape && !is_stored(inputs[0])) {
         struct node view = *node;
         view.inputs = inputs;
         if (!reshape_is_unit(&view))
             inputs[0] = graph_unary(lowering->to, OPERATOR_copy, inputs[0]);
     }
-    if (node->operator == OPERATOR_assign)
+    if (node->operator== OPERATOR_assign)
         inputs[1] = taken_before(lowering, inputs[1]);
-    if (node->operator == OPERATOR_matmul)
+    if (node->operator== OPERATOR_matmul)
         for (int k = 0; k < 2; k++)
             inputs[k] = with_rows(lowering, inputs[k]);
-    if (node->operator == OPERATOR_add) {
+    if (node->operator== OPERATOR_add) {
         struct node *affine = lower_add(lowering, node, inputs);
         if (affine)
             return affine;
@@ -104,7 +106,8 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
     return graph_node(lowering->to, node->operator, inputs, node->input_count, &node->attributes, NULL);
 }
 
-void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered, struct arena *arena) {
+void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered,
+           struct arena *arena) {
     graph_start(lowered, arena);
     lowered->batch_name = graph->batch_name;
     struct lowering lowering = {.from = graph, .to = lowered};

@@ -1,7 +1,8 @@
-/* How an operation reads one of its operands: views (reshape, expand, transpose, slice) become index arithmetic.
+/* How an operation reads one of its operands: views (reshape, expand, transpose, slice) become index
+ * arithmetic.
  *
- * An iteration is a shape whose elements are visited in row-major order; its batch axis is visited by the rows of a
- * tile instead and takes no part in the index.
+ * An iteration is a shape whose elements are visited in row-major order; its batch axis is visited by the
+ * rows of a tile instead and takes no part in the index.
  */
 #ifndef NN_ACCESS_H
 #define NN_ACCESS_H

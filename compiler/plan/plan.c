@@ -7,12 +7,12 @@
 
 /* Sizes that decide how something is done. */
 enum {
-    UNROLL_SIZE = 4,         /* elements of a value that are written out one by one, */
-    UNROLL_WORK = 256,       /* and the operations that one such loop may hold */
-    INLINE_K = 64,           /* terms of a sum that is written inside a loop over its results */
+    UNROLL_SIZE = 4,          /* elements of a value that are written out one by one, */
+    UNROLL_WORK = 256,        /* and the operations that one such loop may hold */
+    INLINE_K = 64,            /* terms of a sum that is written inside a loop over its results */
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
-    LANES_RESULTS = 1024,    /* results of a matmul over the batch that are summed in lanes */
-    LOOKBACK = 32,           /* nests that are tried for fusion */
+    LANES_RESULTS = 1024,     /* results of a matmul over the batch that are summed in lanes */
+    LOOKBACK = 32,            /* nests that are tried for fusion */
     TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
     TILE_ROWS_MAX = 256,
     TILE_ROWS_MIN = 32,
@@ -40,7 +40,7 @@ static bool is_computed(const struct node *node) {
 }
 
 static bool is_matmul(const struct node *node) {
-    return node->operator == OPERATOR_matmul || node->operator == OPERATOR_affine;
+    return node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine;
 }
 
 static bool is_fold(const struct node *node) {
@@ -67,7 +67,8 @@ struct access plan_fold_operand(const struct node *node, int64_t *length) {
     *length = shape->dims[axis] == BATCH ? 1 : shape->dims[axis];
     iteration.dims[iteration.rank++] = shape->dims[axis];
     /* The folded axis last: read the operand through the transposition that puts it there. */
-    struct node moved = {.operator = OPERATOR_transpose, .inputs = (struct node *[]){node->inputs[0]}, .input_count = 1};
+    struct node moved = {
+        .operator= OPERATOR_transpose, .inputs = (struct node *[]){node->inputs[0]}, .input_count = 1};
     moved.type.shape = iteration;
     for (int i = 0; i < shape->rank; i++)
         moved.attributes.order[i] = i < axis ? i : i + 1 < shape->rank ? i + 1 : axis;
@@ -91,7 +92,7 @@ struct matmul plan_matmul(const struct node *node) {
     iteration.dims[shape->rank - 2] = k;
     iteration.dims[shape->rank - 1] = n;
     matmul.b = access_of(node->inputs[1], &iteration);
-    if (node->operator == OPERATOR_affine)
+    if (node->operator== OPERATOR_affine)
         matmul.c = access_of(node->inputs[2], shape);
     if (has_rows(node))
         matmul.kind = MATMUL_ROWS;
@@ -133,7 +134,7 @@ static void delay_assignments(struct planner *planner) {
         last = at > last ? at : last;
     }
     for (int id = 0; id < planner->graph->count; id++)
-        if (planner->graph->nodes[id]->operator == OPERATOR_assign)
+        if (planner->graph->nodes[id]->operator== OPERATOR_assign)
             planner->stage[id] = last;
 }
 
@@ -167,7 +168,7 @@ static int operands_of(const struct node *node, struct access *accesses) {
     }
     for (int k = 0; k < node->input_count; k++)
         accesses[k] = plan_operand(node, k);
-    if (node->operator == OPERATOR_pad) {
+    if (node->operator== OPERATOR_pad) {
         accesses[0] = access_of(node->inputs[0], &node->inputs[0]->type.shape);
         accesses[0].identity = false;
     }
@@ -193,7 +194,7 @@ static enum nest_kind kind_of(const struct node *node, int64_t *size) {
         plan_fold_operand(node, &length);
     if (length > INLINE_K)
         return NEST_KERNEL;
-    if (node->operator == OPERATOR_uniform || node->operator == OPERATOR_normal)
+    if (node->operator== OPERATOR_uniform || node->operator== OPERATOR_normal)
         return NEST_KERNEL;
     if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK)
         return NEST_UNROLLED;
@@ -218,8 +219,8 @@ static bool readable(const struct planner *planner, const struct access *access,
     return nest->kind == NEST_UNROLLED || (nest->kind == NEST_LOOP && access->identity);
 }
 
-static bool all_readable(const struct planner *planner, const struct access *accesses, int count, int group, int index,
-                         const struct nest *nest) {
+static bool all_readable(const struct planner *planner, const struct access *accesses, int count, int group,
+                         int index, const struct nest *nest) {
     for (int i = 0; i < count; i++)
         if (!readable(planner, &accesses[i], group, index, nest))
             return false;
@@ -231,7 +232,7 @@ static void note_weights(struct planner *planner, int index, const struct node *
     int count = operands_of(node, accesses);
     for (int k = 0; k < count; k++) {
         int id = accesses[k].source->id;
-        if (accesses[k].source->operator != OPERATOR_weight)
+        if (accesses[k].source->operator!= OPERATOR_weight)
             continue;
         if (planner->read_nest[id] < index)
             planner->read_nest[id] = index;
@@ -257,18 +258,21 @@ static void place_node(struct planner *planner, int group_index, struct node *no
     int count = operands_of(node, accesses);
     enum nest_kind kind = kind_of(node, &size);
     int chosen = -1, first = 0;
-    if (node->operator == OPERATOR_assign) { /* everything that reads the old value comes before, or in the same loop */
+    if (node->operator==
+        OPERATOR_assign) { /* everything that reads the old value comes before, or in the same loop */
         int id = node->inputs[0]->id;
         first = planner->read_nest[id];
         if (planner->strided_nest[id] >= first)
             first = planner->strided_nest[id] + 1;
     }
-    for (int i = group->nest_count - 1; kind != NEST_KERNEL && i >= first && i >= 0 && i >= group->nest_count - LOOKBACK; i--) {
+    for (int i = group->nest_count - 1;
+         kind != NEST_KERNEL && i >= first && i >= 0 && i >= group->nest_count - LOOKBACK; i--) {
         const struct nest *nest = &group->nests[i];
         if (!all_readable(planner, accesses, count, group_index, i, nest))
             break; /* an earlier nest cannot read them either */
-        if (nest->kind == kind && nest->element == node->type.element && (kind == NEST_UNROLLED ? nest_work(nest) + unrolled_work(node) <= UNROLL_WORK
-                                                         : nest->size == size))
+        if (nest->kind == kind && nest->element == node->type.element &&
+            (kind == NEST_UNROLLED ? nest_work(nest) + unrolled_work(node) <= UNROLL_WORK
+                                   : nest->size == size))
             chosen = i;
     }
     if (chosen < 0) {
@@ -286,7 +290,8 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
     if (nest->kind == NEST_KERNEL || nest->element != node->type.element)
         return false;
     if (nest->kind == NEST_UNROLLED)
-        return unrolled_work(node) <= UNROLL_SIZE * UNROLL_SIZE && nest_work(nest) + unrolled_work(node) <= UNROLL_WORK &&
+        return unrolled_work(node) <= UNROLL_SIZE * UNROLL_SIZE &&
+               nest_work(nest) + unrolled_work(node) <= UNROLL_WORK &&
                all_readable(planner, accesses, count, group, index, nest);
     if (is_fold(node))
         return nest->size == shape_inner_size(&node->type.shape) &&
@@ -300,7 +305,8 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
     bool over_n = nest->size == matmul.n && b.identity && matmul.m <= INLINE_ACCUMULATORS;
     a.identity = over_m;
     b.identity = !over_m && over_n;
-    return (over_m || over_n) && readable(planner, &a, group, index, nest) && readable(planner, &b, group, index, nest);
+    return (over_m || over_n) && readable(planner, &a, group, index, nest) &&
+           readable(planner, &b, group, index, nest);
 }
 
 static void place_sweep(struct planner *planner, int group_index, struct node *node) {
@@ -330,8 +336,8 @@ static void place_sweep(struct planner *planner, int group_index, struct node *n
     put(planner, group_index, group->nest_count - 1, node);
 }
 
-/* The values that an assignment overwrites in its loop must be read there or before: assignments go last, and the
- * nodes that they write are in loops of their own weight. */
+/* The values that an assignment overwrites in its loop must be read there or before: assignments go last, and
+ * the nodes that they write are in loops of their own weight. */
 static void fill_group(struct planner *planner, int group_index) {
     struct group *group = &planner->plan->groups[group_index];
     int stage = group_index / 2;
@@ -341,8 +347,9 @@ static void fill_group(struct planner *planner, int group_index) {
         for (int id = 0; id < planner->graph->count; id++) {
             struct node *node = planner->graph->nodes[id];
             bool in_rows = has_rows(node) || is_sweep(node);
-            bool late = is_sweep(node) || node->operator == OPERATOR_assign;
-            if (!is_computed(node) || !planner->wanted[id] || planner->stage[id] != stage || in_rows != group->rows || late != (pass == 1))
+            bool late = is_sweep(node) || node->operator== OPERATOR_assign;
+            if (!is_computed(node) || !planner->wanted[id] || planner->stage[id] != stage ||
+                in_rows != group->rows || late != (pass == 1))
                 continue;
             if (is_sweep(node))
                 place_sweep(planner, group_index, node);
@@ -390,7 +397,7 @@ static void find_reads(struct planner *planner) {
         source->local = false;
         if (source->group >= 0 && plan->groups[source->group].rows && !source->sweep)
             source->last_nest = source->last_group == source->group ? plan->groups[source->group].nest_count
-                                                                     : source->last_nest;
+                                                                    : source->last_nest;
         else
             source->last_group = plan->group_count;
     }
@@ -408,7 +415,7 @@ static void find_inputs(struct planner *planner) {
                 int count = operands_of(group->nests[n].nodes[i], accesses);
                 for (int k = 0; k < count; k++) {
                     struct node *source = accesses[k].source;
-                    if (source->operator == OPERATOR_input && !seen[source->id]) {
+                    if (source->operator== OPERATOR_input && !seen[source->id]) {
                         seen[source->id] = true;
                         group->inputs[group->input_count++] = source;
                     }
@@ -449,8 +456,8 @@ static int64_t pool_place(struct arena *arena, struct pool *pool, struct interva
     return offset;
 }
 
-/* The place of (group, nest) on one line; `nest_start` counts the nests of earlier groups, each with one spare place
- * at its end for what is finished or stored there. */
+/* The place of (group, nest) on one line; `nest_start` counts the nests of earlier groups, each with one
+ * spare place at its end for what is finished or stored there. */
 struct line {
     int64_t *nest_start;
 };
@@ -461,7 +468,8 @@ static int64_t on_line(const struct line *line, int group, int nest) {
 
 static struct interval life_of(const struct plan *plan, const struct line *line, const struct node *node) {
     const struct placement *p = &plan->placements[node->id];
-    struct interval life = {.start = on_line(line, p->group, p->nest), .end = on_line(line, p->last_group, p->last_nest)};
+    struct interval life = {.start = on_line(line, p->group, p->nest),
+                            .end = on_line(line, p->last_group, p->last_nest)};
     if (p->sweep) { /* written by all tiles: from the start of its group to its end at least */
         life.start = on_line(line, p->group, 0);
         if (life.end < on_line(line, p->group + 1, 0))
@@ -500,7 +508,7 @@ static void place_value(struct plan *plan, const struct line *line, struct node 
 
 static enum place place_of(const struct plan *plan, const struct node *node) {
     const struct placement *p = &plan->placements[node->id];
-    if (node->operator == OPERATOR_assign)
+    if (node->operator== OPERATOR_assign)
         return PLACE_NONE;
     if (has_rows(node))
         return p->last_group > p->group ? PLACE_KEPT : PLACE_TILE;
@@ -532,7 +540,8 @@ static void plan_memory(struct planner *planner) {
     for (int g = 0; g < plan->group_count; g++) {
         place_inputs(plan, &line, g, tiles);
         struct group *group = &plan->groups[g];
-        for (int pass = 0; pass < 2; pass++) /* sweeps live from the group's start, so they take their places first */
+        for (int pass = 0; pass < 2;
+             pass++) /* sweeps live from the group's start, so they take their places first */
             for (int n = 0; n < group->nest_count; n++)
                 for (int i = 0; i < group->nests[n].count; i++) {
                     struct node *node = group->nests[n].nodes[i];
@@ -554,7 +563,8 @@ static void choose_tile(struct plan *plan) {
         row_bytes += plan->tile_planes[e] * (int64_t)element_size((enum element)e);
     int64_t rows = TILE_BYTES / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
     plan->tile = (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
-    for (int g = 0; g < plan->group_count; g++) /* a large matmul wants its weights read for as many rows as possible */
+    for (int g = 0; g < plan->group_count;
+         g++) /* a large matmul wants its weights read for as many rows as possible */
         for (int n = 0; n < plan->groups[g].nest_count; n++)
             if (plan->groups[g].nests[n].kind == NEST_KERNEL && plan->groups[g].rows)
                 plan->tile = TILE_ROWS_MAX;
@@ -569,8 +579,8 @@ static void find_wanted(struct planner *planner) {
             planner->wanted[planner->graph->nodes[id]->inputs[k]->id] = true;
 }
 
-/* A root that is a leaf, a view of one, or one value for all rows becomes a copy: then every root is computed in
- * some nest, and those with rows in a nest of rows. */
+/* A root that is a leaf, a view of one, or one value for all rows becomes a copy: then every root is computed
+ * in some nest, and those with rows in a nest of rows. */
 static void make_roots_stored(struct plan *plan) {
     for (int i = 0; i < plan->root_count; i++) {
         struct shape shape = plan->roots[i]->type.shape;
@@ -580,7 +590,8 @@ static void make_roots_stored(struct plan *plan) {
     }
 }
 
-struct plan *plan_make(const struct graph *graph, struct node *const *roots, int root_count, struct arena *arena) {
+struct plan *plan_make(const struct graph *graph, struct node *const *roots, int root_count,
+                       struct arena *arena) {
     struct plan *plan = arena_new(arena, struct plan);
     plan->arena = arena;
     plan->root_count = root_count;

@@ -2,19 +2,20 @@
  *
  * The interpreter runs it and the emitter prints it; neither decides anything that changes a bit of a result.
  *
- * Values without rows (weights, sums over the batch) are computed ONCE; values with rows are computed for a tile of
- * some rows at a time, each element a plane of `tile` numbers, one a row: rows lie in vector lanes.  A sweep
- * is a reduction over the batch (a weight's derivative, a mean): it is accumulated by all tiles of its group and
- * finished after the last.
+ * Values without rows (weights, sums over the batch) are computed ONCE; values with rows are computed for a
+ * tile of some rows at a time, each element a plane of `tile` numbers, one a row: rows lie in vector lanes.
+ * A sweep is a reduction over the batch (a weight's derivative, a mean): it is accumulated by all tiles of
+ * its group and finished after the last.
  *
- * Groups come in the order once 0, rows 0, once 1, rows 1, ...: what needs a finished sweep is in a later group.
- * In a group, nodes are fused into nests: a loop over the elements of a value, inside it the rows of the tile, and in
- * that the nodes which share the loop, whose values pass in registers.
+ * Groups come in the order once 0, rows 0, once 1, rows 1, ...: what needs a finished sweep is in a later
+ * group. In a group, nodes are fused into nests: a loop over the elements of a value, inside it the rows of
+ * the tile, and in that the nodes which share the loop, whose values pass in registers.
  *
  * The order of every reduction is fixed here:
  *   - over an axis of a row: one after the other, from the first;
  *   - a matmul's sum over k: likewise, each product added by fma where the mode is fused;
- *   - a sweep in lanes: row r is added to lane r mod LANES; the lanes are then added as a tree, lane i to lane i + half;
+ *   - a sweep in lanes: row r is added to lane r mod LANES; the lanes are then added as a tree, lane i to
+ * lane i + half;
  *   - a sweep in a chain (large outer products): row after row.
  */
 #ifndef NN_PLAN_H
@@ -44,7 +45,8 @@ enum matmul_kind {
     MATMUL_CHAIN, /* the sum is over the batch, row after row */
 };
 
-/* lead x m x k times lead x k x n: strides of both operands and of the result, in elements (planes where rows). */
+/* lead x m x k times lead x k x n: strides of both operands and of the result, in elements (planes where
+ * rows). */
 struct matmul {
     enum matmul_kind kind;
     int64_t lead, m, n, k; /* the batch axis counts as 1; k is 1 for a sweep */
@@ -68,21 +70,21 @@ struct group {
 };
 
 enum place {
-    PLACE_NONE,   /* a view, a number, a weight: needs no memory of the plan's */
-    PLACE_TILE,   /* planes of one tile, in the tile arena */
-    PLACE_KEPT,   /* planes of all tiles: used by a later group of rows */
-    PLACE_ONCE,   /* in the arena of values without rows */
+    PLACE_NONE, /* a view, a number, a weight: needs no memory of the plan's */
+    PLACE_TILE, /* planes of one tile, in the tile arena */
+    PLACE_KEPT, /* planes of all tiles: used by a later group of rows */
+    PLACE_ONCE, /* in the arena of values without rows */
 };
 
 /* What the plan knows of a node, by its id. */
 struct placement {
     enum place place;
-    int64_t offset;  /* in elements of its type: in planes for PLACE_TILE and PLACE_KEPT */
-    int64_t lanes;   /* a sweep in lanes: offset of its lanes in the once arena; else -1 */
-    int group, nest; /* where it is computed; -1: nowhere */
+    int64_t offset;            /* in elements of its type: in planes for PLACE_TILE and PLACE_KEPT */
+    int64_t lanes;             /* a sweep in lanes: offset of its lanes in the once arena; else -1 */
+    int group, nest;           /* where it is computed; -1: nowhere */
     int last_group, last_nest; /* where it is last read */
     bool sweep;
-    bool local;      /* read only in its own nest: emitted C keeps it in a register */
+    bool local; /* read only in its own nest: emitted C keeps it in a register */
 };
 
 struct plan {
@@ -100,7 +102,8 @@ struct plan {
 };
 
 /* Plans the computation of `roots` of `graph` (values to be read, and assignments to be made). */
-struct plan *plan_make(const struct graph *graph, struct node *const *roots, int root_count, struct arena *arena);
+struct plan *plan_make(const struct graph *graph, struct node *const *roots, int root_count,
+                       struct arena *arena);
 
 /* How the plan does this matmul or affine. */
 struct matmul plan_matmul(const struct node *node);

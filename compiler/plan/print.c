@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *label(const struct plan *plan, const struct node *node) {
-    if (node->operator == OPERATOR_assign)
+    if (node->operator== OPERATOR_assign)
         return text_format(plan->arena, "update of %s", node->inputs[0]->name ? node->inputs[0]->name : "?");
     if (node->name)
         return node->name;
@@ -27,7 +27,8 @@ static const char *place_text(const struct plan *plan, const struct node *node) 
     if (p->place == PLACE_KEPT)
         return "kept for all rows";
     if (p->sweep && p->lanes >= 0)
-        return text_format(plan->arena, "summed in lanes at %lld, result at %lld", (long long)p->lanes, (long long)p->offset);
+        return text_format(plan->arena, "summed in lanes at %lld, result at %lld", (long long)p->lanes,
+                           (long long)p->offset);
     if (p->sweep)
         return text_format(plan->arena, "summed row after row at %lld", (long long)p->offset);
     if (p->place == PLACE_ONCE)
@@ -63,7 +64,8 @@ void plan_print(const struct plan *plan, struct text *out) {
     }
 }
 
-static void explain_nest(const struct plan *plan, const struct nest *nest, bool rows, int number, struct text *out) {
+static void explain_nest(const struct plan *plan, const struct nest *nest, bool rows, int number,
+                         struct text *out) {
     text_print(out, "  %d. ", number);
     for (int i = 0; i < nest->count; i++)
         text_print(out, "%s%s", i ? ", " : "", label(plan, nest->nodes[i]));
@@ -90,8 +92,8 @@ static void explain_sharing(const struct plan *plan, struct text *out) {
 }
 
 void plan_explain(const struct plan *plan, struct text *out) {
-    text_print(out, "  %d rows are worked on at a time; a value is a plane of %d numbers for each element\n", plan->tile,
-               plan->tile);
+    text_print(out, "  %d rows are worked on at a time; a value is a plane of %d numbers for each element\n",
+               plan->tile, plan->tile);
     for (int g = 0; g < plan->group_count; g++) {
         const struct group *group = &plan->groups[g];
         if (!group->nest_count)

@@ -31,12 +31,12 @@ void arena_free(struct arena *arena);
 #define arena_array(arena, type, count) ((type *)arena_allocate_array((arena), (count), sizeof(type)))
 
 /* Makes room for one more item in a {items, count, capacity} list held in an arena. */
-#define arena_reserve(arena, items, count, capacity)                                                         \
-    do {                                                                                                     \
-        if ((count) == (capacity)) {                                                                         \
-            (capacity) = (capacity) ? 2 * (capacity) : 8;                                                    \
-            (items) = arena_grow((arena), (items), (size_t)(count), (size_t)(capacity), sizeof *(items));    \
-        }                                                                                                    \
+#define arena_reserve(arena, items, count, capacity)                                                      \
+    do {                                                                                                  \
+        if ((count) == (capacity)) {                                                                      \
+            (capacity) = (capacity) ? 2 * (capacity) : 8;                                                 \
+            (items) = arena_grow((arena), (items), (size_t)(count), (size_t)(capacity), sizeof *(items)); \
+        }                                                                                                 \
     } while (0)
 
 #endif

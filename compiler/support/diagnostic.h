@@ -33,8 +33,8 @@ struct diagnostic *diagnostic_error(struct diagnostics *sink, struct span span, 
 struct diagnostic *diagnostic_warning(struct diagnostics *sink, struct span span, const char *format, ...)
     TEXT_FORMAT(3);
 /* Adds a note to `to`; with a span of no source it is a mend or a remark without a place. */
-void diagnostic_note(struct diagnostics *sink, struct diagnostic *to, struct span span, const char *format, ...)
-    TEXT_FORMAT(4);
+void diagnostic_note(struct diagnostics *sink, struct diagnostic *to, struct span span, const char *format,
+                     ...) TEXT_FORMAT(4);
 
 /* Writes all in source order (stable; files in order of first mention), as shown in docs/language.md:
  *

@@ -14,7 +14,8 @@ extern const struct kernels kernels_baseline_fma;
 const struct kernels *kernels_choose(bool fused) {
 #if defined NN_X86
     bool fma = __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
         return fused ? &kernels_avx512_fma : &kernels_avx512;
     if (fused)
         return fma ? &kernels_avx2_fma : NULL;

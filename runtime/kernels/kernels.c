@@ -1,5 +1,6 @@
-/* All kernels for one instruction set and mode: the build compiles this file once for each, with KERNELS the name of
- * the set and KERNELS_TITLE how --version calls it.  Contraction is off (-ffp-contract=off): every fma is written. */
+/* All kernels for one instruction set and mode: the build compiles this file once for each, with KERNELS the
+ * name of the set and KERNELS_TITLE how --version calls it.  Contraction is off (-ffp-contract=off): every
+ * fma is written. */
 #include "kernels/kernels.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* What the interpreter computes with: the same kernels compiled several times, for each instruction set and for both
- * floating-point modes, of which one set is chosen when the program starts.
+/* What the interpreter computes with: the same kernels compiled several times, for each instruction set and
+ * for both floating-point modes, of which one set is chosen when the program starts.
  */
 #ifndef NN_KERNELS_H
 #define NN_KERNELS_H
@@ -23,18 +23,19 @@ struct real_kernels {
     join_kernel *join[OPERATOR_COUNT];               /* by fold: sum, max, min */
     sweep_kernel *sweep[OPERATOR_COUNT];
     tree_kernel *tree[OPERATOR_COUNT];
-    void (*matmul_rows)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w, long w_k,
-                        long w_j, const void *c, long c_j, int c_rows, void *y);
-    void (*matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b, long b_k,
-                          const void *c, int c_rows, void *y);
-    void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b, long b_j,
-                         void *lanes);
-    void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b, long b_j,
-                         void *y, long y_i, long y_j);
-    void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b, long b_k, long b_j,
-                        const void *c, long c_i, long c_j, void *y);
+    void (*matmul_rows)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w,
+                        long w_k, long w_j, const void *c, long c_j, int c_rows, void *y);
+    void (*matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b,
+                          long b_k, const void *c, int c_rows, void *y);
+    void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
+                         long b_j, void *lanes);
+    void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
+                         long b_j, void *y, long y_i, long y_j);
+    void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b,
+                        long b_k, long b_j, const void *c, long c_i, long c_j, void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
-    void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order, void *planes);
+    void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
+                 void *planes);
 };
 
 struct kernels {
@@ -43,8 +44,8 @@ struct kernels {
     const struct real_kernels *f32, *f64;
     /* Of random.h: they call functions whose bits depend on the mode. */
     double (*normal)(uint64_t seed, uint32_t stream, uint64_t index);
-    void (*spiral)(uint64_t seed, uint32_t stream, uint64_t classes, uint64_t points, double noise, int random_radius,
-                   double *rows);
+    void (*spiral)(uint64_t seed, uint32_t stream, uint64_t classes, uint64_t points, double noise,
+                   int random_radius, double *rows);
 };
 
 /* The widest set that this processor runs, in the mode asked for; NULL: it has no fused multiply-add. */

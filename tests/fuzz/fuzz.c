@@ -1,5 +1,5 @@
-/* Any bytes as a .nn file, through lexer, parser, checker, derivatives, plan and emitter: nothing may crash, read or
- * write out of bounds, or take more than its share of time. */
+/* Any bytes as a .nn file, through lexer, parser, checker, derivatives, plan and emitter: nothing may crash,
+ * read or write out of bounds, or take more than its share of time. */
 #include "emit/emit.h"
 #include "model/model.h"
 #include "plan/plan.h"

@@ -1,0 +1,169 @@
+/* train { ... }: a table of settings, and the solver that they name. */
+#include "check/check.h"
+
+#include <math.h>
+#include <string.h>
+
+static bool set_solver(struct checker *checker, const struct expression *expression, struct value *solver) {
+    struct value value = evaluate(checker, checker->globals, expression);
+    if (value.kind == VALUE_CALLABLE && value.declaration && value.declaration->kind == STATEMENT_SOLVER) {
+        check_error(checker, expression->span, "call the solver to give its settings: %s(...)",
+                    value.declaration->name.text);
+        return false;
+    }
+    if (value.kind != VALUE_RECIPE || value.declaration->kind != STATEMENT_SOLVER) {
+        if (value.kind != VALUE_ERROR)
+            check_error(checker, expression->span, "expected a solver, such as sgd(rate = 0.1); found %s",
+                        value_describe(checker, &value));
+        return false;
+    }
+    const struct span span = expression->span;
+    struct training *training = &checker->model->training;
+    const struct binding *rate = scope_find_here(value.arguments, "rate");
+    *solver = value;
+    training->solver_text = arena_copy(checker->arena, span.source->text + span.start, span.end - span.start);
+    training->rate = rate && rate->value.kind == VALUE_NUMBER ? rate->value.number : NAN;
+    return true;
+}
+
+static void set_batch(struct checker *checker, const struct value *value) {
+    if (value->kind == VALUE_TEXT && strcmp(value->text, "all") == 0)
+        checker->model->training.batch = 0;
+    else if (value->kind != VALUE_NUMBER)
+        check_error(checker, value->span, "batch is a number of rows, or all; found %s",
+                    value_describe(checker, value));
+    else
+        to_integer(checker, value, "batch", 1, 1 << 24, &checker->model->training.batch);
+}
+
+static void set_expect(struct checker *checker, const struct expression *expression) {
+    struct training *training = &checker->model->training;
+    bool comparison = expression->kind == EXPRESSION_BINARY &&
+                      expression->operator>= BINARY_LESS && expression->left->kind == EXPRESSION_NAME;
+    struct value bound = comparison ? evaluate(checker, checker->globals, expression->right) : value_none;
+    if (bound.kind == VALUE_ERROR)
+        return;
+    if (!comparison || bound.kind != VALUE_NUMBER) {
+        check_error(checker, expression->span,
+                    "expected a bound for the loss or a metric, as in accuracy > 0.95");
+        return;
+    }
+    const char *name = expression->left->string;
+    bool known = checker->model->loss.name && strcmp(checker->model->loss.name, name) == 0;
+    for (int i = 0; i < checker->model->metric_count; i++)
+        known = known || strcmp(checker->model->metrics[i].name, name) == 0;
+    if (!known)
+        check_error(checker, expression->left->span, "'%s' is neither the loss nor a metric of the model",
+                    name);
+    training->expect_metric = name;
+    training->expect_bound = bound.number;
+    training->expect_above =
+        expression->operator== BINARY_GREATER || expression->operator== BINARY_GREATER_EQUAL;
+}
+
+static void set_generator(struct checker *checker, const struct value *value) {
+    const char *name = value->kind == VALUE_TEXT ? value->text : "";
+    if (strcmp(name, "numpy") == 0)
+        checker->model->training.generator = GENERATOR_NUMPY;
+    else if (strcmp(name, "counter") != 0)
+        check_error(checker, value->span, "rng is counter or numpy; found %s",
+                    value_describe(checker, value));
+}
+
+static void set_shuffle(struct checker *checker, const struct value *value) {
+    if (value->kind == VALUE_NUMBER && (value->number == 0 || value->number == 1))
+        checker->model->training.shuffle = value->number != 0;
+    else
+        check_error(checker, value->span, "shuffle is true or false; found %s",
+                    value_describe(checker, value));
+}
+
+static void set_training(struct checker *checker, const struct statement *s, struct value *solver) {
+    static const char *const names[] = {"solver", "batch",      "epochs", "seed",  "shuffle",
+                                        "rng",    "checkpoint", "expect", "report"};
+    struct training *training = &checker->model->training;
+    const char *name = s->name.text;
+    int64_t number = 0;
+    if (strcmp(name, "solver") == 0) {
+        set_solver(checker, s->value, solver);
+        return;
+    }
+    if (strcmp(name, "expect") == 0) {
+        set_expect(checker, s->value);
+        return;
+    }
+    size_t known = 0, count = sizeof names / sizeof *names;
+    while (known < count && strcmp(names[known], name) != 0)
+        known++;
+    if (known == count) {
+        const char *nearest = text_nearest(name, names, count);
+        struct diagnostic *error =
+            nearest ? check_error(checker, s->name.span, "unknown setting '%s'; did you mean '%s'?", name,
+                                  nearest)
+                    : check_error(checker, s->name.span, "unknown setting '%s'", name);
+        diagnostic_note(
+            checker->sink, error, (struct span){0},
+            "the settings are solver, batch, epochs, seed, shuffle, rng, checkpoint, expect and report");
+        return;
+    }
+    struct value value = evaluate(checker, checker->globals, s->value);
+    if (value.kind == VALUE_ERROR)
+        return;
+    if (strcmp(name, "batch") == 0)
+        set_batch(checker, &value);
+    else if (strcmp(name, "epochs") == 0)
+        to_integer(checker, &value, "epochs", 0, (int64_t)1 << 31, &training->epochs);
+    else if (strcmp(name, "report") == 0)
+        to_integer(checker, &value, "report", 1, (int64_t)1 << 31, &training->report);
+    else if (strcmp(name, "seed") == 0 && to_integer(checker, &value, "seed", 0, UINT32_MAX, &number))
+        training->seed = (uint64_t)number;
+    else if (strcmp(name, "shuffle") == 0)
+        set_shuffle(checker, &value);
+    else if (strcmp(name, "rng") == 0)
+        set_generator(checker, &value);
+    else if (strcmp(name, "checkpoint") == 0 && value.kind == VALUE_TEXT)
+        training->checkpoint = value.text;
+    else if (strcmp(name, "checkpoint") == 0)
+        check_error(checker, s->value->span, "checkpoint is the name of a file, in quotes");
+}
+
+void check_training(struct checker *checker, const struct statement *statement) {
+    struct training *training = &checker->model->training;
+    struct value solver = value_none;
+    struct scope *seen = scope_new(checker, NULL);
+    struct attributes attributes;
+    *training = (struct training){
+        .present = true, .epochs = 1, .shuffle = true, .rate = NAN, .span = statement->keyword_span};
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type.element = checker->real;
+    struct node *step = graph_node(checker->graph, OPERATOR_step, NULL, 0, &attributes, NULL);
+    scope_add(checker, checker->constants, "step", value_tensor(step, statement->keyword_span))->used = true;
+    int errors = checker->sink->error_count;
+    for (const struct statement *s = statement->body; s; s = s->next) {
+        if (s->kind != STATEMENT_VALUE) {
+            check_error(checker, s->span, "train holds only settings: name = value");
+            continue;
+        }
+        if (scope_find_here(seen, s->name.text)) {
+            check_error(checker, s->name.span, "'%s' is set twice", s->name.text);
+            continue;
+        }
+        scope_add(checker, seen, s->name.text, value_none);
+        set_training(checker, s, &solver);
+    }
+    if (checker->sink->error_count > errors)
+        return;
+    if (!checker->model->loss.node) {
+        check_error(checker, statement->keyword_span, "there is nothing to train: the model has no loss");
+        return;
+    }
+    if (solver.kind == VALUE_NONE) {
+        struct diagnostic *error = check_error(checker, statement->keyword_span, "train has no solver");
+        diagnostic_note(checker->sink, error, (struct span){0}, "add, for example, solver = sgd(rate = 0.1)");
+        return;
+    }
+    build_updates(checker, &solver);
+    if (checker->sink->error_count == 0 && checker->model->update_count == 0)
+        check_error(checker, statement->keyword_span,
+                    "there is nothing to train: the loss depends on no weight");
+}
