@@ -14,7 +14,7 @@ enum {
     LANES_RESULTS = 1024,     /* results of a matmul over the batch that are summed in lanes */
     LOOKBACK = 32,            /* nests that are tried for fusion */
     TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
-    TILE_ROWS_MAX = 256,
+    TILE_ROWS_MAX = 288, /* no power of two: planes would meet in the same lines of L1 */
     TILE_ROWS_MIN = 32,
 };
 

@@ -34,51 +34,50 @@ static inline real nn_min_lanes(const real *lanes) {
 }
 
 /*@ nn_matmul_rows: nn_fma */
-/* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], for n results j and rows r of a tile.
- * x_k, w_k, w_j, c_j: distances between consecutive k and j, in planes for x, in numbers for w, c (planes if c_rows).
- * c may be NULL: then the sum starts with its first product. */
+/* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], for n results j and rows r of a tile; `rows` is a
+ * whole number of vectors.  x_k, w_k, w_j, c_j: distances between consecutive k and j, in planes for x, in numbers for
+ * w, c (planes if c_rows).  c may be NULL: then the sum starts with its first product.
+ *
+ * BLOCK results of LANES rows are 12 vectors of 32 bytes, kept in registers while k runs; their weights are packed
+ * for a stretch of k and used for all rows.  A last block that is not full computes its last result several times. */
 static void nn_matmul_rows(long n, long depth, long rows, long stride, const real *restrict x, long x_k,
                            const real *restrict w, long w_k, long w_j, const real *restrict c, long c_j, int c_rows,
                            real *restrict y) {
-    enum { BLOCK = 4, WIDE = 2 * LANES };
-    for (long j = 0; j < n; j += BLOCK) {
-        const long width = n - j < BLOCK ? n - j : BLOCK;
-        long at[BLOCK]; /* a short last block computes its last result again instead of branching */
-        for (long b = 0; b < BLOCK; b++)
-            at[b] = j + (b < width ? b : width - 1);
-        for (long r = 0; r < rows; r += WIDE) {
-            const int count = rows - r < WIDE ? LANES : WIDE;
-            real sum[BLOCK][WIDE];
-            for (long b = 0; b < BLOCK; b++)
-                for (int l = 0; l < WIDE; l++)
-                    sum[b][l] = !c                ? x[r + (l < count ? l : 0)] * w[at[b] * w_j]
-                                : c_rows ? c[at[b] * c_j * stride + r + (l < count ? l : 0)]
-                                         : c[at[b] * c_j];
-            for (long k = c ? 0 : 1; k < depth; k++) {
-                const real *const row = x + k * x_k * stride + r;
-                const real *const weights = w + k * w_k;
-                const real w0 = weights[at[0] * w_j], w1 = weights[at[1] * w_j];
-                const real w2 = weights[at[2] * w_j], w3 = weights[at[3] * w_j];
-                if (count == WIDE)
-                    for (int l = 0; l < WIDE; l++) {
-                        sum[0][l] = nn_fma(row[l], w0, sum[0][l]);
-                        sum[1][l] = nn_fma(row[l], w1, sum[1][l]);
-                        sum[2][l] = nn_fma(row[l], w2, sum[2][l]);
-                        sum[3][l] = nn_fma(row[l], w3, sum[3][l]);
+    enum { BLOCK = 6, STRETCH = 256 };
+    real packed[STRETCH * BLOCK];
+    for (long j = 0; j < n; j += BLOCK)
+        for (long from = 0; from < depth; from += STRETCH) {
+            const long count = depth - from < STRETCH ? depth - from : STRETCH;
+            for (long k = 0; k < count; k++)
+                for (long b = 0; b < BLOCK; b++)
+                    packed[k * BLOCK + b] = w[(from + k) * w_k + (j + b < n ? j + b : n - 1) * w_j];
+            for (long r = 0; r < rows; r += LANES) {
+                const real *row = x + from * x_k * stride + r;
+                real sum[BLOCK][LANES];
+                for (long b = 0; b < BLOCK; b++) {
+                    const long at = j + b < n ? j + b : n - 1;
+                    for (long l = 0; l < LANES; l++)
+                        sum[b][l] = from     ? y[at * stride + r + l]
+                                    : !c     ? row[l] * packed[b]
+                                    : c_rows ? c[at * c_j * stride + r + l]
+                                             : c[at * c_j];
+                }
+                for (long k = from || c ? 0 : 1; k < count; k++) {
+                    const real *const v = row + k * x_k * stride, *const p = packed + k * BLOCK;
+                    for (long l = 0; l < LANES; l++) {
+                        sum[0][l] = nn_fma(v[l], p[0], sum[0][l]);
+                        sum[1][l] = nn_fma(v[l], p[1], sum[1][l]);
+                        sum[2][l] = nn_fma(v[l], p[2], sum[2][l]);
+                        sum[3][l] = nn_fma(v[l], p[3], sum[3][l]);
+                        sum[4][l] = nn_fma(v[l], p[4], sum[4][l]);
+                        sum[5][l] = nn_fma(v[l], p[5], sum[5][l]);
                     }
-                else
-                    for (int l = 0; l < LANES; l++) {
-                        sum[0][l] = nn_fma(row[l], w0, sum[0][l]);
-                        sum[1][l] = nn_fma(row[l], w1, sum[1][l]);
-                        sum[2][l] = nn_fma(row[l], w2, sum[2][l]);
-                        sum[3][l] = nn_fma(row[l], w3, sum[3][l]);
-                    }
+                }
+                for (long b = 0; b < BLOCK && j + b < n; b++)
+                    for (long l = 0; l < LANES; l++)
+                        y[(j + b) * stride + r + l] = sum[b][l];
             }
-            for (long b = 0; b < width; b++)
-                for (int l = 0; l < count; l++)
-                    y[(j + b) * stride + r + l] = sum[b][l];
         }
-    }
 }
 
 /*@ nn_matmul_planes: nn_fma */
@@ -115,32 +114,41 @@ static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *
 }
 
 /*@ nn_matmul_chain: nn_fma */
-/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i, y_j in numbers. */
+/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i, y_j in numbers.
+ * b is turned round for a stretch of rows, so that results lie in lanes; 6 x LANES of them are kept in registers. */
 static void nn_matmul_chain(long m, long n, long rows, long stride, const real *restrict a, long a_i,
                             const real *restrict b, long b_j, real *restrict y, long y_i, long y_j) {
-    enum { ROWS = 32, WIDE = 2 * LANES };
-    for (long j = 0; j < n; j += WIDE) {
-        const long width = n - j < WIDE ? n - j : WIDE;
-        for (long from = 0; from < rows; from += ROWS) {
-            const long count = rows - from < ROWS ? rows - from : ROWS;
-            real packed[ROWS][WIDE]; /* b transposed: results in lanes */
-            for (long l = 0; l < WIDE; l++)
+    enum { BLOCK = 6, STRETCH = 128 };
+    real turned[STRETCH][LANES];
+    for (long j = 0; j < n; j += LANES)
+        for (long from = 0; from < rows; from += STRETCH) {
+            const long width = n - j < LANES ? n - j : LANES, count = rows - from < STRETCH ? rows - from : STRETCH;
+            for (long l = 0; l < LANES; l++)
                 for (long r = 0; r < count; r++)
-                    packed[r][l] = l < width ? b[(j + l) * b_j * stride + from + r] : 0;
-            for (long i = 0; i < m; i++) {
-                const real *const p = a + i * a_i * stride + from;
-                real *const to = y + i * y_i + j * y_j;
-                real sum[WIDE];
-                for (long l = 0; l < WIDE; l++)
-                    sum[l] = l < width ? to[l * y_j] : 0;
+                    turned[r][l] = l < width ? b[(j + l) * b_j * stride + from + r] : 0;
+            for (long i = 0; i < m; i += BLOCK) {
+                const real *p[BLOCK];
+                real sum[BLOCK][LANES];
+                for (long k = 0; k < BLOCK; k++) {
+                    const long at = i + k < m ? i + k : m - 1;
+                    p[k] = a + at * a_i * stride + from;
+                    for (long l = 0; l < LANES; l++)
+                        sum[k][l] = l < width ? y[at * y_i + (j + l) * y_j] : 0;
+                }
                 for (long r = 0; r < count; r++)
-                    for (long l = 0; l < WIDE; l++)
-                        sum[l] = nn_fma(p[r], packed[r][l], sum[l]);
-                for (long l = 0; l < width; l++)
-                    to[l * y_j] = sum[l];
+                    for (long l = 0; l < LANES; l++) {
+                        sum[0][l] = nn_fma(p[0][r], turned[r][l], sum[0][l]);
+                        sum[1][l] = nn_fma(p[1][r], turned[r][l], sum[1][l]);
+                        sum[2][l] = nn_fma(p[2][r], turned[r][l], sum[2][l]);
+                        sum[3][l] = nn_fma(p[3][r], turned[r][l], sum[3][l]);
+                        sum[4][l] = nn_fma(p[4][r], turned[r][l], sum[4][l]);
+                        sum[5][l] = nn_fma(p[5][r], turned[r][l], sum[5][l]);
+                    }
+                for (long k = 0; k < BLOCK && i + k < m; k++)
+                    for (long l = 0; l < width; l++)
+                        y[(i + k) * y_i + (j + l) * y_j] = sum[k][l];
             }
         }
-    }
 }
 
 /*@ nn_matmul_once: nn_fma */
