@@ -1,7 +1,7 @@
 # nn: a language for small trainable networks.
 #
 #   make train    installs what is missing, builds, trains models/twolayer.nn and shows the result
-#   make test     installs what is missing, builds and runs all tests
+#   make test     installs what is missing, builds and runs all tests (QUICK=1: without the slow ones)
 #   make          builds build/nnc and build/nnrun
 #   make install  puts both and their man pages under PREFIX (default /usr/local)
 
@@ -96,8 +96,13 @@ $(KERNELS): runtime/kernels/kernels.c Makefile
 
 train:
 	@sh .ci/install build
-	@$(MAKE) --no-print-directory -s all
+	@[ -x $(BUILD)/nnrun ] || echo "building build/nnc and build/nnrun (a minute or so)"
+	@$(MAKE) --no-print-directory -s -j2 all
 	$(BUILD)/nnrun models/twolayer.nn --train --save $(BUILD)/twolayer.safetensors --plot $(BUILD)/twolayer.svg
+	@echo
+	@echo "The picture is $(BUILD)/twolayer.svg, the weights are $(BUILD)/twolayer.safetensors.  Next:"
+	@echo "  export PATH=\$$PWD/$(BUILD):\$$PATH"
+	@echo "  echo 0.3,-0.2 | nnrun models/twolayer.nn --load $(BUILD)/twolayer.safetensors --predict"
 
 test:
 	@sh .ci/install test

@@ -181,6 +181,8 @@ static bool emit(const struct model *model, const struct options *options, struc
                       .sink = sink,
                       .failure = failure,
                       .seed = model->training.seed};
+    if (!run_spares_inputs(&run, options->output))
+        return false;
     if (!options->header && (!read_rows(&run, "train", &emit_options.train_rows) ||
                              !read_rows(&run, "test", &emit_options.test_rows)))
         return false;

@@ -96,7 +96,8 @@ static bool check_possible(struct run *run, const struct options *options, const
     for (int i = 0; i < options->trace_count; i++)
         if (!trace_find(run, &options->traces[i]))
             return false;
-    return check_writable(run, save) && check_writable(run, options->plot);
+    return check_writable(run, save) && check_writable(run, options->plot) && run_spares_inputs(run, save) &&
+           run_spares_inputs(run, options->plot) && run_spares_inputs(run, options->log);
 }
 
 /* ---- rows and weights ---- */

@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 const char *run_path(const struct run *run, const char *name) {
     const char *slash = strrchr(run->model->path, '/');
@@ -33,4 +34,30 @@ void run_columns(const struct model *model, const struct rows *rows, int64_t fro
         size_t row_size = (size_t)shape_inner_size(&type->shape) * element_size(type->element);
         columns[i] = rows->columns[i] ? (const char *)rows->columns[i] + (size_t)from * row_size : NULL;
     }
+}
+
+static bool is_same_file(const struct stat *file, const char *path) {
+    struct stat other;
+    return stat(path, &other) == 0 && other.st_dev == file->st_dev && other.st_ino == file->st_ino;
+}
+
+static bool refuse_output(const struct run *run, const char *path, const char *what) {
+    return failure_set(run->failure, FAILURE_USAGE, "'%s' is %s: it would be overwritten; choose another name", path, what);
+}
+
+bool run_spares_inputs(const struct run *run, const char *path) {
+    const struct model *model = run->model;
+    struct stat file;
+    if (!path || stat(path, &file) != 0 || !S_ISREG(file.st_mode))
+        return true;
+    for (int i = 0; i < model->file_count; i++)
+        if (is_same_file(&file, model->files[i]))
+            return refuse_output(run, path, "the model itself");
+    for (int i = 0; i < model->data_count; i++)
+        if (model->data[i].file && is_same_file(&file, run_path(run, model->data[i].file)))
+            return refuse_output(run, path, "the model's data");
+    for (int i = 0; i < model->weight_count; i++)
+        if (model->weights[i].file && is_same_file(&file, run_path(run, model->weights[i].file)))
+            return refuse_output(run, path, "where a weight starts from");
+    return true;
 }

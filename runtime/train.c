@@ -186,6 +186,7 @@ static void end_epoch(struct trainer *trainer, int64_t epoch, double loss) {
         return;
     meter_clear(&trainer->meter);
     fprintf(out, "epoch %lld  %s %.6g\n", (long long)epoch + 1, trainer->run->model->loss.name, loss);
+    fflush(out); /* a log shows how far training is */
 }
 
 /* From its update `from`, 0 but where an earlier training was interrupted.  false when numbers went to

@@ -121,6 +121,14 @@ fi
 expect 3 "" "no-such-folder" $nnrun "$out/short.nn" --train --quiet --save "$out/no-such-folder/w.safetensors"
 expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
 
+# ---- nothing that is read is written over ----
+cp "$out/short.nn" "$out/precious.nn"
+expect 2 - "overwritten" $nnc "$out/precious.nn" -o "$out/precious.nn"
+for option in --save --plot --log; do
+    expect 2 - "overwritten" $nnrun "$out/precious.nn" --train --quiet $option "$out/precious.nn"
+done
+cmp -s "$out/short.nn" "$out/precious.nn" && ok || bad "a model was overwritten"
+
 # ---- interrupted ----
 sed 's/epochs = 300/epochs = 3000000/; /expect/d' $model >"$out/long.nn"
 timeout --foreground -s INT 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"

@@ -119,6 +119,12 @@ static const struct source *read_prelude(struct reader *reader) {
     return prelude;
 }
 
+static void keep_files(struct model *model, const struct reader *reader) {
+    model->files = arena_array(reader->arena, const char *, (size_t)reader->used_count);
+    for (int i = 0; i < reader->used_count; i++)
+        model->files[model->file_count++] = reader->used[i]->name;
+}
+
 static struct model *check_source(const struct source *source, struct definition *definitions,
                                   int definition_count, struct arena *arena, struct diagnostics *sink) {
     struct reader reader = {.arena = arena, .sink = sink};
@@ -129,8 +135,11 @@ static struct model *check_source(const struct source *source, struct definition
     read_uses(&reader, statements);
     if (sink->error_count)
         return NULL;
-    return model_check(reader.library, statements, source, prelude, definitions, definition_count, arena,
-                       sink);
+    struct model *model =
+        model_check(reader.library, statements, source, prelude, definitions, definition_count, arena, sink);
+    if (model)
+        keep_files(model, &reader);
+    return model;
 }
 
 struct model *model_from_text(const struct source *source, struct arena *arena, struct diagnostics *sink) {

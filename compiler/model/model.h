@@ -78,6 +78,8 @@ struct parameter_value {
 struct model {
     const char *name;
     const char *path; /* of the .nn file */
+    const char **files; /* that were read: it, and those that it uses */
+    int file_count;
     struct graph graph;
     struct column *columns;
     int column_count;
