@@ -534,9 +534,10 @@ static void print_terminal_legend(const struct plot_regions *regions, bool colou
         print_cell(out, (int)k, (int)k, colour);
         text_print(out, " ");
         print_plain(out, class_name(regions, k, number));
-        text_print(out, "   ");
+        if (k + 1 < regions->classes)
+            text_print(out, "   ");
     }
-    text_print(out, "%s\n", regions->classes > LEGEND_LIMIT ? "..." : "");
+    text_print(out, "%s%s\n", regions->classes > LEGEND_LIMIT ? "..." : "", colour ? "" : "   (capitals are points)");
 }
 
 bool plot_terminal(const struct plot_regions *regions, int columns, int rows, bool colour, struct text *out) {

@@ -22,6 +22,8 @@ static bool set_solver(struct checker *checker, const struct expression *express
     const struct binding *rate = scope_find_here(value.arguments, "rate");
     *solver = value;
     training->solver_text = arena_copy(checker->arena, span.source->text + span.start, span.end - span.start);
+    if (rate && rate->value.kind == VALUE_NUMBER && rate->value.number < 0)
+        diagnostic_warning(checker->sink, rate->value.span, "the rate is negative: every update makes the loss larger");
     training->rate = rate && rate->value.kind == VALUE_NUMBER ? rate->value.number : NAN;
     return true;
 }

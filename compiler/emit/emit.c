@@ -220,10 +220,11 @@ static void print_interface(struct emitter *emitter, struct text *out) {
         text_print(out, ";\n\n");
     }
     if (emitter->evaluate.plan) {
-        text_print(out, "/* The loss of n rows; and, unless `metrics` is NULL, into metrics[0..%d]:",
-                   model->metric_count - 1);
+        text_print(out, "/* The loss of n rows");
+        if (model->metric_count)
+            text_print(out, "; and into metrics[], unless it is NULL:");
         for (int i = 0; i < model->metric_count; i++)
-            text_print(out, " %s", model->metrics[i].name);
+            text_print(out, "%s %s", i ? "," : "", model->metrics[i].name);
         text_print(out, ". */\n");
         print_evaluate_signature(emitter, out);
         text_print(out, ";\n\n");
@@ -565,16 +566,17 @@ static void print_title(struct emitter *emitter, struct text *out) {
     print_in_comment(out, emitter->printer.options->file_name, strlen(emitter->printer.options->file_name));
     text_print(out, ": the network of ");
     print_in_comment(out, name, strlen(name));
-    text_print(
-        out,
-        ", made by nnc.  Change the model and run nnc again.\n *\n"
-        " * A program:  cc -O2 FILE.c -lm           (trains, and prints the losses)\n"
-        " * A library:  cc -O2 -DNN_NO_MAIN -c FILE.c   (no allocation, no globals, no input or output)\n"
-        " *\n * Rows of the batch stand side by side: element e of row r of a value lies at [e * T + r].\n"
-        " * Floating-point mode: NN_FUSED 1 where the target has fused multiply-add, else 0; -DNN_FUSED=0 or "
-        "1\n"
-        " * sets it.  Within a mode the results have the same bits whatever the compiler and its level.\n "
-        "*/\n");
+    text_print(out, ", made by nnc.  Change the model and run nnc again.\n");
+    if (!emitter->printer.options->header)
+        text_print(out, " *\n"
+                        " * A program:  cc -O2 THIS.c -lm             (trains, and prints the losses)\n"
+                        " * A library:  cc -O2 -DNN_NO_MAIN -c THIS.c (no allocation, no globals, no input or output)\n"
+                        " *\n"
+                        " * Inside, rows of the batch stand side by side: element e of row r lies at [e * T + r].\n"
+                        " * Floating-point mode: NN_FUSED 1 where the target has fused multiply-add, else 0;\n"
+                        " * -DNN_FUSED=0 or 1 sets it.  Within a mode the results have the same bits whatever the\n"
+                        " * compiler and its level.\n");
+    text_print(out, " */\n");
 }
 
 static void print_preamble(struct text *out) {
