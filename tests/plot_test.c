@@ -248,7 +248,7 @@ static void the_terminal_shows_regions_and_points(void **state) {
                                            "         |aaaaaaaabbbbbbbb|\n"
                                            "    -1.16|aBaaaaaabbbbbbBb|\n"
                                            "          -1.16       1.16\n"
-                                           "          A left   B ri?ght   \n");
+                                           "          A left   B ri?ght   (capitals are points)\n");
     struct text coloured = {.arena = &arena};
     assert_true(plot_terminal(&regions, 60, 24, true, &coloured));
     assert_true(occurrences(text_string(&coloured), "\033[0m") >= 60 * 24);

@@ -5,149 +5,26 @@
 #include <ctype.h>
 #include <string.h>
 
-/* Keywords of C, and names that the emitted file or its headers use. */
-static const char *const reserved[] = {
-    "auto",
-    "break",
-    "case",
-    "char",
-    "const",
-    "continue",
-    "default",
-    "do",
-    "double",
-    "else",
-    "enum",
-    "extern",
-    "float",
-    "for",
-    "goto",
-    "if",
-    "inline",
-    "int",
-    "long",
-    "register",
-    "restrict",
-    "return",
-    "short",
-    "signed",
-    "sizeof",
-    "static",
-    "struct",
-    "switch",
-    "typedef",
-    "union",
-    "unsigned",
-    "void",
-    "volatile",
-    "while",
-    "asm",
-    "typeof",
-    "linux",
-    "unix",
-    "bool",
-    "true",
-    "false",
-    "nullptr",
-    "alignas",
-    "alignof",
-    "constexpr",
-    "thread_local",
-    "static_assert",
-    "i",
-    "j",
-    "k",
-    "l",
-    "m",
-    "n",
-    "r",
-    "s",
-    "u",
-    "rows",
-    "from",
-    "state",
-    "step",
-    "seed",
-    "work",
-    "workf",
-    "worki",
-    "tile",
-    "main",
-    "batch_rows",
-    "sin",
-    "cos",
-    "tan",
-    "exp",
-    "log",
-    "pow",
-    "sqrt",
-    "fabs",
-    "fma",
-    "fmaf",
-    "sqrtf",
-    "fabsf",
-    "floor",
-    "ceil",
-    "round",
-    "abs",
-    "signbit",
-    "isnan",
-    "isinf",
-    "isfinite",
-    "printf",
-    "fprintf",
-    "stdout",
-    "stderr",
-    "stdin",
-    "errno",
-    "memcpy",
-    "memset",
-    "strcmp",
-    "strlen",
-    "size_t",
-    "int32_t",
-    "uint32_t",
-    "int64_t",
-    "uint64_t",
-    "errno",
-    "y0",
-    "y1",
-    "yn",
-    "j0",
-    "j1",
-    "jn",
-    "gamma",
-    "index",
-    "log1p",
-    "expm1",
-    "erf",
-    "tanh",
-    "remainder",
-    "time",
-    "T",
-    "NAN",
-    "EOF",
-    "NULL",
-    "to",
-    "whole",
-    "valid",
-    "validf",
-    "e",
-    "c",
-    "o",
-    "v",
-    "at",
-    "epoch",
-    "sum",
-    "metrics",
-    "loss",
-    "updates",
-    "name",
-    "count",
-    "real",
-    "order",
-    "random",
-};
+/* Words of C and of C++ (whose programs may include the header), and names that the emitted file or its headers use. */
+static const char reserved[] =
+    " auto break case char const continue default do double else enum extern float for goto if inline int "
+    "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
+    "volatile while asm typeof linux unix bool true false nullptr alignas alignof constexpr thread_local "
+    "static_assert i j k l m n r s u rows from state step seed work workf worki tile main batch_rows sin "
+    "cos tan exp log pow sqrt fabs fma fmaf sqrtf fabsf floor ceil round abs signbit isnan isinf "
+    "isfinite printf fprintf stdout stderr stdin errno memcpy memset strcmp strlen size_t int32_t "
+    "uint32_t int64_t uint64_t y0 y1 yn j0 j1 jn gamma index log1p expm1 erf tanh remainder time T NAN "
+    "EOF NULL to whole valid validf e c o v at epoch sum metrics loss updates name count real order "
+    "random a b cells class new delete this template operator private public protected virtual namespace "
+    "using try catch throw friend explicit mutable typename export and or not xor ";
+
+static bool is_reserved(const char *name) {
+    size_t length = strlen(name);
+    for (const char *at = strstr(reserved, name); at; at = strstr(at + 1, name))
+        if (at[-1] == ' ' && at[length] == ' ')
+            return true;
+    return false;
+}
 
 static unsigned hash(const char *name) {
     unsigned hash = 2166136261u;
@@ -156,18 +33,17 @@ static unsigned hash(const char *name) {
     return hash & (NAME_TABLE - 1);
 }
 
-static bool is_taken(const struct names *names, const char *name) {
-    for (const struct name_entry *e = names->table[hash(name)]; e; e = e->next)
-        if (strcmp(e->text, name) == 0)
-            return true;
-    return false;
+static struct name_entry *find(const struct names *names, const char *name) {
+    struct name_entry *entry = names->table[hash(name)];
+    while (entry && strcmp(entry->text, name) != 0)
+        entry = entry->next;
+    return entry;
 }
 
 /* Names such as h_3 and h_r are kept for the elements and rows of h; upper case is for macros. */
 static bool needs_mark(const char *name) {
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (strcmp(reserved[i], name) == 0)
-            return true;
+    if (is_reserved(name))
+        return true;
     size_t length = strlen(name);
     bool lower = length < 4, digits = false;
     for (const char *p = name; *p; p++)
@@ -175,7 +51,8 @@ static bool needs_mark(const char *name) {
     const char *tail = strrchr(name, '_');
     if (tail && tail[1])
         digits = strspn(tail + 1, "0123456789") == strlen(tail + 1) || strcmp(tail, "_r") == 0 ||
-                 strcmp(tail, "_t") == 0;
+                 strcmp(tail, "_t") == 0 ||
+                 strcmp(tail, "_next") == 0 || strcmp(tail, "_place") == 0;
     return !lower || digits || strncmp(name, "nn_", 3) == 0 || name[0] == '_';
 }
 
@@ -188,10 +65,11 @@ const char *unique_ident(struct arena *arena, struct names *names, const char *n
         ident =
             text_format(arena, "%s%s_", ident[0] == '_' || strncmp(ident, "nn_", 3) == 0 ? "v" : "", ident);
     const char *candidate = ident;
-    for (int number = 2; is_taken(names, candidate); number++)
-        candidate = text_format(arena, "%s_v%d", ident, number);
+    struct name_entry *first = find(names, ident);
+    while (find(names, candidate))
+        candidate = text_format(arena, "%s_v%d", ident, ++first->copies + 1);
     struct name_entry *entry = arena_new(arena, struct name_entry);
-    *entry = (struct name_entry){candidate, names->table[hash(candidate)]};
+    *entry = (struct name_entry){candidate, 0, names->table[hash(candidate)]};
     names->table[hash(candidate)] = entry;
     return candidate;
 }

@@ -7,6 +7,7 @@
 
 struct name_entry {
     const char *text;
+    int copies; /* made from it, each with a number */
     struct name_entry *next;
 };
 

@@ -71,7 +71,7 @@ static void table_grow(struct graph *graph) {
     }
 }
 
-static struct node *append(struct graph *graph, enum operator_code operator, struct node * const * inputs,
+static struct node *append(struct graph *graph, uint64_t hash, enum operator_code operator, struct node * const * inputs,
                            int input_count, const struct attributes *attributes, struct type type) {
     arena_reserve(graph->arena, graph->nodes, graph->count, graph->capacity);
     if (graph->count >= graph->table_size)
@@ -90,7 +90,7 @@ static struct node *append(struct graph *graph, enum operator_code operator, str
     node->origin = graph->origin;
     node->forward = graph->forward;
     graph->nodes[graph->count++] = node;
-    table_insert(graph, hash_of(operator, inputs, input_count, attributes), node);
+    table_insert(graph, hash, node);
     return node;
 }
 
@@ -112,7 +112,7 @@ struct node *graph_node(struct graph *graph, enum operator_code operator, struct
         return simpler;
     uint64_t hash = hash_of(operator, inputs, input_count, attributes);
     struct node *node = find_equal(graph, hash, operator, inputs, input_count, attributes);
-    return node ? node : append(graph, operator, inputs, input_count, attributes, type);
+    return node ? node : append(graph, hash, operator, inputs, input_count, attributes, type);
 }
 
 /* ---- shorthands ---- */

@@ -31,8 +31,13 @@ int shape_batch_axis(const struct shape *shape) {
 int64_t shape_inner_size(const struct shape *shape) {
     int64_t size = 1;
     for (int axis = 0; axis < shape->rank; axis++)
-        if (shape->dims[axis] != BATCH)
+        if (shape->dims[axis] != BATCH) {
+            if (shape->dims[axis] > ELEMENTS_MAX / size)
+                return ELEMENTS_MAX + 1;
             size *= shape->dims[axis];
+            if (size == 0)
+                return 0;
+        }
     return size;
 }
 

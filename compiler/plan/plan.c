@@ -405,20 +405,21 @@ static void find_reads(struct planner *planner) {
 
 static void find_inputs(struct planner *planner) {
     struct plan *plan = planner->plan;
+    int *seen = arena_array(plan->arena, int, (size_t)planner->graph->count); /* the last group that reads it, + 1 */
     for (int g = 0; g < plan->group_count; g++) {
         struct group *group = &plan->groups[g];
-        group->inputs = arena_array(plan->arena, struct node *, (size_t)planner->graph->count);
-        bool *seen = arena_array(plan->arena, bool, (size_t)planner->graph->count);
+        int capacity = 0;
         for (int n = 0; group->rows && n < group->nest_count; n++)
             for (int i = 0; i < group->nests[n].count; i++) {
                 struct access accesses[3];
                 int count = operands_of(group->nests[n].nodes[i], accesses);
                 for (int k = 0; k < count; k++) {
                     struct node *source = accesses[k].source;
-                    if (source->operator== OPERATOR_input && !seen[source->id]) {
-                        seen[source->id] = true;
-                        group->inputs[group->input_count++] = source;
-                    }
+                    if (source->operator != OPERATOR_input || seen[source->id] == g + 1)
+                        continue;
+                    seen[source->id] = g + 1;
+                    arena_reserve(plan->arena, group->inputs, group->input_count, capacity);
+                    group->inputs[group->input_count++] = source;
                 }
             }
     }
@@ -432,27 +433,88 @@ struct interval {
     int64_t *offset;
 };
 
+struct gap {
+    int64_t offset, size;
+};
+
 struct pool {
-    struct interval *live; /* by offset */
+    struct interval *live; /* a heap: the one that ends first stands first */
     int count, capacity;
+    struct gap *gaps; /* by offset, no two of them adjacent */
+    int gap_count, gap_capacity;
     int64_t size;
 };
 
-static int64_t pool_place(struct arena *arena, struct pool *pool, struct interval interval) {
-    int kept = 0, at = 0;
-    int64_t offset = 0;
-    for (int i = 0; i < pool->count; i++)
-        if (pool->live[i].end >= interval.start)
-            pool->live[kept++] = pool->live[i];
-    pool->count = kept;
-    for (; at < pool->count && *pool->live[at].offset - offset < interval.size; at++)
-        offset = *pool->live[at].offset + pool->live[at].size;
+static void heap_add(struct arena *arena, struct pool *pool, struct interval interval) {
     arena_reserve(arena, pool->live, pool->count, pool->capacity);
-    memmove(pool->live + at + 1, pool->live + at, (size_t)(pool->count - at) * sizeof *pool->live);
+    int at = pool->count++;
+    for (; at > 0 && pool->live[(at - 1) / 2].end > interval.end; at = (at - 1) / 2)
+        pool->live[at] = pool->live[(at - 1) / 2];
     pool->live[at] = interval;
-    pool->count++;
-    if (offset + interval.size > pool->size)
+}
+
+static struct interval heap_take(struct pool *pool) {
+    struct interval first = pool->live[0], last = pool->live[--pool->count];
+    int at = 0;
+    for (int child = 1; child < pool->count; child = 2 * at + 1) {
+        if (child + 1 < pool->count && pool->live[child + 1].end < pool->live[child].end)
+            child++;
+        if (pool->live[child].end >= last.end)
+            break;
+        pool->live[at] = pool->live[child];
+        at = child;
+    }
+    pool->live[at] = last;
+    return first;
+}
+
+static void give_back(struct arena *arena, struct pool *pool, int64_t offset, int64_t size) {
+    int low = 0, high = pool->gap_count; /* the first gap behind it */
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (pool->gaps[middle].offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool joins_next = low < pool->gap_count && offset + size == pool->gaps[low].offset;
+    bool joins_last = low > 0 && pool->gaps[low - 1].offset + pool->gaps[low - 1].size == offset;
+    if (joins_last) {
+        pool->gaps[low - 1].size += size + (joins_next ? pool->gaps[low].size : 0);
+        if (joins_next)
+            memmove(pool->gaps + low, pool->gaps + low + 1, (size_t)(--pool->gap_count - low) * sizeof *pool->gaps);
+    } else if (joins_next) {
+        pool->gaps[low].offset = offset;
+        pool->gaps[low].size += size;
+    } else {
+        arena_reserve(arena, pool->gaps, pool->gap_count, pool->gap_capacity);
+        memmove(pool->gaps + low + 1, pool->gaps + low, (size_t)(pool->gap_count++ - low) * sizeof *pool->gaps);
+        pool->gaps[low] = (struct gap){offset, size};
+    }
+}
+
+/* Intervals are placed in the order of their starts. */
+static int64_t pool_place(struct arena *arena, struct pool *pool, struct interval interval) {
+    while (pool->count && pool->live[0].end < interval.start) {
+        struct interval ended = heap_take(pool);
+        give_back(arena, pool, *ended.offset, ended.size);
+    }
+    heap_add(arena, pool, interval);
+    int at = 0;
+    while (at < pool->gap_count && pool->gaps[at].size < interval.size)
+        at++;
+    if (at == pool->gap_count) { /* behind all others, from the gap at the end if there is one */
+        struct gap *last = at ? &pool->gaps[at - 1] : NULL;
+        int64_t offset = last && last->offset + last->size == pool->size ? last->offset : pool->size;
+        pool->gap_count -= offset < pool->size;
         pool->size = offset + interval.size;
+        return offset;
+    }
+    int64_t offset = pool->gaps[at].offset;
+    pool->gaps[at].offset += interval.size;
+    pool->gaps[at].size -= interval.size;
+    if (pool->gaps[at].size == 0)
+        memmove(pool->gaps + at, pool->gaps + at + 1, (size_t)(--pool->gap_count - at) * sizeof *pool->gaps);
     return offset;
 }
 
