@@ -73,6 +73,10 @@ $(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
 	@mkdir -p $(@D)
 	awk -f $< $(TEXTS) > $@
 
+$(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/matmul.h
+	@mkdir -p $(@D)
+	awk -f $^ > $@
+
 # ---- objects ----
 
 $(BUILD)/compiler/%.o: compiler/%.c Makefile | $(GENERATED)
@@ -86,7 +90,7 @@ $(BUILD)/runtime/%.o: runtime/%.c Makefile | $(GENERATED)
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c Makefile | $(GENERATED)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(KERNELS): runtime/kernels/kernels.c Makefile
+$(KERNELS): runtime/kernels/kernels.c Makefile | $(BUILD)/gen/kernels/float_names.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(KERNEL_FLAGS) $(KERNEL_SET) -MMD -MP -c -o $@ $<
 

@@ -251,8 +251,7 @@ static void run_statement(struct checker *checker, struct update *update, const 
     binding->statement = statement;
 }
 
-static void add_assignment(struct checker *checker, struct update *update, struct node *variable,
-                           const struct binding *binding) {
+static void add_assignment(struct checker *checker, struct node *variable, const struct binding *binding) {
     struct node *value = to_tensor(checker, &binding->value, variable->type.element);
     if (!value || value == variable)
         return;
@@ -260,7 +259,6 @@ static void add_assignment(struct checker *checker, struct update *update, struc
                                     binding->statement->span);
     if (assign.kind == VALUE_TENSOR)
         checker->model->updates[checker->model->update_count++] = assign.tensor;
-    (void)update;
 }
 
 static void update_weight(struct checker *checker, struct update *update) {
@@ -271,14 +269,14 @@ static void update_weight(struct checker *checker, struct update *update) {
         run_statement(checker, update, s);
     struct binding *weight = scope_find_here(update->scope, "weight");
     if (weight->statement)
-        add_assignment(checker, update, update->weight, weight);
+        add_assignment(checker, update->weight, weight);
     for (const struct statement *s = update->solver->body; s; s = s->next) {
         if (s->kind != STATEMENT_STATE || first_state == checker->model->weight_count)
             continue;
         struct node *state = checker->model->weights[first_state++].node;
         struct binding *binding = scope_find_here(update->scope, s->name.text);
         if (binding && binding->statement)
-            add_assignment(checker, update, state, binding);
+            add_assignment(checker, state, binding);
     }
 }
 

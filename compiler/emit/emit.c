@@ -85,6 +85,27 @@ static void size_work(struct emitter *emitter) {
     }
 }
 
+/* Emitted C counts with int and long: no array of it may be longer than they can say. */
+static bool fits_int(struct emitter *emitter) {
+    const struct model *model = emitter->printer.model;
+    int64_t most = emitter->work[0] > emitter->work[1] ? emitter->work[0] : emitter->work[1];
+    struct span span = model->weight_count ? model->weights[0].span : (struct span){0};
+    most = emitter->work[2] > most ? emitter->work[2] : most;
+    for (int i = 0; i < model->weight_count; i++)
+        if (shape_inner_size(&model->weights[i].node->type.shape) > most) {
+            most = shape_inner_size(&model->weights[i].node->type.shape);
+            span = model->weights[i].span;
+        }
+    for (int i = 0; i < model->data_count; i++)
+        if (model->data[i].source == DATA_SPIRAL && 3 * model->data[i].classes * model->data[i].points > most) {
+            most = 3 * model->data[i].classes * model->data[i].points;
+            span = model->data[i].span;
+        }
+    if (most > INT32_MAX)
+        diagnostic_error(emitter->printer.sink, span, "too large for emitted C: an array of more than 2^31 numbers");
+    return most <= INT32_MAX;
+}
+
 /* ---- names ---- */
 
 /* Is it a name inside some kernel?  A type of that name would be shadowed there. */
@@ -296,7 +317,6 @@ static const char *flat_index(struct emitter *emitter, const struct access *acce
 
 /* Copies the outputs that group g computed to the caller's rows. */
 static void print_stores(struct emitter *emitter, const struct plan *plan, int g, struct text *out) {
-    const struct model *model = emitter->printer.model;
     for (int i = 0; i < plan->root_count && plan == emitter->predict.plan; i++) {
         struct node *root = plan->roots[i];
         struct shape shape = root->type.shape;
@@ -312,7 +332,6 @@ static void print_stores(struct emitter *emitter, const struct plan *plan, int g
                    name, inner, root_memory(emitter, plan, access.source), flat_index(emitter, &access, "e"),
                    plan->tile);
     }
-    (void)model;
 }
 
 static const char *start_text(const struct node *node) {
@@ -350,7 +369,7 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
 }
 
 static bool uses(const struct text *text, const char *word) {
-    return strstr(text_string(text), word) != NULL;
+    return mentions(text_string(text), word);
 }
 
 static void print_row_group(struct emitter *emitter, const struct plan *plan, int g, struct text *out) {
@@ -369,14 +388,14 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
                plan->tile);
     text_print(out, "        const int m = (rows + %d) / %d * %d; /* whole vectors */\n        (void)m;\n",
                lanes - 1, lanes, lanes);
-    if (uses(&loop, "valid,") || uses(&loop, "valid)"))
+    if (uses(&loop, "valid"))
         text_print(out, "        uint64_t valid[8]; /* the rows of the last vector, when it is not whole */\n"
                         "        for (int l = 0; l < 8; l++)\n            valid[l] = l < rows %% 8 ? "
                         "~(uint64_t)0 : 0;\n");
-    if (uses(&loop, "validf,") || uses(&loop, "validf)"))
+    if (uses(&loop, "validf"))
         text_print(out, "        uint32_t validf[16];\n        for (int l = 0; l < 16; l++)\n"
                         "            validf[l] = l < rows %% 16 ? ~(uint32_t)0 : 0;\n");
-    if (uses(&loop, "tile *"))
+    if (uses(&loop, "tile"))
         text_print(out, "        const size_t tile = from / %d;\n", plan->tile);
     text_print(out, "%s    }\n", text_string(&loop));
     print_sweeps(emitter, plan, group, false, out);
@@ -404,7 +423,7 @@ static void print_unused_columns(struct emitter *emitter, const struct plan *pla
             text_print(out, "    (void)%s;\n", emitter->printer.column_names[i]);
 }
 
-static void print_batch_locals(struct emitter *emitter, const struct text *calls, bool training,
+static void print_batch_locals(const struct text *calls, bool training,
                                struct text *out) {
     if (uses(calls, "batch_rows"))
         text_print(out, "    const long batch_rows = (long)n;\n");
@@ -413,7 +432,6 @@ static void print_batch_locals(struct emitter *emitter, const struct text *calls
     if (uses(calls, "step"))
         text_print(out, "    const double step = (double)%s;\n",
                    training ? "(s->updates + 1)" : "s->updates");
-    (void)emitter;
 }
 
 /* A scalar root as a double. */
@@ -484,7 +502,7 @@ static void print_train(struct emitter *emitter, struct text *out) {
     text_print(out, " {\n");
     if (emitter->kept_rows)
         text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
-    print_batch_locals(emitter, &calls, true, out);
+    print_batch_locals(&calls, true, out);
     print_unused_columns(emitter, emitter->train.plan, true, out);
     text_print(out, "%s    s->updates++;\n    return %s;\n}\n\n", text_string(&calls),
                scalar_root(emitter, emitter->train.plan, 0));
@@ -497,7 +515,7 @@ static void print_evaluate(struct emitter *emitter, struct text *out) {
     text_print(out, " {\n");
     if (emitter->kept_rows)
         text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
-    print_batch_locals(emitter, &calls, false, out);
+    print_batch_locals(&calls, false, out);
     print_unused_columns(emitter, emitter->evaluate.plan, true, out);
     text_print(out, "%s", text_string(&calls));
     if (!emitter->printer.model->metric_count)
@@ -527,7 +545,7 @@ static void print_predict(struct emitter *emitter, struct text *out) {
     print_job(emitter, &emitter->predict, &calls);
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
-    print_batch_locals(emitter, &calls, false, out);
+    print_batch_locals(&calls, false, out);
     print_unused_columns(emitter, plan, false, out);
     text_print(out, "%s", text_string(&calls));
     for (int i = 0; i < plan->root_count; i++) {
@@ -598,6 +616,8 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     name_everything(emitter);
     make_plans(emitter);
     size_work(emitter);
+    if (!fits_int(emitter))
+        return;
     print_title(emitter, out);
     if (options->header) {
         const char *guard = text_format(out->arena, "NN_MODEL_%s_H", printer->prefix);

@@ -49,16 +49,6 @@ struct lines {
     int count, capacity;
 };
 
-/* `name` as a whole word of `text`. */
-static bool mentions(const char *text, const char *name) {
-    size_t length = strlen(name);
-    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name))
-        if ((at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_')) &&
-            !(isalnum((unsigned char)at[length]) || at[length] == '_'))
-            return true;
-    return false;
-}
-
 static void add_line(struct nest_printer *np, struct lines *lines, const char *name, const char *text) {
     arena_reserve(np->printer->arena, lines->items, lines->count, lines->capacity);
     lines->items[lines->count++] = (struct line){name, text};

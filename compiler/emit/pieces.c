@@ -69,3 +69,12 @@ void print_origin(struct printer *printer, const struct node *node, const char *
     print_in_comment(out, line, (size_t)(end - line));
     text_print(out, " */\n");
 }
+
+bool mentions(const char *text, const char *name) {
+    size_t length = strlen(name);
+    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name))
+        if ((at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_')) &&
+            !(isalnum((unsigned char)at[length]) || at[length] == '_'))
+            return true;
+    return false;
+}

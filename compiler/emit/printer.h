@@ -51,6 +51,8 @@ const char *work_name(enum element element); /* the state's scratch array: "work
 /* Marks a kernel section as used; `element` picks its float form. Returns its name. */
 const char *use_kernel(struct printer *printer, const char *name, enum element element);
 const char *number_text(struct printer *printer, double number, enum element element);
+/* Does `name` stand in `text` as a whole word? */
+bool mentions(const char *text, const char *name);
 /* The .nn line of a node as a comment, unless it was the last one shown. */
 void print_origin(struct printer *printer, const struct node *node, const char *indent, struct text *out);
 /* Text of the user's file, safe inside a C comment. */
