@@ -127,6 +127,8 @@ static bool prepare(struct run *run, const struct options *options) {
         run->numpy = arena_new(run->arena, struct nn_numpy);
         nn_numpy_seed(run->numpy, (uint32_t)run->seed);
     }
+    if (options->load && !weights_open(run, options->load)) /* its class names number the data's */
+        return false;
     if (!make_rows(run, options, "train", &run->train) || !make_rows(run, options, "test", &run->test) ||
         !weights_start(run, options->load != NULL) || (options->load && !weights_load(run, options->load)))
         return false;

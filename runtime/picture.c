@@ -1,5 +1,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "picture.h"
+#include "classes.h"
 #include "data/atomic_file.h"
 #include "plot.h"
 #include "predict.h"
@@ -137,12 +138,9 @@ static int label_at(const struct picture *picture, const void *targets, int64_t 
     return (int)best;
 }
 
-/* The class names are those of the file's last column. */
-static const char *const *class_names(const struct picture *picture, const struct rows *rows) {
-    size_t columns = rows->like.columns;
-    if (columns == 0 || rows->like.labels[columns - 1].count != (size_t)picture->classes)
-        return NULL;
-    return (const char *const *)rows->like.labels[columns - 1].names;
+static const char *const *class_names(const struct run *run, const struct picture *picture) {
+    const struct table_labels *names = classes_of_target(run, picture->classes);
+    return names && names->count == (size_t)picture->classes ? (const char *const *)names->names : NULL;
 }
 
 static struct plot_regions regions_of(struct run *run, struct picture *picture) {
@@ -163,7 +161,7 @@ static struct plot_regions regions_of(struct run *run, struct picture *picture) 
         .x_name = text_format(run->arena, "%s[0]", picture->input->name),
         .y_name = text_format(run->arena, "%s[1]", picture->input->name),
         .classes = (size_t)picture->classes,
-        .names = class_names(picture, rows),
+        .names = class_names(run, picture),
         .count = count,
         .xy = (const double(*)[2])xy,
         .labels = labels,

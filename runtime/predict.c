@@ -1,5 +1,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "predict.h"
+#include "classes.h"
 #include "interpreter.h"
 #include "plan/plan.h"
 #include "trace.h"
@@ -86,24 +87,53 @@ static bool mixes_rows(const struct predictor *predictor) {
 
 /* ---- printing ---- */
 
-/* "probability[0],probability[1]" */
-static void print_names(const struct result *output, bool first, FILE *out) {
+/* "[2]", or the class that it is: "[setosa]" */
+static void print_index(const struct table_labels *classes, int64_t index, struct text *name) {
+    if (classes && (size_t)index < classes->count)
+        text_print(name, "[%s]", classes->names[index]);
+    else
+        text_print(name, "[%lld]", (long long)index);
+}
+
+/* A name as a cell of CSV: class names may hold what separates cells. */
+static void print_cell(const char *name, FILE *out) {
+    if (!strpbrk(name, ",\"\r")) {
+        fputs(name, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *name; name++) {
+        if (*name == '"')
+            fputc('"', out);
+        fputc(*name, out);
+    }
+    fputc('"', out);
+}
+
+/* "probability[0],probability[1]", or with the names of the classes */
+static void print_names(const struct run *run, const struct result *output, bool first, FILE *out) {
     struct shape inner = shape_inner(&output->node->type.shape);
     int64_t count = shape_inner_size(&inner);
+    const struct table_labels *classes =
+        inner.rank ? classes_of_target(run, inner.dims[inner.rank - 1]) : NULL;
     for (int64_t i = 0; i < count; i++) {
-        fprintf(out, "%s%s", first && i == 0 ? "" : ",", output->name);
+        struct text name = {.arena = run->arena};
+        text_print(&name, "%s", output->name);
+        if (!first || i)
+            fputc(',', out);
         int64_t below = count, rest = i;
         for (int axis = 0; axis < inner.rank; axis++) {
             below /= inner.dims[axis];
-            fprintf(out, "[%lld]", (long long)(rest / below));
+            print_index(axis == inner.rank - 1 ? classes : NULL, rest / below, &name);
             rest %= below;
         }
+        print_cell(text_string(&name), out);
     }
 }
 
 static void print_header(const struct predictor *predictor, FILE *out) {
     for (int i = 0; i < predictor->count; i++)
-        print_names(&predictor->outputs[i], i == 0, out);
+        print_names(predictor->run, &predictor->outputs[i], i == 0, out);
     fputc('\n', out);
 }
 
@@ -195,6 +225,7 @@ bool predict_file(struct run *run, const char *path, FILE *out) {
     bool done = csv_open(&csv, run->arena, path, NULL, run->failure);
     if (done && (int64_t)csv.columns != predictor->layout.cells)
         done = fail_cells(predictor, &csv);
+    done = done && rows_fit(run, &csv, &predictor->layout);
     if (done) {
         print_header(predictor, out);
         done = predict_rows(predictor, &csv, strcmp(path, "-") == 0, out);

@@ -1,15 +1,36 @@
+#define _POSIX_C_SOURCE 200809L
 #include "report.h"
+#include "classes.h"
 #include "plan/plan.h"
 #include "train.h"
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #ifndef NN_VERSION
 #define NN_VERSION "unknown"
 #endif
 
 /* ---- summary ---- */
+
+enum { NAMES_SHOWN = 12 };
+
+/* Larger files are not read for a summary. */
+#define SUMMARY_BYTES (INT64_C(16) << 20)
+
+/* "           0 setosa, 1 versicolor" */
+static void print_classes(const struct run *run, int index, struct text *out) {
+    const struct table_labels *names = classes_names(run, index);
+    if (!names)
+        return;
+    text_print(out, "  %-8s ", "");
+    for (size_t i = 0; i < names->count && i < NAMES_SHOWN; i++)
+        text_print(out, "%s%zu %s", i ? ", " : "", i, names->names[i]);
+    if (names->count > NAMES_SHOWN)
+        text_print(out, ", and %zu more", names->count - NAMES_SHOWN);
+    text_print(out, " (%s)\n", run->classes_from);
+}
 
 static void print_columns(const struct run *run, bool targets, struct text *out) {
     for (int i = 0; i < run->model->column_count; i++) {
@@ -24,6 +45,7 @@ static void print_columns(const struct run *run, bool targets, struct text *out)
                        (long long)column->classes);
         else
             text_print(out, "%s\n", type_text(run->arena, type, batch));
+        print_classes(run, i, out);
     }
 }
 
@@ -51,8 +73,28 @@ static void print_weights(const struct run *run, struct text *out) {
     text_print(out, "%s", numbers || states ? "\n" : "");
 }
 
-static void print_data(const struct data *data, struct text *out) {
-    if (data->source == DATA_CSV)
+/* The rows of a file; 0 where it cannot be read, which is an error only once it is needed.  What is read leaves its
+ * class names in the run. */
+static int64_t count_rows(struct run *run, int index) {
+    struct failure *failure = run->failure, ignored = {0};
+    struct stat status;
+    struct rows rows;
+    if (stat(run_path(run, run->model->data[index].file), &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > SUMMARY_BYTES)
+        return 0;
+    run->failure = &ignored;
+    bool read = rows_make(run, index, &rows);
+    run->failure = failure;
+    return read ? rows.count : 0;
+}
+
+static void print_data(struct run *run, int index, struct text *out) {
+    const struct data *data = &run->model->data[index];
+    int64_t rows = data->source == DATA_CSV ? count_rows(run, index) : 0;
+    if (rows)
+        text_print(out, "  %-8s %s : %lld row%s of %s\n", "data", data->name, (long long)rows, rows == 1 ? "" : "s",
+                   data->file);
+    else if (data->source == DATA_CSV)
         text_print(out, "  %-8s %s : rows of %s\n", "data", data->name, data->file);
     else
         text_print(out, "  %-8s %s : a spiral of %lld rows, %lld for each of %lld classes\n", "data",
@@ -72,7 +114,7 @@ static void print_next_steps(const struct run *run, struct text *out) {
     text_print(out, "  nnrun %s --explain\n", model->path);
 }
 
-void report_summary(const struct run *run, struct text *out) {
+void report_summary(struct run *run, struct text *out) {
     const struct model *model = run->model;
     const struct training *training = &model->training;
     text_print(out, "%s (%s)\n", model->name, model->path);
@@ -80,7 +122,7 @@ void report_summary(const struct run *run, struct text *out) {
         text_print(out, "  %-8s %s = %s%s\n", "param", model->parameters[i].name, model->parameters[i].text,
                    model->parameters[i].overridden ? " (-D)" : "");
     for (int i = 0; i < model->data_count; i++)
-        print_data(&model->data[i], out);
+        print_data(run, i, out);
     print_columns(run, false, out);
     print_columns(run, true, out);
     print_weights(run, out);

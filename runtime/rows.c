@@ -1,12 +1,16 @@
 /* A layout says which cells fill which column; a spiral and a file then differ only in where cells come from.
  */
+#define _POSIX_C_SOURCE 200809L
 #include "rows.h"
+#include "classes.h"
 #include "kernels/random.h"
 #include "run.h"
 
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Data set k draws from stream DATA_STREAM + k: weights and dropout use those below, shuffles the one at
  * 2^31. */
@@ -58,6 +62,77 @@ static bool fail_count(struct run *run, const struct rows_layout *layout, const 
     return failure_set(run->failure, FAILURE_DATA, "%s: found %lld column%s, expected %lld: %s", name,
                        (long long)cells, cells == 1 ? "" : "s", (long long)layout->cells,
                        layout_text(run, layout));
+}
+
+/* ---- a header's names ---- */
+
+size_t rows_file_column(const struct rows_layout *layout, int64_t cell) {
+    return layout->order ? layout->order[cell] : (size_t)cell;
+}
+
+/* Where a header holds the name exactly once; else csv->columns. */
+static size_t find_name(const struct csv *csv, const char *name) {
+    size_t found = csv->columns;
+    for (size_t i = 0; i < csv->columns; i++)
+        if (strcmp(csv->names[i], name) == 0) {
+            if (found < csv->columns)
+                return csv->columns;
+            found = i;
+        }
+    return found;
+}
+
+/* Some columns stand where their names do not, and the others' names are not there: what was meant is unknown. */
+static bool fail_order(struct run *run, const struct csv *csv, const struct rows_slot *moved, size_t found,
+                       int64_t place, const struct rows_slot *missing) {
+    return failure_set(run->failure, FAILURE_DATA,
+                       "%s: found '%s' as column %zu of the header, expected it as column %lld, or '%s' once in the "
+                       "header as well: columns are matched by name only where all names are there",
+                       csv_name(csv), moved->column->name, found + 1, (long long)place + 1, missing->column->name);
+}
+
+/* Columns of several cells fill what is left, as they stand. */
+static void fill_order(struct run *run, const struct csv *csv, struct rows_layout *layout, size_t *order) {
+    bool *taken = arena_array(run->arena, bool, csv->columns);
+    int64_t cell = 0;
+    size_t next = 0;
+    for (int i = 0; i < layout->count; cell += layout->slots[i++].cells)
+        if (layout->slots[i].cells == 1)
+            taken[order[cell] = find_name(csv, layout->slots[i].column->name)] = true;
+    cell = 0;
+    for (int i = 0; i < layout->count; cell += layout->slots[i++].cells)
+        for (int64_t k = 0; layout->slots[i].cells > 1 && k < layout->slots[i].cells; k++) {
+            while (taken[next])
+                next++;
+            order[cell + k] = next++;
+        }
+    layout->order = order;
+}
+
+static bool match_header(struct run *run, const struct csv *csv, struct rows_layout *layout) {
+    const struct rows_slot *moved = NULL, *missing = NULL;
+    size_t moved_found = 0;
+    int64_t cell = 0, moved_place = 0;
+    for (int i = 0; csv->names && i < layout->count; cell += layout->slots[i++].cells) {
+        const struct rows_slot *slot = &layout->slots[i];
+        size_t found = slot->cells == 1 ? find_name(csv, slot->column->name) : (size_t)cell;
+        if (found == csv->columns) {
+            missing = slot;
+        } else if (found != (size_t)cell && !moved) {
+            moved = slot;
+            moved_found = found;
+            moved_place = cell;
+        }
+    }
+    if (moved && missing)
+        return fail_order(run, csv, moved, moved_found, moved_place, missing);
+    if (moved)
+        fill_order(run, csv, layout, arena_array(run->arena, size_t, csv->columns));
+    return true;
+}
+
+bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout) {
+    return match_header(run, csv, layout) && classes_follow(run, csv, layout);
 }
 
 /* ---- one row ---- */
@@ -138,11 +213,13 @@ bool rows_store(struct run *run, const struct rows_layout *layout, const double 
     for (int i = 0; i < layout->count; i++) {
         const struct rows_slot *slot = &layout->slots[i];
         void *to = rows->columns[slot->column->node->attributes.index];
-        if (slot->one_hot && !store_one_hot(run, slot, cell, cells[cell], to, row, place))
-            return false;
-        for (int64_t k = 0; k < slot->inner && !slot->one_hot; k++)
-            if (!store_number(run, slot, cell + k, cells[cell + k], to, row * slot->inner + k, place))
+        for (int64_t k = 0; k < slot->cells; k++) {
+            size_t at = rows_file_column(layout, cell + k);
+            if (!(slot->one_hot ? store_one_hot : store_number)(run, slot, (int64_t)at, cells[at], to,
+                                                                slot->one_hot ? row : row * slot->inner + k,
+                                                                place))
                 return false;
+        }
         cell += slot->cells;
     }
     return true;
@@ -201,19 +278,13 @@ static bool make_spiral(struct run *run, const struct data *data, int index, str
 
 /* ---- files ---- */
 
-/* The kinds of a file's columns, for reading another like it. */
-static void keep_labels(struct run *run, const struct csv *csv, struct table *like) {
-    *like = (struct table){.columns = csv->columns};
-    like->labels = arena_array(run->arena, struct table_labels, csv->columns);
-    for (size_t i = 0; i < csv->columns; i++)
-        like->labels[i] = csv_labels(csv, i);
-}
-
 static bool read_rows(struct run *run, const struct rows_layout *layout, struct csv *csv, struct rows *rows) {
     double *cells = arena_array(run->arena, double, csv->columns);
     int64_t capacity = 0;
     for (;;) {
         enum csv_result result = csv_next_row(csv, cells, csv->columns, run->failure);
+        if (result == CSV_END && rows->count == 0)
+            return failure_set(run->failure, FAILURE_DATA, "%s: has a header but no rows", csv->name);
         if (result != CSV_ROW)
             return result == CSV_END;
         if (rows->count == ROWS_MAX)
@@ -230,19 +301,31 @@ static bool read_rows(struct run *run, const struct rows_layout *layout, struct 
     }
 }
 
+/* Says in the failure which statement of the model named the file. */
+static bool fail_data(struct run *run, const struct data *data, const char *path) {
+    struct failure inner = *run->failure;
+    struct stat status;
+    bool missing = stat(path, &status) != 0 && errno == ENOENT && data->file[0] != '/';
+    run->failure->kind = FAILURE_NONE; /* the first counts, and this replaces it */
+    return failure_set(run->failure, inner.kind, "%.800s; read as data %.40s (%s)%s", inner.message, data->name,
+                       run_place(run, data->span, data->span),
+                       missing ? ", its name being relative to the model's file" : "");
+}
+
 static bool make_csv(struct run *run, const struct data *data, struct rows *rows) {
-    const struct table *like = run->train.like.columns ? &run->train.like : NULL; /* its class names count */
     const char *path = run_path(run, data->file);
     struct csv csv = {0};
-    bool read = csv_open(&csv, run->arena, path, like, run->failure);
+    bool read = csv_open(&csv, run->arena, path, NULL, run->failure);
     if (read) {
         struct rows_layout layout = rows_plan(run, true, (int64_t)csv.columns);
-        read = layout.cells == (int64_t)csv.columns ? read_rows(run, &layout, &csv, rows)
+        read = layout.cells == (int64_t)csv.columns ? rows_fit(run, &csv, &layout) &&
+                                                          read_rows(run, &layout, &csv, rows)
                                                     : fail_count(run, &layout, path, (int64_t)csv.columns);
-        keep_labels(run, &csv, &rows->like);
+        if (read)
+            classes_keep(run, &csv, &layout);
     }
     csv_close(&csv);
-    return read;
+    return read || fail_data(run, data, path);
 }
 
 bool rows_make(struct run *run, int index, struct rows *rows) {

@@ -8,6 +8,7 @@
 #include "support/failure.h"
 #include "weights.h"
 
+struct class_names;
 struct nn_numpy;
 
 struct run {
@@ -20,6 +21,8 @@ struct run {
     struct nn_numpy *numpy;  /* the one stream of rng = numpy; NULL: counter mode */
     struct rows train, test; /* count 0: there is none, or it was not needed */
     struct weights weights;
+    struct class_names *classes; /* by input index, see classes.h; NULL: none is known */
+    const char *classes_from;    /* the file that they come from */
     bool quiet;
 };
 

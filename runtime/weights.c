@@ -1,5 +1,6 @@
 /* First values are a plan like any other: the nodes `initial`, run once on no rows. */
 #include "weights.h"
+#include "classes.h"
 #include "data/csv.h"
 #include "data/npy.h"
 #include "data/safetensors.h"
@@ -131,7 +132,7 @@ static bool read_weight(struct run *run, int index) {
 }
 
 bool weights_start(struct run *run, bool loading) {
-    run->weights = (struct weights){0};
+    run->weights = (struct weights){.file = run->weights.file};
     run->weights.values = weights_new_copy(run);
     run_initial(run);
     for (int i = 0; i < run->model->weight_count && !loading; i++)
@@ -171,8 +172,13 @@ enum { PROGRESS_KEYS = sizeof progress_keys / sizeof *progress_keys };
 
 bool weights_save(struct run *run, const char *path) {
     const struct model *model = run->model;
-    struct safetensors_text metadata[PROGRESS_KEYS + 1] = {{"model", model->name}};
-    struct safetensors file = {.metadata = metadata, .metadata_count = PROGRESS_KEYS + 1};
+    struct safetensors_text *classes;
+    size_t class_count = classes_save(run, &classes), known = PROGRESS_KEYS + 1;
+    struct safetensors_text *metadata = arena_array(run->arena, struct safetensors_text, known + class_count);
+    struct safetensors file = {.metadata = metadata, .metadata_count = known + class_count};
+    metadata[0] = (struct safetensors_text){"model", model->name};
+    for (size_t i = 0; i < class_count; i++)
+        metadata[known + i] = classes[i];
     file.tensors = arena_array(run->arena, struct safetensor, (size_t)model->weight_count);
     file.count = (size_t)model->weight_count;
     for (int i = 0; i < model->weight_count; i++)
@@ -249,16 +255,25 @@ static void warn_unused(struct run *run, const struct safetensors *file, const c
                            count == 1 ? " is" : text_format(run->arena, " and %d more are", count - 1));
 }
 
+bool weights_open(struct run *run, const char *path) {
+    struct safetensors *file = arena_new(run->arena, struct safetensors);
+    run->weights.file = file;
+    return safetensors_read(run->arena, path, file, run->failure) && classes_load(run, file, path);
+}
+
 bool weights_load(struct run *run, const char *path) {
-    struct safetensors file;
-    if (!safetensors_read(run->arena, path, &file, run->failure) || !load_progress(run, &file, path))
+    if (!run->weights.file && !weights_open(run, path))
+        return false;
+    struct safetensors *file = run->weights.file;
+    run->weights.file = NULL; /* another may be loaded later */
+    if (!load_progress(run, file, path))
         return false;
     for (int i = 0; i < run->model->weight_count; i++)
-        if (!load_weight(run, i, &file, path))
+        if (!load_weight(run, i, file, path))
             return false;
     if (run->weights.afresh)
         run->weights.progress = (struct progress){0};
-    warn_unused(run, &file, path);
+    warn_unused(run, file, path);
     int broken = weights_find_nonfinite(run);
     if (broken >= 0)
         return failure_set(run->failure, FAILURE_DATA, "%s: '%s' holds a number that is not finite", path,

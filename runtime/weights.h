@@ -6,6 +6,7 @@
 #include "support/failure.h"
 
 struct run;
+struct safetensors;
 
 /* How far training has come; kept in files, so that it can go on exactly where it stopped. */
 struct progress {
@@ -18,6 +19,7 @@ struct progress {
 struct weights {
     void **values; /* by model weight: its elements, row-major, of its element type; in the run's arena */
     struct progress progress;
+    struct safetensors *file; /* that weights_open read, or NULL */
     bool loaded;
     bool afresh; /* the file had not all of the solver's states: they start again, and so does the count of
                     updates */
@@ -38,7 +40,9 @@ int weights_find_nonfinite(const struct run *run);
 
 /* Writes all weights and solver states as safetensors, whole or not at all, with the progress as metadata. */
 bool weights_save(struct run *run, const char *path);
-/* Reads them back.  FAILURE_DATA for a weight that is missing, of another shape, or of an element type that
+/* Reads a file, and from it the names of classes, by which data is to be read. */
+bool weights_open(struct run *run, const char *path);
+/* Sets the weights from the file, opening it unless weights_open did.  FAILURE_DATA for a weight that is missing, of another shape, or of an element type that
  * would lose bits.  Tensors that the model does not have are a warning in the run's sink. */
 bool weights_load(struct run *run, const char *path);
 

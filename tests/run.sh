@@ -103,6 +103,55 @@ head -c 100 "$out/w.safetensors" >"$out/cut.safetensors"
 expect 1 - "cut.safetensors" $nnrun "$out/short.nn" --load "$out/cut.safetensors" --evaluate
 expect 1 - "h.W" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
 
+# ---- classes by name ----
+mkdir "$out/named"
+cat >"$out/named/m.nn" <<'NN'
+data train = csv("train.csv")
+model m {
+    input  a : f64[batch, 1]
+    input  b : f64[batch, 1]
+    target t : class[batch] of 3
+    score = dense(a, 3) + dense(b, 3)
+    output probability = softmax(score)
+    loss cost = cross_entropy(score, t)
+    metric accuracy = accuracy(score, t)
+}
+train { solver = sgd(rate = 0.5)
+        epochs = 40 }
+NN
+named="$nnrun $out/named/m.nn" weights="$out/named/w.safetensors"
+rows='0,3,red\n3,0,green\n-3,-3,"dark, blue"\n'
+printf "a,b,t\n$rows" >"$out/named/train.csv"
+expect 0 "3 rows of train.csv" - $named
+expect 0 "0 red, 1 green, 2 dark, blue" - $named
+expect 0 "accuracy 1" - $named --train --quiet --save "$weights"
+printf 'a,b,t\n-3,-3,"dark, blue"\n3,0,green\n0,3,red\n' >"$out/named/train.csv"
+expect 0 "accuracy 1" - $named --load "$weights" --evaluate
+expect 0 "0 red, 1 green, 2 dark, blue" - $named --load "$weights"
+expect 0 "accuracy 1" - $named --load "$weights" --train --quiet --save "$weights"
+printf 'a,b\n0,3\n' >"$out/named/rows.csv"
+expect 0 '^probability\[red\],probability\[green\],"probability\[dark, blue\]"' - $named --load "$weights" --predict "$out/named/rows.csv"
+cp "$out/o" "$out/named/answer"
+printf 'b,a\n3,0\n' >"$out/named/rows.csv"
+expect 0 "" - $named --load "$weights" --predict "$out/named/rows.csv"
+cmp -s "$out/o" "$out/named/answer" && ok || bad "a header in another order is answered otherwise"
+printf 't,b,a\nred,3,0\ngreen,0,3\n' >"$out/named/train.csv"
+expect 0 "accuracy 1" - $named --load "$weights" --evaluate
+printf 'b,a,colour\n3,0,red\n' >"$out/named/train.csv"
+expect 1 - "found 'b' as column 1.*m.nn:1\|found 'a' as column 2.*m.nn:1" $named --load "$weights" --evaluate
+printf '0,3,pink\n' >"$out/named/train.csv"
+expect 1 - "'pink', expected one of 'red', 'green', 'dark, blue', the classes of .*w.safetensors.*m.nn:1" $named --load "$weights" --evaluate
+printf '0,3,1\n' >"$out/named/train.csv"
+expect 1 - "'1', expected one of 'red'" $named --load "$weights" --evaluate
+printf 'a,b,t\n' >"$out/named/train.csv"
+for action in --train --evaluate; do
+    expect 1 - "train.csv: has a header but no rows.*m.nn:1" $named $action
+done
+expect 1 - "has a header but no rows" $nnc "$out/named/m.nn" -o "$out/named/m.c"
+rm "$out/named/train.csv"
+expect 1 - "relative to the model" $named --train
+expect 0 "rows of train.csv" - $named
+
 # ---- training that fails ----
 sed 's/rate = 1.0/rate = 1e308/; /expect/d' $model >"$out/wild.nn"
 cp "$out/w.safetensors" "$out/kept.safetensors"

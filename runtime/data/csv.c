@@ -372,18 +372,27 @@ static const char *list_labels(const struct table_labels *labels, char *list, si
     return list;
 }
 
+/* What a cell may hold where the names are given. */
+static const char *known_labels(struct csv *csv, const struct csv_column *column) {
+    char list[320];
+    list_labels(&column->labels, list, sizeof list);
+    return text_format(csv->arena, "%s%s%s", list, csv->labels_from ? ", the classes of " : "",
+                       csv->labels_from ? csv->labels_from : "");
+}
+
 static enum csv_result read_label(struct csv *csv, size_t index, double *value, struct failure *failure) {
     struct csv_column *column = &csv->kinds[index];
     const struct csv_cell *cell = &csv->cells[index];
-    char shown[SHOWN_SIZE], list[320];
+    char shown[SHOWN_SIZE];
     double number;
+    if (!cell->quoted && read_number(cell->text, &number) != NUMBER_NONE && csv->labels_fixed)
+        return fail_at_cell(csv, index, failure, show(cell->text, shown), known_labels(csv, column));
     if (!cell->quoted && read_number(cell->text, &number) != NUMBER_NONE)
         return fail_at_cell(csv, index, failure, show(cell->text, shown),
                             "a class name as in the rows before (in quotes, if it is one)");
     uint32_t known = *find_slot(column, cell->text);
     if (!known && csv->labels_fixed)
-        return fail_at_cell(csv, index, failure, show(cell->text, shown),
-                            list_labels(&column->labels, list, sizeof list));
+        return fail_at_cell(csv, index, failure, show(cell->text, shown), known_labels(csv, column));
     if (!known && column->labels.count == LABEL_LIMIT)
         return fail_at_cell(csv, index, failure, "yet another text", "at most 65536 different class names");
     if (!known)
@@ -413,7 +422,9 @@ static enum csv_result read_cell(struct csv *csv, size_t index, double *value, s
     case NUMBER_NONE:
         break;
     }
-    return fail_at_cell(csv, index, failure, show(text, shown), "a number");
+    return fail_at_cell(csv, index, failure, show(text, shown),
+                        csv->labels_from ? text_format(csv->arena, "a number as in %s", csv->labels_from)
+                                         : "a number");
 }
 
 /* The first row says which columns hold text. */
@@ -466,6 +477,10 @@ enum csv_result csv_next_row(struct csv *csv, double *row, size_t columns, struc
     return result == CSV_ROW ? read_row(csv, row, failure) : result;
 }
 
+const char *csv_name(const struct csv *csv) {
+    return csv->name;
+}
+
 struct table_labels csv_labels(const struct csv *csv, size_t column) {
     return csv->kinds ? csv->kinds[column].labels : (struct table_labels){NULL, 0};
 }
@@ -490,13 +505,14 @@ static void keep_header(struct csv *csv) {
         csv->names[i] = arena_copy(csv->arena, csv->cells[i].text, strlen(csv->cells[i].text));
 }
 
-static bool follow(struct csv *csv, const struct table *like, struct failure *failure) {
+bool csv_follow(struct csv *csv, const struct table *like, const char *from, struct failure *failure) {
     if (like->columns != csv->columns)
         return failure_set(failure, FAILURE_DATA,
                            "%s: found %zu columns, expected %zu as in the data before it", csv->name,
                            csv->columns, like->columns);
     csv->kinds = arena_array(csv->arena, struct csv_column, csv->columns);
     csv->labels_fixed = true;
+    csv->labels_from = from;
     for (size_t i = 0; i < csv->columns; i++) {
         csv->kinds[i].text = like->labels && like->labels[i].count;
         for (size_t k = 0; csv->kinds[i].text && k < like->labels[i].count; k++)
@@ -517,7 +533,7 @@ static bool start(struct csv *csv, const struct table *like, struct failure *fai
         keep_header(csv);
     else
         csv->pending = true;
-    return !like || follow(csv, like, failure);
+    return !like || csv_follow(csv, like, NULL, failure);
 }
 
 bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char *name,

@@ -1,0 +1,39 @@
+/* The names of classes that a file's text cells stand for.
+ *
+ * Names are numbered as training first met them.  The weights mean those numbers, so the names live as long as the
+ * weights do: in a run for all data that it reads, and in the weights' file as metadata:
+ *
+ *     "classes.t":    "setosa\nversicolor"    of a column of one cell, in the order of their numbers
+ *     "classes.x[2]": ""                      of the third cell of a column; it held numbers, not names
+ *
+ * A cell of CSV ends in its line, so a line feed can separate names. */
+#ifndef NN_CLASSES_H
+#define NN_CLASSES_H
+
+#include "data/csv.h"
+#include "data/safetensors.h"
+#include "rows.h"
+
+/* Of one column of the model. */
+struct class_names {
+    bool known;
+    int64_t cells;               /* that a row of it took in the file */
+    struct table_labels *labels; /* (cells) count 0: numbers */
+};
+
+/* Before the first row is read: the names that are known keep their numbers in it, and no new one is taken. */
+bool classes_follow(struct run *run, struct csv *csv, const struct rows_layout *layout);
+/* After the last row: its names are known from now on. */
+void classes_keep(struct run *run, const struct csv *csv, const struct rows_layout *layout);
+
+/* The names as metadata of the weights' file: entries (the number returned) in the run's arena. */
+size_t classes_save(const struct run *run, struct safetensors_text **entries);
+/* And back, replacing none that the file does not hold.  Names of columns that the model has not are a warning. */
+bool classes_load(struct run *run, const struct safetensors *file, const char *path);
+
+/* The names of column `index` where a row of it is one cell of text; or NULL. */
+const struct table_labels *classes_names(const struct run *run, int index);
+/* The names of the model's only target where that is a class (or a one-hot row) of `classes`; or NULL. */
+const struct table_labels *classes_of_target(const struct run *run, int64_t classes);
+
+#endif
