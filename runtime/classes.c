@@ -133,8 +133,8 @@ static bool load_entry(struct run *run, const struct safetensors_text *entry, co
     int64_t cell;
     int index = find_column(run, entry->key + sizeof key_prefix - 1, &cell, &single);
     if (index < 0) {
-        diagnostic_warning(run->sink, (struct span){0}, "%s: '%s' names the classes of no column of the model",
-                           path, entry->key);
+        diagnostic_warning(run->sink, (struct span){0},
+                           "%s: '%s' names the classes of no column of the model", path, entry->key);
         return true;
     }
     struct class_names *names = names_of(run, index);
@@ -145,8 +145,8 @@ static bool load_entry(struct run *run, const struct safetensors_text *entry, co
     }
     return (cell < names->cells && read_labels(run, entry->text, &names->labels[cell])) ||
            failure_set(run->failure, FAILURE_DATA,
-                       "%s: '%s' is '%.80s', expected different names of classes, one a line", path, entry->key,
-                       entry->text);
+                       "%s: '%s' is '%.80s', expected different names of classes, one a line", path,
+                       entry->key, entry->text);
 }
 
 bool classes_load(struct run *run, const struct safetensors *file, const char *path) {

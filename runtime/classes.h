@@ -1,7 +1,7 @@
 /* The names of classes that a file's text cells stand for.
  *
- * Names are numbered as training first met them.  The weights mean those numbers, so the names live as long as the
- * weights do: in a run for all data that it reads, and in the weights' file as metadata:
+ * Names are numbered as training first met them.  The weights mean those numbers, so the names live as long
+ * as the weights do: in a run for all data that it reads, and in the weights' file as metadata:
  *
  *     "classes.t":    "setosa\nversicolor"    of a column of one cell, in the order of their numbers
  *     "classes.x[2]": ""                      of the third cell of a column; it held numbers, not names
@@ -21,14 +21,16 @@ struct class_names {
     struct table_labels *labels; /* (cells) count 0: numbers */
 };
 
-/* Before the first row is read: the names that are known keep their numbers in it, and no new one is taken. */
+/* Before the first row is read: the names that are known keep their numbers in it, and no new one is taken.
+ */
 bool classes_follow(struct run *run, struct csv *csv, const struct rows_layout *layout);
 /* After the last row: its names are known from now on. */
 void classes_keep(struct run *run, const struct csv *csv, const struct rows_layout *layout);
 
 /* The names as metadata of the weights' file: entries (the number returned) in the run's arena. */
 size_t classes_save(const struct run *run, struct safetensors_text **entries);
-/* And back, replacing none that the file does not hold.  Names of columns that the model has not are a warning. */
+/* And back, replacing none that the file does not hold.  Names of columns that the model has not are a
+ * warning. */
 bool classes_load(struct run *run, const struct safetensors *file, const char *path);
 
 /* The names of column `index` where a row of it is one cell of text; or NULL. */

@@ -73,8 +73,8 @@ static void print_weights(const struct run *run, struct text *out) {
     text_print(out, "%s", numbers || states ? "\n" : "");
 }
 
-/* The rows of a file; 0 where it cannot be read, which is an error only once it is needed.  What is read leaves its
- * class names in the run. */
+/* The rows of a file; 0 where it cannot be read, which is an error only once it is needed.  What is read
+ * leaves its class names in the run. */
 static int64_t count_rows(struct run *run, int index) {
     struct failure *failure = run->failure, ignored = {0};
     struct stat status;
@@ -92,8 +92,8 @@ static void print_data(struct run *run, int index, struct text *out) {
     const struct data *data = &run->model->data[index];
     int64_t rows = data->source == DATA_CSV ? count_rows(run, index) : 0;
     if (rows)
-        text_print(out, "  %-8s %s : %lld row%s of %s\n", "data", data->name, (long long)rows, rows == 1 ? "" : "s",
-                   data->file);
+        text_print(out, "  %-8s %s : %lld row%s of %s\n", "data", data->name, (long long)rows,
+                   rows == 1 ? "" : "s", data->file);
     else if (data->source == DATA_CSV)
         text_print(out, "  %-8s %s : rows of %s\n", "data", data->name, data->file);
     else

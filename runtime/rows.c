@@ -82,13 +82,15 @@ static size_t find_name(const struct csv *csv, const char *name) {
     return found;
 }
 
-/* Some columns stand where their names do not, and the others' names are not there: what was meant is unknown. */
+/* Some columns stand where their names do not, and the others' names are not there: what was meant is
+ * unknown. */
 static bool fail_order(struct run *run, const struct csv *csv, const struct rows_slot *moved, size_t found,
                        int64_t place, const struct rows_slot *missing) {
-    return failure_set(run->failure, FAILURE_DATA,
-                       "%s: found '%s' as column %zu of the header, expected it as column %lld, or '%s' once in the "
-                       "header as well: columns are matched by name only where all names are there",
-                       csv_name(csv), moved->column->name, found + 1, (long long)place + 1, missing->column->name);
+    return failure_set(
+        run->failure, FAILURE_DATA,
+        "%s: found '%s' as column %zu of the header, expected it as column %lld, or '%s' once in the "
+        "header as well: columns are matched by name only where all names are there",
+        csv_name(csv), moved->column->name, found + 1, (long long)place + 1, missing->column->name);
 }
 
 /* Columns of several cells fill what is left, as they stand. */
@@ -307,8 +309,8 @@ static bool fail_data(struct run *run, const struct data *data, const char *path
     struct stat status;
     bool missing = stat(path, &status) != 0 && errno == ENOENT && data->file[0] != '/';
     run->failure->kind = FAILURE_NONE; /* the first counts, and this replaces it */
-    return failure_set(run->failure, inner.kind, "%.800s; read as data %.40s (%s)%s", inner.message, data->name,
-                       run_place(run, data->span, data->span),
+    return failure_set(run->failure, inner.kind, "%.800s; read as data %.40s (%s)%s", inner.message,
+                       data->name, run_place(run, data->span, data->span),
                        missing ? ", its name being relative to the model's file" : "");
 }
 
@@ -318,9 +320,9 @@ static bool make_csv(struct run *run, const struct data *data, struct rows *rows
     bool read = csv_open(&csv, run->arena, path, NULL, run->failure);
     if (read) {
         struct rows_layout layout = rows_plan(run, true, (int64_t)csv.columns);
-        read = layout.cells == (int64_t)csv.columns ? rows_fit(run, &csv, &layout) &&
-                                                          read_rows(run, &layout, &csv, rows)
-                                                    : fail_count(run, &layout, path, (int64_t)csv.columns);
+        read = layout.cells == (int64_t)csv.columns
+                   ? rows_fit(run, &csv, &layout) && read_rows(run, &layout, &csv, rows)
+                   : fail_count(run, &layout, path, (int64_t)csv.columns);
         if (read)
             classes_keep(run, &csv, &layout);
     }

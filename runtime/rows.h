@@ -24,14 +24,14 @@ struct rows_slot {
 struct rows_layout {
     struct rows_slot *slots; /* (count) in the order of the cells */
     int count;
-    int64_t cells; /* of a row */
+    int64_t cells;       /* of a row */
     const size_t *order; /* (cells) the file's column of each; NULL: as they stand */
 };
 
 struct rows {
     int64_t count;
-    void **columns;    /* by input index: count x inner, row-major, of the column's element type; NULL: not
-                          filled */
+    void **columns; /* by input index: count x inner, row-major, of the column's element type; NULL: not
+                       filled */
 };
 
 /* Where a row of cells comes from, for messages; `line` is that of the file, or the row's number from 1. */
@@ -45,9 +45,9 @@ struct rows_place {
  * which decides whether the last target is one-hot (0: as many as the inputs take). */
 struct rows_layout rows_plan(struct run *run, bool targets, int64_t cells);
 
-/* Makes an opened file ready to be read with the layout, which has as many cells: a header's names say where columns of
- * one cell stand, and the run's class names keep their numbers.  FAILURE_DATA for a header that names some of
- * them in another order, and not all. */
+/* Makes an opened file ready to be read with the layout, which has as many cells: a header's names say where
+ * columns of one cell stand, and the run's class names keep their numbers.  FAILURE_DATA for a header that
+ * names some of them in another order, and not all. */
 bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout);
 /* The column of the file, from 0, that cell `cell` of the layout comes from. */
 size_t rows_file_column(const struct rows_layout *layout, int64_t cell);

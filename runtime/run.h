@@ -32,8 +32,8 @@ const char *run_path(const struct run *run, const char *name);
 /* "twolayer.nn:12": where `span` starts, or where it is nowhere, `otherwise`. */
 const char *run_place(const struct run *run, struct span span, struct span otherwise);
 
-/* FAILURE_USAGE when `path`, where something is going to be written, is a file that the model is read from: its own
- * text, its data or its first weights.  NULL is fine. */
+/* FAILURE_USAGE when `path`, where something is going to be written, is a file that the model is read from:
+ * its own text, its data or its first weights.  NULL is fine. */
 bool run_spares_inputs(const struct run *run, const char *path);
 
 /* An element of an array of that type, as a double. */

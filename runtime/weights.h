@@ -42,8 +42,9 @@ int weights_find_nonfinite(const struct run *run);
 bool weights_save(struct run *run, const char *path);
 /* Reads a file, and from it the names of classes, by which data is to be read. */
 bool weights_open(struct run *run, const char *path);
-/* Sets the weights from the file, opening it unless weights_open did.  FAILURE_DATA for a weight that is missing, of another shape, or of an element type that
- * would lose bits.  Tensors that the model does not have are a warning in the run's sink. */
+/* Sets the weights from the file, opening it unless weights_open did.  FAILURE_DATA for a weight that is
+ * missing, of another shape, or of an element type that would lose bits.  Tensors that the model does not
+ * have are a warning in the run's sink. */
 bool weights_load(struct run *run, const char *path);
 
 #endif

@@ -152,6 +152,30 @@ rm "$out/named/train.csv"
 expect 1 - "relative to the model" $named --train
 expect 0 "rows of train.csv" - $named
 
+cat >"$out/named/hot.nn" <<'NN'
+data train = csv("train.csv")
+data test = csv("test.csv")
+model hot {
+    input  x : f64[batch, 2]
+    target t : f64[batch, 3]
+    score = dense(x, 3)
+    output probability = softmax(score)
+    loss cost = cross_entropy(score, t)
+    metric accuracy = accuracy(score, t)
+}
+train { solver = sgd(rate = 0.5)
+        epochs = 40 }
+NN
+named="$nnrun $out/named/hot.nn"
+printf 't,u,v\nred,0,3\ngreen,3,0\nblue,-3,-3\n' >"$out/named/train.csv"
+printf 'u,v,t\n3,0,green\n-3,-3,blue\n' >"$out/named/test.csv"
+expect 0 "^test .*accuracy 1" - $named --train --quiet --save "$weights"
+input="$out/rows.csv" expect 0 "^probability\[red\],probability\[green\],probability\[blue\]$" - $named --load "$weights" --predict
+sed 's/\<t\>/kind/' "$out/named/hot.nn" >"$out/named/renamed.nn"
+expect 0 "" "'classes.t' names the classes of no column" $nnrun "$out/named/renamed.nn" --load "$weights"
+printf 'u,v,t\n' >"$out/named/test.csv"
+expect 1 "" "test.csv: has a header but no rows.*hot.nn:2" $named --train --quiet
+
 # ---- training that fails ----
 sed 's/rate = 1.0/rate = 1e308/; /expect/d' $model >"$out/wild.nn"
 cp "$out/w.safetensors" "$out/kept.safetensors"

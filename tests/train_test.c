@@ -119,7 +119,7 @@ static void refuses_rows_that_do_not_fit(void **state) {
                            false));
     assert_string_equal(test.failure.message,
                         "build/train_test.csv:2:3: found 2; the target 't' (test.nn:4) holds "
-                        "classes 0 to 1, or as many names");
+                        "classes 0 to 1, or as many names; read as data train (test.nn:1)");
     bench_drop(&test.bench);
     remove(path);
 }

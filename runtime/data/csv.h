@@ -80,8 +80,8 @@ bool csv_open(struct csv *csv, struct arena *arena, const char *path, const stru
               struct failure *failure);
 bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char *name,
                    const struct table *like, struct failure *failure);
-/* Between opening and the first row: what columns hold is as in `like`, and its class names keep their numbers; `from`
- * is where they come from, for messages, or NULL. */
+/* Between opening and the first row: what columns hold is as in `like`, and its class names keep their
+ * numbers; `from` is where they come from, for messages, or NULL. */
 bool csv_follow(struct csv *csv, const struct table *like, const char *from, struct failure *failure);
 /* Fills row (columns) with the next row.  A file with another number of columns is a failure. */
 enum csv_result csv_next_row(struct csv *csv, double *row, size_t columns, struct failure *failure);
