@@ -12,7 +12,7 @@ static const char *address(struct nest_printer *np, const struct access *access,
         operator== OPERATOR_step || access->source->
         operator== OPERATOR_coordinate) {
         diagnostic_error(printer->sink, access->source->span,
-                         "a large '@' of numbers known beforehand cannot be emitted");
+                         "a large product or sum of numbers known beforehand cannot be emitted");
         return "0";
     }
     nest_use(np, access->source, false);
@@ -144,7 +144,7 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
     struct access access = plan_fold_operand(node, &length);
     const char *name = nest_ident(np, node), *rows = np->rows ? " * T + r" : "";
     struct access step = access;
-    nest_use(np, access.source, false);
+    address(np, &access, "0"); /* reports numbers that lie nowhere */
     nest_use(np, node, true);
     step.identity = step.uniform = false;
     const char *index = nest_index(np, &step, -1); /* over u = result * length + k */
