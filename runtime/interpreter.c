@@ -87,7 +87,7 @@ static void run_flat(struct interpreter *in, const struct instruction *i) {
         scalar[k] = i->operands[k].uniform && !i->operands[k].rows;
     }
     int64_t n = i->result.rows ? i->count * in->stride : i->count;
-    i->kernels->elementwise[i->node->operator](n, plane(in, &i->result, 0, i->size), x, scalar);
+    i->kernels->elementwise[i->node->code](n, plane(in, &i->result, 0, i->size), x, scalar);
 }
 
 static void run_by_element(struct interpreter *in, const struct instruction *i) {
@@ -99,7 +99,7 @@ static void run_by_element(struct interpreter *in, const struct instruction *i) 
         const void *x[3];
         for (int k = 0; k < i->operand_count; k++)
             x[k] = operand_at(in, &i->operands[k], e, i->size);
-        i->kernels->elementwise[i->node->operator](n, plane(in, &i->result, e, i->size), x, scalar);
+        i->kernels->elementwise[i->node->code](n, plane(in, &i->result, e, i->size), x, scalar);
     }
 }
 
@@ -170,7 +170,7 @@ static void run_fold(struct interpreter *in, const struct instruction *i) {
             if (k == 0)
                 memcpy(y, x, (size_t)n * i->size);
             else
-                i->kernels->join[i->node->operator](n, y, x);
+                i->kernels->join[i->node->code](n, y, x);
         }
     }
 }
@@ -178,8 +178,8 @@ static void run_fold(struct interpreter *in, const struct instruction *i) {
 static void run_sweep(struct interpreter *in, const struct instruction *i) {
     int64_t lanes = lanes_of(i->node->type.element);
     for (int64_t e = 0; e < i->count; e++)
-        i->kernels->sweep[i->node->operator](in->rows, sweep_plane(in, i, &i->operands[0], 0, e),
-                                             (char *)i->lanes + (size_t)(e * lanes) * i->size);
+        i->kernels->sweep[i->node->code](in->rows, sweep_plane(in, i, &i->operands[0], 0, e),
+                                         (char *)i->lanes + (size_t)(e * lanes) * i->size);
 }
 
 /* ---- matmul ---- */
@@ -302,7 +302,7 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
 static void run_random(struct interpreter *in, const struct instruction *i) {
     const struct batch *batch = in->batch;
     uint32_t stream = (uint32_t)i->node->attributes.index;
-    bool normal = i->node->operator== OPERATOR_normal;
+    bool normal = i->node->code == OPERATOR_normal;
     char *y = plane(in, &i->result, 0, i->size);
     for (int64_t e = 0; e < i->count; e++) {
         double number = batch->numpy
@@ -333,17 +333,17 @@ static struct operand place_operand(struct interpreter *in, const struct access 
     struct operand o = {
         .element = element, .rows = access->rows, .uniform = access->uniform, .identity = access->identity};
     o.first = access->offset;
-    if (source->operator== OPERATOR_weight)
+    if (source->code == OPERATOR_weight)
         o.base = in->weights[source->attributes.index];
-    else if (source->operator== OPERATOR_rows)
+    else if (source->code == OPERATOR_rows)
         o.base = element == ELEMENT_F64 ? (char *)in->rows_f64 : (char *)in->rows_f32;
-    else if (source->operator== OPERATOR_step)
+    else if (source->code == OPERATOR_step)
         o.base = element == ELEMENT_F64 ? (char *)in->step_f64 : (char *)in->step_f32;
-    else if (source->operator== OPERATOR_constant || source->operator== OPERATOR_coordinate) {
+    else if (source->code == OPERATOR_constant || source->code == OPERATOR_coordinate) {
         int64_t count = shape_inner_size(&source->type.shape);
         o.base = arena_allocate_array(in->arena, (size_t)count, size);
         for (int64_t e = 0; e < count; e++) {
-            double number = source->operator== OPERATOR_constant ? source->attributes.number : (double)e;
+            double number = source->code == OPERATOR_constant ? source->attributes.number : (double)e;
             convert(ELEMENT_F64, element, 1, &number, o.base + (size_t)e * size);
         }
     } else if (p->place == PLACE_ONCE)
@@ -430,31 +430,31 @@ static void choose_assign(struct interpreter *in, struct instruction *i) {
 
 static struct instruction new_instruction(struct interpreter *in, const struct node *node) {
     const struct placement *p = plan_placement(in->plan, node);
-    enum element element = node->operator== OPERATOR_convert ? ELEMENT_F64 : node->type.element;
+    enum element element = node->code == OPERATOR_convert ? ELEMENT_F64 : node->type.element;
     struct instruction i = {.node = node, .operand_count = node->input_count};
     i.kernels = element == ELEMENT_F32 ? in->kernels->f32 : in->kernels->f64;
     i.size = element_size(node->type.element);
     i.count = shape_inner_size(&node->type.shape);
-    if (node->operator!= OPERATOR_assign) {
+    if (node->code != OPERATOR_assign) {
         struct access result = whole((struct node *)node);
         i.result = place_operand(in, &result);
     }
     if (p->lanes >= 0)
         i.lanes = in->once_memory[node->type.element] + (size_t)p->lanes * i.size;
-    if (node->operator== OPERATOR_assign)
+    if (node->code == OPERATOR_assign)
         choose_assign(in, &i);
-    else if (node->operator==
-             OPERATOR_convert ||(node->operator== OPERATOR_copy && node->type.element == ELEMENT_INT)) {
+    else if (node->code == OPERATOR_convert ||
+             (node->code == OPERATOR_copy && node->type.element == ELEMENT_INT)) {
         struct access access = plan_operand(node, 0);
         i.operands[0] = place_operand(in, &access);
         i.run = run_convert;
-    } else if (node->operator== OPERATOR_pad)
+    } else if (node->code == OPERATOR_pad)
         choose_pad(in, &i);
-    else if (node->operator== OPERATOR_uniform || node->operator== OPERATOR_normal)
+    else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
         i.run = run_random;
-    else if (node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine)
+    else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
         choose_matmul(in, &i);
-    else if (operators[node->operator].kind == KIND_FOLD)
+    else if (operators[node->code].kind == KIND_FOLD)
         choose_fold(in, &i);
     else
         choose_elementwise(in, &i);
@@ -499,7 +499,7 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
     in->roots = arena_array(arena, struct operand, (size_t)plan->root_count);
     for (int k = 0; k < plan->root_count; k++) {
         struct access access = whole(plan->roots[k]);
-        if (plan->roots[k]->operator!= OPERATOR_assign)
+        if (plan->roots[k]->code != OPERATOR_assign)
             in->roots[k] = place_operand(in, &access);
     }
     return in;
@@ -528,7 +528,7 @@ static void make_room(struct interpreter *in, int64_t rows) {
 static void look(struct interpreter *in, const struct instruction *i) {
     const struct node *node = i->node;
     const struct placement *p = plan_placement(in->plan, node);
-    if (in->found.node || node->type.element == ELEMENT_INT || node->operator== OPERATOR_assign || p->sweep)
+    if (in->found.node || node->type.element == ELEMENT_INT || node->code == OPERATOR_assign || p->sweep)
         return;
     for (int64_t e = 0; e < i->count; e++) {
         const char *at = plane(in, &i->result, e, i->size);
@@ -588,8 +588,8 @@ static void store_results(struct interpreter *in, int g) {
     const struct plan *plan = in->plan;
     for (int k = 0; k < plan->root_count; k++) {
         const struct node *root = plan->roots[k];
-        if (!in->batch->results[k] || root->operator== OPERATOR_assign ||
-                                          shape_batch_axis(&root->type.shape) < 0)
+        if (!in->batch->results[k] || root->code == OPERATOR_assign ||
+            shape_batch_axis(&root->type.shape) < 0)
             continue;
         struct access access = whole(plan->roots[k]);
         const struct placement *p = plan_placement(plan, access.source);
@@ -598,8 +598,8 @@ static void store_results(struct interpreter *in, int g) {
     }
 }
 
-static double start_of(enum operator_code operator) {
-    return operator== OPERATOR_max ? -INFINITY : operator== OPERATOR_min ? INFINITY : 0;
+static double start_of(enum operator_code code) {
+    return code == OPERATOR_max ? -INFINITY : code == OPERATOR_min ? INFINITY : 0;
 }
 
 static void start_sweeps(struct interpreter *in, int g) {
@@ -607,7 +607,7 @@ static void start_sweeps(struct interpreter *in, int g) {
         const struct instruction *i = &in->groups[g][k];
         if (!plan_placement(in->plan, i->node)->sweep)
             continue;
-        double start = start_of(i->node->operator);
+        double start = start_of(i->node->code);
         float start_f32 = (float)start;
         const void *number =
             i->node->type.element == ELEMENT_F64 ? (const void *)&start : (const void *)&start_f32;
@@ -620,7 +620,7 @@ static void start_sweeps(struct interpreter *in, int g) {
 static void finish_sweeps(struct interpreter *in, int g) {
     for (int k = 0; k < in->counts[g]; k++) {
         const struct instruction *i = &in->groups[g][k];
-        enum operator_code fold = operators[i->node->operator].kind == KIND_FOLD ? i->node->operator : OPERATOR_sum;
+        enum operator_code fold = operators[i->node->code].kind == KIND_FOLD ? i->node->code : OPERATOR_sum;
         if (i->lanes)
             i->kernels->tree[fold](i->count, i->lanes, plane(in, &i->result, 0, i->size));
     }
@@ -644,8 +644,8 @@ static void store_once(struct interpreter *in) {
     const struct plan *plan = in->plan;
     for (int k = 0; k < plan->root_count; k++) {
         const struct node *root = plan->roots[k];
-        if (!in->batch->results[k] || root->operator== OPERATOR_assign ||
-                                          shape_batch_axis(&root->type.shape) >= 0)
+        if (!in->batch->results[k] || root->code == OPERATOR_assign ||
+            shape_batch_axis(&root->type.shape) >= 0)
             continue;
         size_t size = element_size(root->type.element);
         char *to = in->batch->results[k];

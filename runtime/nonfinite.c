@@ -29,7 +29,7 @@ static const char *describe(struct run *run, const struct nonfinite *found,
     if (maker->name || maker->home)
         text_print(&text, "'%s': ", maker->name ? maker->name : maker->home);
     text_print(&text, "%s%s gave %s in update %lld (epoch %lld)", node->forward ? "the derivative of " : "",
-               operators[maker->operator].name, number_text(found->value), (long long)place->update,
+               operators[maker->code].name, number_text(found->value), (long long)place->update,
                (long long)place->epoch);
     if (found->row >= 0) {
         int64_t row = place->order ? (int64_t)place->order[found->row] : place->first_row + found->row;

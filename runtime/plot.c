@@ -537,7 +537,8 @@ static void print_terminal_legend(const struct plot_regions *regions, bool colou
         if (k + 1 < regions->classes)
             text_print(out, "   ");
     }
-    text_print(out, "%s%s\n", regions->classes > LEGEND_LIMIT ? "..." : "", colour ? "" : "   (capitals are points)");
+    text_print(out, "%s%s\n", regions->classes > LEGEND_LIMIT ? "..." : "",
+               colour ? "" : "   (capitals are points)");
 }
 
 bool plot_terminal(const struct plot_regions *regions, int columns, int rows, bool colour, struct text *out) {

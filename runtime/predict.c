@@ -80,7 +80,7 @@ const void *predictor_values(const struct predictor *predictor, int index) {
 static bool mixes_rows(const struct predictor *predictor) {
     for (int id = 0; id < predictor->plan->graph.count; id++)
         if ((predictor->plan->placements[id].sweep && predictor->plan->placements[id].group >= 0) ||
-            predictor->plan->graph.nodes[id]->operator== OPERATOR_rows)
+            predictor->plan->graph.nodes[id]->code == OPERATOR_rows)
             return true;
     return false;
 }

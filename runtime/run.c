@@ -42,7 +42,8 @@ static bool is_same_file(const struct stat *file, const char *path) {
 }
 
 static bool refuse_output(const struct run *run, const char *path, const char *what) {
-    return failure_set(run->failure, FAILURE_USAGE, "'%s' is %s: it would be overwritten; choose another name", path, what);
+    return failure_set(run->failure, FAILURE_USAGE,
+                       "'%s' is %s: it would be overwritten; choose another name", path, what);
 }
 
 bool run_spares_inputs(const struct run *run, const char *path) {

@@ -88,7 +88,7 @@ void trace_number(enum element element, const void *values, int64_t index, FILE 
 void trace_print(const struct run *run, const struct trace *trace, int64_t update, int64_t rows, FILE *out) {
     const struct type *type = &trace->node->type;
     struct shape shape = type->shape;
-    bool weight = trace->node->operator== OPERATOR_weight;
+    bool weight = trace->node->code == OPERATOR_weight;
     const void *values = weight ? run->weights.values[trace->node->attributes.index] : trace->values;
     int batch_axis = shape_batch_axis(&shape);
     int64_t count = shape_inner_size(&shape) * (batch_axis >= 0 ? rows : 1);

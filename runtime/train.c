@@ -118,7 +118,7 @@ static void print_traces(struct trainer *trainer, int64_t update, int64_t rows, 
     const struct train_settings *settings = trainer->settings;
     for (int i = 0; i < settings->trace_count; i++) {
         const struct trace *trace = &settings->traces[i];
-        if ((trace->node->operator== OPERATOR_weight) != weights || !trace_wants(trace, update))
+        if ((trace->node->code == OPERATOR_weight) != weights || !trace_wants(trace, update))
             continue;
         meter_clear(&trainer->meter);
         trace_print(trainer->run, trace, update, rows, settings->out);
@@ -249,7 +249,7 @@ static void make_interpreter(struct trainer *trainer) {
     for (int i = 0; i < model->update_count; i++)
         roots[count++] = model->updates[i];
     for (int i = 0; i < settings->trace_count; i++) {
-        if (settings->traces[i].node->operator== OPERATOR_weight)
+        if (settings->traces[i].node->code == OPERATOR_weight)
             continue; /* read where they lie */
         trace_reserve(run, &settings->traces[i], trainer->batch);
         trainer->results[count] = settings->traces[i].values;

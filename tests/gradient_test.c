@@ -131,23 +131,23 @@ static struct node *operand(struct bench *bench, int k, enum domain domain, bool
 }
 
 /* Through which operands does the rule hand derivatives back?  As bits. */
-static unsigned operands_that_pass(struct bench *bench, enum operator_code operator, int arity) {
+static unsigned operands_that_pass(struct bench *bench, enum operator_code code, int arity) {
     struct node *inputs[3], *d[3] = {NULL};
     unsigned passing = 0;
     for (int k = 0; k < arity; k++)
         inputs[k] = bench->model->outputs[k].node;
-    struct node *y = graph_node(bench->graph, operator, inputs, arity, NULL, NULL);
-    operators[operator].gradient(bench->graph, y, bench->model->columns[1].node, d);
+    struct node *y = graph_node(bench->graph, code, inputs, arity, NULL, NULL);
+    operators[code].gradient(bench->graph, y, bench->model->columns[1].node, d);
     for (int k = 0; k < arity; k++)
         passing |= d[k] ? 1u << k : 0;
     return passing;
 }
 
-static bool is_defined_on(enum operator_code operator, enum domain domain) {
+static bool is_defined_on(enum operator_code code, enum domain domain) {
     static const double samples[] = {-1.7, -0.6, 0, 1.9};
     for (int i = 0; i < 64; i++) {
         double a = samples[i % 4], b = samples[i / 4 % 4], c = samples[i / 16];
-        if (domain == DOMAIN_REAL && !isfinite(operator_fold(operator, a, b, c)))
+        if (domain == DOMAIN_REAL && !isfinite(operator_fold(code, a, b, c)))
             return false;
     }
     return true;
@@ -164,23 +164,23 @@ static const char layers[] = "model m {\n"
                              "    output s = x @ S\n"
                              "}\n";
 
-static void check_elementwise(enum operator_code operator, int arity, enum domain domain) {
+static void check_elementwise(enum operator_code code, int arity, enum domain domain) {
     struct bench bench;
     struct node *inputs[3];
-    bench_start(&bench, 1 + (uint64_t) operator);
+    bench_start(&bench, 1 + (uint64_t)code);
     bench_model(&bench, layers);
-    unsigned passing = operands_that_pass(&bench, operator, arity);
+    unsigned passing = operands_that_pass(&bench, code, arity);
     for (int k = 0; k < arity; k++)
         inputs[k] = operand(&bench, k, domain, passing == 0 || passing >> k & 1);
-    struct node *y = graph_node(bench.graph, operator, inputs, arity, NULL, NULL);
+    struct node *y = graph_node(bench.graph, code, inputs, arity, NULL, NULL);
     struct node *loss = graph_binary(bench.graph, OPERATOR_multiply, y, bench.column_nodes[1]);
     while (loss->type.shape.rank)
         loss = graph_fold(bench.graph, OPERATOR_sum, loss, loss->type.shape.rank - 1);
     struct experiment experiment;
-    make_experiment(&experiment, &bench, operators[operator].name, loss);
+    make_experiment(&experiment, &bench, operators[code].name, loss);
     for (int i = 1; i < BATCHES; i++) {
         bench_fill(&bench, batches[i]);
-        if (operator== OPERATOR_stop_gradient) { /* the one row whose rule is to differ */
+        if (code == OPERATOR_stop_gradient) { /* the one row whose rule is to differ */
             assert_null(experiment.gradients[0]);
             continue;
         }

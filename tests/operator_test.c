@@ -10,7 +10,7 @@
 
 struct elementwise_fixture {
     const char *name;
-    enum operator_code operator;
+    enum operator_code code;
     int count;
     const double *operands[3];
     const double *expected;
@@ -51,11 +51,11 @@ static void check_elementwise(const struct elementwise_fixture *fixture, enum el
         set_column(&bench, k, fixture->operands[k], fixture->count);
     }
     bench.rows = fixture->count;
-    struct node *y = graph_node(bench.graph, fixture->operator, bench.column_nodes,
-                                operators[fixture->operator].arity, NULL, NULL);
+    struct node *y = graph_node(bench.graph, fixture->code, bench.column_nodes,
+                                operators[fixture->code].arity, NULL, NULL);
     void *found = bench_room(&bench, y);
     bench_run(&bench, bench_interpreter(&bench, plan_make(bench.graph, &y, 1, &bench.arena)), &found);
-    bool extreme = fixture->operator== OPERATOR_maximum || fixture->operator== OPERATOR_minimum;
+    bool extreme = fixture->code == OPERATOR_maximum || fixture->code == OPERATOR_minimum;
     for (int i = 0; i < fixture->count; i++) {
         bool single = element == ELEMENT_F32;
         double expected = single ? (double)(float)fixture->expected[i] : fixture->expected[i];
@@ -83,12 +83,12 @@ static void elementwise_values(void **state) {
 static void every_operator_has_values(void **state) {
     (void)state;
     size_t count = sizeof elementwise_fixtures / sizeof *elementwise_fixtures;
-    for (int operator= 0; operator<OPERATOR_COUNT; operator++) {
-        bool found = operators[operator].kind != KIND_ELEMENTWISE;
+    for (int code = 0; code < OPERATOR_COUNT; code++) {
+        bool found = operators[code].kind != KIND_ELEMENTWISE;
         for (size_t i = 0; i < count; i++)
-            found = found || (int)elementwise_fixtures[i].operator== operator;
+            found = found || (int)elementwise_fixtures[i].code == code;
         if (!found)
-            fail_msg("tests/fixtures/operators.py has no values for %s", operators[operator].name);
+            fail_msg("tests/fixtures/operators.py has no values for %s", operators[code].name);
     }
 }
 
@@ -99,9 +99,9 @@ static void folded_constants(void **state) {
     for (size_t i = 0; i < count; i++)
         for (int k = 0; k < elementwise_fixtures[i].count; k++) {
             const struct elementwise_fixture *fixture = &elementwise_fixtures[i];
-            double found = operator_fold(fixture->operator, fixture->operands[0][k], fixture->operands[1][k],
+            double found = operator_fold(fixture->code, fixture->operands[0][k], fixture->operands[1][k],
                                          fixture->operands[2][k]);
-            bool extreme = fixture->operator== OPERATOR_maximum || fixture->operator== OPERATOR_minimum;
+            bool extreme = fixture->code == OPERATOR_maximum || fixture->code == OPERATOR_minimum;
             assert_true(is_same(found, fixture->expected[k], 1e-15, extreme));
         }
 }
@@ -132,7 +132,7 @@ static void start_weights(struct bench *bench) {
     bench_weights(bench);
     for (int i = 0; i < bench->weight_count; i++) {
         const struct node *initial = bench->model->weights[i].initial;
-        while (operators[initial->operator].kind == KIND_VIEW)
+        while (operators[initial->code].kind == KIND_VIEW)
             initial = initial->inputs[0];
         for (int64_t e = 0; e < bench_elements(bench, bench->weight_nodes[i]); e++)
             number_set(bench->weight_nodes[i]->type.element, bench->weights[i], e,
@@ -187,7 +187,7 @@ static void function_values(void **state) {
 enum { B = -1 }; /* BATCH, short */
 
 struct shape_case {
-    enum operator_code operator;
+    enum operator_code code;
     struct {
         enum element element;
         int rank;
@@ -291,7 +291,7 @@ static void check_shape(const struct shape_case *c) {
     for (int k = 0; k < c->count; k++)
         inputs[k] =
             bench_column(&bench, c->operands[k].element, shape_of(c->operands[k].rank, c->operands[k].dims));
-    struct node *node = graph_node(bench.graph, c->operator, inputs, c->count, &attributes, &error);
+    struct node *node = graph_node(bench.graph, c->code, inputs, c->count, &attributes, &error);
     assert_string_equal(node ? type_text(&bench.arena, &node->type, NULL) : error.message, c->expected);
     bench_drop(&bench);
 }
@@ -358,13 +358,12 @@ static void simplifications(void **state) {
                      graph_binary(graph, OPERATOR_multiply, x, x));
     assert_ptr_equal(graph_unary(graph, OPERATOR_negate, graph_unary(graph, OPERATOR_negate, x)), x);
     assert_ptr_equal(graph_swap_last(graph, graph_swap_last(graph, x)), x);
-    assert_int_equal(graph_binary(graph, OPERATOR_multiply, x, zero)->operator,
-                     OPERATOR_multiply); /* 0 * NaN */
-    assert_int_equal(graph_binary(graph, OPERATOR_subtract, x, x)->operator, OPERATOR_subtract);
-    assert_int_equal(graph_binary(graph, OPERATOR_divide, x, x)->operator, OPERATOR_divide);
+    assert_int_equal(graph_binary(graph, OPERATOR_multiply, x, zero)->code, OPERATOR_multiply); /* 0 * NaN */
+    assert_int_equal(graph_binary(graph, OPERATOR_subtract, x, x)->code, OPERATOR_subtract);
+    assert_int_equal(graph_binary(graph, OPERATOR_divide, x, x)->code, OPERATOR_divide);
     struct node *sum = graph_binary(graph, OPERATOR_add, row, x);
     assert_ptr_equal(graph_binary(graph, OPERATOR_add, row, x), sum); /* equal nodes are one */
-    assert_int_equal(graph_binary(graph, OPERATOR_add, two, one)->operator, OPERATOR_constant);
+    assert_int_equal(graph_binary(graph, OPERATOR_add, two, one)->code, OPERATOR_constant);
     bench_drop(&bench);
 }
 

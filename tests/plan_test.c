@@ -27,12 +27,12 @@ struct inspection {
 };
 
 static bool is_computed(const struct node *node) {
-    enum operator_kind kind = operators[node->operator].kind;
+    enum operator_kind kind = operators[node->code].kind;
     return kind != KIND_VIEW && kind != KIND_LEAF;
 }
 
 static const struct node *source_of(const struct node *node) {
-    while (operators[node->operator].kind == KIND_VIEW)
+    while (operators[node->code].kind == KIND_VIEW)
         node = node->inputs[0];
     return node;
 }
@@ -78,7 +78,7 @@ static bool is_before(struct spot a, struct spot b) {
 static bool reads_in_step(const struct node *node, int k, const struct nest *nest) {
     struct access access;
     int64_t length = 1;
-    if (node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine) {
+    if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine) {
         struct matmul matmul = plan_matmul(node);
         if (k == 2)
             access = matmul.c;
@@ -88,11 +88,11 @@ static bool reads_in_step(const struct node *node, int k, const struct nest *nes
             return false; /* a whole row or column, or one element for several results */
         else
             access = k ? matmul.b : matmul.a;
-    } else if (operators[node->operator].kind == KIND_FOLD)
+    } else if (operators[node->code].kind == KIND_FOLD)
         access = plan_fold_operand(node, &length);
     else
         access = plan_operand(node, k);
-    if (node->operator== OPERATOR_pad || length> 1)
+    if (node->code == OPERATOR_pad || length > 1)
         return false;
     for (int64_t e = 0; e < nest->size; e++)
         if (access_index(&access, e) != e)
@@ -260,7 +260,7 @@ static void inspect(struct bench *bench, const char *name, const struct plan *pl
         for (int k = 0; in.spots[id].group >= 0 && k < plan->graph.nodes[id]->input_count; k++)
             check_read(&in, plan->graph.nodes[id], k);
     for (int i = 0; i < plan->root_count; i++)
-        if (plan->roots[i]->operator!= OPERATOR_assign)
+        if (plan->roots[i]->code != OPERATOR_assign)
             assert_false(plan_placement(plan, source_of(plan->roots[i]))->local);
     check_memory(&in, &bench->arena);
 }
@@ -306,7 +306,7 @@ static void check_run(struct bench *bench, const char *name, struct interpreter 
     reference_start(&reference, bench);
     for (int i = 0; i < root_count; i++) {
         reference_value(&reference, roots[i]); /* before the run changes weights */
-        if (roots[i]->operator!= OPERATOR_assign)
+        if (roots[i]->code != OPERATOR_assign)
             results[i] = bench_room(bench, roots[i]);
     }
     bench_run(bench, interpreter, results);
@@ -411,7 +411,7 @@ static void check_trace(const char *body, const char *solver) {
     bench_model(&bench, file_text(&bench, body, solver));
     int count = training_roots(&bench, roots, true), value_count = 0;
     for (int i = 0; i < count; i++)
-        if (roots[i]->operator!= OPERATOR_assign)
+        if (roots[i]->code != OPERATOR_assign)
             values[value_count++] = roots[i];
     struct interpreter *training =
         bench_interpreter(&bench, plan_make(bench.graph, roots, count, &bench.arena));
@@ -472,10 +472,10 @@ static struct shape any_shape(struct bench *bench, bool rows) {
     return shape;
 }
 
-static struct node *try_node(struct pool *pool, enum operator_code operator, struct node * const * inputs,
+static struct node *try_node(struct pool *pool, enum operator_code code, struct node *const *inputs,
                              int count, const struct attributes *attributes) {
     struct shape_error error = {0};
-    struct node *node = graph_node(pool->bench->graph, operator, inputs, count, attributes, &error);
+    struct node *node = graph_node(pool->bench->graph, code, inputs, count, attributes, &error);
     return node && shape_inner_size(&node->type.shape) <= 600 ? node : NULL;
 }
 
@@ -499,16 +499,16 @@ static struct node *grow_elementwise(struct pool *pool) {
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
     };
-    enum operator_code operator= all[bench_below(pool->bench, (int)(sizeof all / sizeof *all))];
+    enum operator_code code = all[bench_below(pool->bench, (int)(sizeof all / sizeof *all))];
     struct node *inputs[3];
     for (int k = 0; k < 3; k++) {
         inputs[k] = any(pool);
         if (inputs[k]->type.element == ELEMENT_INT)
             return NULL;
-        bool anywhere = isfinite(operator_fold(operator, - 0.5, 0, -0.5)) && operator!= OPERATOR_divide;
+        bool anywhere = isfinite(operator_fold(code, -0.5, 0, -0.5)) && code != OPERATOR_divide;
         inputs[k] = anywhere ? bounded(pool, inputs[k]) : positive(pool, inputs[k]);
     }
-    return try_node(pool, operator, inputs, operators[operator].arity, NULL);
+    return try_node(pool, code, inputs, operators[code].arity, NULL);
 }
 
 static struct node *grow_fold(struct pool *pool) {
@@ -597,7 +597,7 @@ static struct node *grow_matmul(struct pool *pool) {
         if (inputs[0]->type.element == ELEMENT_INT || inputs[1]->type.element == ELEMENT_INT)
             continue;
         for (int k = 0; k < 2; k++) /* a sine of a large number tells nothing */
-            if (inputs[k]->operator!= OPERATOR_weight && inputs[k]->operator!= OPERATOR_input)
+            if (inputs[k]->code != OPERATOR_weight && inputs[k]->code != OPERATOR_input)
                 inputs[k] = bounded(pool, inputs[k]);
         if (inputs[0]->type.shape.rank >= 2 && bench_below(pool->bench, 3) == 0)
             inputs[0] = graph_swap_last(pool->bench->graph, inputs[0]);
@@ -696,7 +696,7 @@ static void add_updates(struct pool *pool, struct node *const *gradients, struct
             value = weight->type.shape.rank == 2 ? graph_swap_last(bench->graph, weight) : any(pool);
         if (gradients[i] && bench_below(bench, 2))
             value = graph_binary(bench->graph, OPERATOR_subtract, weight, gradients[i]);
-        if (value->operator== OPERATOR_weight && value == weight)
+        if (value->code == OPERATOR_weight && value == weight)
             continue;
         if (shape_batch_axis(&value->type.shape) < 0)
             add_assignment(bench, weight, value, roots, count);

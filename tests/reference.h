@@ -63,7 +63,7 @@ static inline double reference_leaf(struct reference *reference, const struct no
                                     const int64_t *places) {
     const struct bench *bench = reference->bench;
     int64_t at = 0;
-    switch (node->operator) {
+    switch (node->code) {
     case OPERATOR_constant:
         return node->attributes.number;
     case OPERATOR_coordinate:
@@ -76,7 +76,7 @@ static inline double reference_leaf(struct reference *reference, const struct no
         return number_at(node->type.element, bench->weights[node->attributes.index],
                          reference_index(reference, node, places));
     default:
-        assert_int_equal(node->operator, OPERATOR_input);
+        assert_int_equal(node->code, OPERATOR_input);
         for (int axis = 0; axis < node->type.shape.rank; axis++)
             if (node->type.shape.dims[axis] != BATCH)
                 at = at * node->type.shape.dims[axis] + places[axis];
@@ -98,9 +98,9 @@ static inline double reference_fold(struct reference *reference, const struct no
         double x = reference_value(reference, a)[reference_index(reference, a, inner)];
         if (k == 0)
             result = x;
-        else if (node->operator== OPERATOR_sum)
+        else if (node->code== OPERATOR_sum)
             result = reference_rounded(node->type.element, result + x);
-        else if (x != x || (node->operator== OPERATOR_max ? x > result : x<result))
+        else if (x != x || (node->code== OPERATOR_max ? x > result : x<result))
             result = x;
     }
     return result;
@@ -112,7 +112,7 @@ static inline double reference_matmul(struct reference *reference, const struct 
     int rank = node->type.shape.rank;
     int64_t left[RANK_MAX], right[RANK_MAX];
     double sum =
-        node->operator== OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
+        node->code== OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
     memcpy(left, places, sizeof left);
     memcpy(right, places, sizeof right);
     for (int64_t k = 0; k < reference_dim(reference, a, a->type.shape.rank - 1); k++) {
@@ -128,7 +128,7 @@ static inline double reference_view(struct reference *reference, const struct no
     const struct attributes *attributes = &node->attributes;
     int64_t inner[RANK_MAX] = {0};
     memcpy(inner, places, sizeof inner);
-    switch (node->operator) {
+    switch (node->code) {
     case OPERATOR_reshape: /* keeps the order of all elements, rows included */
         return reference_value(reference, a)[index];
     case OPERATOR_transpose:
@@ -146,7 +146,7 @@ static inline double reference_view(struct reference *reference, const struct no
             }
         return 0;
     default: /* expand, convert, assign */
-        return reference_under(reference, node->inputs[node->operator == OPERATOR_assign], places,
+        return reference_under(reference, node->inputs[node->code == OPERATOR_assign], places,
                                node->type.shape.rank);
     }
     return reference_value(reference, a)[reference_index(reference, a, inner)];
@@ -156,17 +156,17 @@ static inline double reference_element(struct reference *reference, const struct
     int64_t places[RANK_MAX] = {0};
     double x[3] = {0};
     reference_places(reference, node, index, places);
-    switch (operators[node->operator].kind) {
+    switch (operators[node->code].kind) {
     case KIND_LEAF:
         return reference_leaf(reference, node, places);
     case KIND_ELEMENTWISE:
         for (int k = 0; k < node->input_count; k++)
             x[k] = reference_under(reference, node->inputs[k], places, node->type.shape.rank);
-        return operator_fold(node->operator, x[0], x[1], x[2]);
+        return operator_fold(node->code, x[0], x[1], x[2]);
     case KIND_FOLD:
         return reference_fold(reference, node, places);
     default:
-        if (node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine)
+        if (node->code== OPERATOR_matmul || node->code== OPERATOR_affine)
             return reference_matmul(reference, node, places);
         return reference_view(reference, node, index, places);
     }

@@ -99,8 +99,7 @@ static void show(struct text *out, const struct expression *expression) {
         text_print(out, "'");
     } else {
         text_print(out, "(%s",
-                   expression->kind == EXPRESSION_BINARY
-                   ? signs[expression->operator] : kinds[expression->kind]);
+                   expression->kind == EXPRESSION_BINARY ? signs[expression->code] : kinds[expression->kind]);
         for (int i = 0; i < 2; i++) {
             const struct expression *operand = i ? expression->right : expression->left;
             if (operand) {

@@ -48,14 +48,14 @@ static bool chosen_axes(struct checker *checker, const struct value *axis, const
 }
 
 /* fold(x, axis, keep): over the batch last, so that the columns of a row are taken together first. */
-static struct value fold(struct checker *checker, enum operator_code operator, struct value * arguments,
+static struct value fold(struct checker *checker, enum operator_code code, struct value *arguments,
                          struct span span) {
     struct node *x = tensor_argument(checker, &arguments[0]);
     bool axes[RANK_MAX], two = arguments[1].kind == VALUE_TENSOR ||
                                (arguments[0].kind == VALUE_NUMBER && arguments[1].kind == VALUE_NUMBER);
-    if (x && two && operator!= OPERATOR_sum) {
+    if (x && two && code != OPERATOR_sum) {
         check_error(checker, span, "%s takes one tensor and an axis; of two values, take %simum(a, b)",
-                    operators[operator].name, operators[operator].name);
+                    operators[code].name, operators[code].name);
         return value_error;
     }
     if (!x || !chosen_axes(checker, &arguments[1], x, axes))
@@ -69,10 +69,10 @@ static struct value fold(struct checker *checker, enum operator_code operator, s
         if (axes[axis])
             kept.dims[axis] = 1;
         if (axes[axis] && axis != batch)
-            x = graph_fold(checker->graph, operator, x, axis);
+            x = graph_fold(checker->graph, code, x, axis);
     }
     if (batch >= 0 && axes[batch])
-        x = graph_fold(checker->graph, operator, x, shape_batch_axis(&x->type.shape));
+        x = graph_fold(checker->graph, code, x, shape_batch_axis(&x->type.shape));
     return value_tensor(is_true(&arguments[2]) ? graph_reshape(checker->graph, x, kept) : x, span);
 }
 
@@ -145,7 +145,7 @@ static bool matches_classes(struct checker *checker, const struct node *x, const
 /* The range of a class target against the number of columns that the score has. */
 static bool matches_class_count(struct checker *checker, const struct node *x, const struct node *t,
                                 struct span span) {
-    if (t->operator!= OPERATOR_input)
+    if (t->code != OPERATOR_input)
         return true;
     const struct column *column = &checker->model->columns[t->attributes.index];
     int64_t columns = x->type.shape.dims[x->type.shape.rank - 1];
@@ -327,7 +327,7 @@ static struct value call_f64(struct checker *checker, struct value *arguments, s
 }
 
 /* Random numbers of the shape of the weight whose initialiser is at work; one stream for each weight. */
-static struct value random_numbers(struct checker *checker, enum operator_code operator, struct span span) {
+static struct value random_numbers(struct checker *checker, enum operator_code code, struct span span) {
     if (!checker->weight_shape) {
         check_error(checker, span, "random numbers can only be drawn in an initialiser");
         return value_error;
@@ -336,7 +336,7 @@ static struct value random_numbers(struct checker *checker, enum operator_code o
     memset(&attributes, 0, sizeof attributes);
     attributes.type = checker->weight_shape->type;
     attributes.index = checker->weight_shape->attributes.index;
-    return make_node(checker, operator, NULL, 0, &attributes, span);
+    return make_node(checker, code, NULL, 0, &attributes, span);
 }
 
 static struct value call_random_uniform(struct checker *checker, struct value *arguments, struct span span) {

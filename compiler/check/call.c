@@ -235,12 +235,12 @@ bool resolve_type(struct checker *checker, struct scope *scope, const struct typ
 
 /* Softmax of the prelude, or anything like it: exp(z) divided by a sum of them. */
 static bool is_softmax(const struct node *node) {
-    if (node->operator!= OPERATOR_divide || node->inputs[0]->operator!= OPERATOR_exp)
+    if (node->code != OPERATOR_divide || node->inputs[0]->code != OPERATOR_exp)
         return false;
     const struct node *below = node->inputs[1];
-    while (below->operator== OPERATOR_reshape || below->operator== OPERATOR_expand)
+    while (below->code == OPERATOR_reshape || below->code == OPERATOR_expand)
         below = below->inputs[0];
-    return below->operator== OPERATOR_sum;
+    return below->code == OPERATOR_sum;
 }
 
 /* One dimension of a signature: a name is bound at its first use and has to agree after. */
@@ -448,18 +448,18 @@ static struct value call_builtin(struct checker *checker, struct scope *scope, c
     return builtin->call(checker, formals.given, span);
 }
 
-static struct value call_operator(struct checker *checker, struct scope *scope, enum operator_code operator,
-                                  const struct value * piped, const struct argument *arguments,
+static struct value call_operator(struct checker *checker, struct scope *scope, enum operator_code code,
+                                  const struct value *piped, const struct argument *arguments,
                                   struct span span) {
     static const char *const names[] = {"a", "b", "c"};
-    int arity = operators[operator].arity;
-    struct formals formals = {.callee = operators[operator].name, .count = arity};
+    int arity = operators[code].arity;
+    struct formals formals = {.callee = operators[code].name, .count = arity};
     make_room(checker, &formals, arity);
     for (int i = 0; i < arity; i++)
         formals.list[i] = (struct formal){.name = names[i], .required = true};
     if (!match_arguments(checker, scope, &formals, piped, arguments, span))
         return value_error;
-    return apply_elementwise(checker, operator, formals.given, arity, span);
+    return apply_elementwise(checker, code, formals.given, arity, span);
 }
 
 static struct value call_value(struct checker *checker, struct scope *scope, const struct value *callee,
@@ -468,7 +468,7 @@ static struct value call_value(struct checker *checker, struct scope *scope, con
     if (callee->declaration)
         return call_declaration(checker, scope, callee->declaration, piped, arguments, span);
     if (!callee->builtin)
-        return call_operator(checker, scope, callee->operator, piped, arguments, span);
+        return call_operator(checker, scope, callee->code, piped, arguments, span);
     return call_builtin(checker, scope, callee->builtin, piped, arguments, span);
 }
 

@@ -39,7 +39,7 @@ struct value {
     int item_count;
     const struct statement *declaration; /* callable, recipe */
     const struct builtin *builtin;       /* callable: instead of a declaration */
-    enum operator_code operator;         /* callable: with neither, an element-wise operator */
+    enum operator_code code;             /* callable: with neither, an element-wise operator */
     struct scope *arguments;             /* recipe: the bound parameters */
     struct span span;
 };
@@ -178,7 +178,7 @@ void warn_unused(struct checker *checker, const struct scope *scope, const struc
 
 /* expression.c */
 struct value evaluate(struct checker *checker, struct scope *scope, const struct expression *expression);
-struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value * operands,
+struct value apply_elementwise(struct checker *checker, enum operator_code code, struct value *operands,
                                int count, struct span span);
 /* The value as a node of `element`; NULL and an error if it is none. */
 struct node *to_tensor(struct checker *checker, const struct value *value, enum element element);
@@ -186,7 +186,7 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
 bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low,
                 int64_t high, int64_t *result);
 /* graph_node with the error reported. */
-struct value make_node(struct checker *checker, enum operator_code operator, struct node * const * inputs,
+struct value make_node(struct checker *checker, enum operator_code code, struct node *const *inputs,
                        int count, const struct attributes *attributes, struct span span);
 /* What a node is computed from, itself included. */
 const struct reach *check_reach(struct checker *checker, const struct node *node);

@@ -45,7 +45,7 @@ const char *value_describe(struct checker *checker, const struct value *value) {
         return text_format(checker->arena, "%s, which has to be called",
                            value->declaration ? value->declaration->name.text
                            : value->builtin   ? value->builtin->name
-                                              : operators[value->operator].name);
+                                              : operators[value->code].name);
     case VALUE_RECIPE:
         return text_format(checker->arena, "%s(...)", value->declaration->name.text);
     default:
@@ -125,7 +125,7 @@ void check_warning(struct checker *checker, struct span span, const char *format
 void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side,
                         const struct node *node) {
     struct span span = node->span.source == checker->prelude ? node->origin : node->span;
-    if (!span.source || node->operator== OPERATOR_constant)
+    if (!span.source || node->code == OPERATOR_constant)
         return;
     diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "",
                     node->name ? ", " : "", describe_type(checker, &node->type));
@@ -143,11 +143,11 @@ void check_note_operands(struct checker *checker, struct diagnostic *to, struct 
 
 /* ---- values to nodes ---- */
 
-struct value make_node(struct checker *checker, enum operator_code operator, struct node * const * inputs,
+struct value make_node(struct checker *checker, enum operator_code code, struct node *const *inputs,
                        int count, const struct attributes *attributes, struct span span) {
     struct shape_error error = {0};
     checker->graph->span = span;
-    struct node *node = graph_node(checker->graph, operator, inputs, count, attributes, &error);
+    struct node *node = graph_node(checker->graph, code, inputs, count, attributes, &error);
     if (node)
         return value_tensor(node, span);
     check_note_operands(checker, check_error(checker, span, "%s", error.message), inputs, count);
@@ -204,13 +204,13 @@ static enum element common_element(const struct checker *checker, const struct v
     return checker->real;
 }
 
-struct value apply_elementwise(struct checker *checker, enum operator_code operator, struct value * operands,
+struct value apply_elementwise(struct checker *checker, enum operator_code code, struct value *operands,
                                int count, struct span span) {
     bool numbers = true;
     for (int i = 0; i < count; i++)
         numbers = numbers && operands[i].kind == VALUE_NUMBER;
     if (numbers) {
-        double number = operator_fold(operator, operands[0].number, count > 1 ? operands[1].number : 0,
+        double number = operator_fold(code, operands[0].number, count > 1 ? operands[1].number : 0,
                                       count > 2 ? operands[2].number : 0);
         if (isfinite(number))
             return value_number(number, span);
@@ -225,16 +225,15 @@ struct value apply_elementwise(struct checker *checker, enum operator_code opera
         inputs[i] = to_tensor(checker, &operands[i], element);
         complete = complete && inputs[i];
     }
-    return complete ? make_node(checker, operator, inputs, count, NULL, span) : value_error;
+    return complete ? make_node(checker, code, inputs, count, NULL, span) : value_error;
 }
 
 static struct reach reach_of(const struct checker *checker, const struct node *node) {
     struct reach reach = {NULL, NULL};
-    bool input = node->operator== OPERATOR_input;
+    bool input = node->code == OPERATOR_input;
     if (input && checker->model->columns[node->attributes.index].is_target)
         reach.target = node;
-    if (input ||
-        node->operator== OPERATOR_weight || node->operator== OPERATOR_rows || node->operator== OPERATOR_step)
+    if (input || node->code == OPERATOR_weight || node->code == OPERATOR_rows || node->code == OPERATOR_step)
         reach.later = node;
     for (int i = 0; i < node->input_count; i++) {
         const struct reach *below = &checker->reaches[node->inputs[i]->id];
@@ -280,12 +279,12 @@ static struct value binary(struct checker *checker, struct scope *scope,
         [BINARY_GREATER] = OPERATOR_less,      [BINARY_GREATER_EQUAL] = OPERATOR_less_equal,
     };
     struct value operands[2];
-    bool swapped = expression->operator== BINARY_GREATER || expression->operator== BINARY_GREATER_EQUAL;
+    bool swapped = expression->code == BINARY_GREATER || expression->code == BINARY_GREATER_EQUAL;
     operands[swapped] = evaluate(checker, scope, expression->left);
     operands[!swapped] = evaluate(checker, scope, expression->right);
-    if (expression->operator== BINARY_MATMUL)
+    if (expression->code == BINARY_MATMUL)
         return matmul(checker, operands, expression->span);
-    return apply_elementwise(checker, codes[expression->operator], operands, 2, expression->span);
+    return apply_elementwise(checker, codes[expression->code], operands, 2, expression->span);
 }
 
 /* ---- indexing ---- */
@@ -487,7 +486,7 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
     if (builtin)
         return (struct value){.kind = VALUE_CALLABLE, .builtin = builtin, .span = span};
     if (operator_named(name) != OPERATOR_COUNT)
-        return (struct value){.kind = VALUE_CALLABLE, .operator= operator_named(name), .span = span};
+        return (struct value){.kind = VALUE_CALLABLE, .code = operator_named(name), .span = span};
     struct text message = {.arena = checker->arena};
     text_print(&message, "unknown name '%s'", name);
     const char *why = why_unknown(checker, name);

@@ -83,13 +83,15 @@ static void check_definitions(struct checker *checker) {
 /* ---- declarations ---- */
 
 /* A state is a name of its own: neither another state, nor what the solver is given. */
-static void check_state(struct checker *checker, const struct statement *declaration, const struct statement *state) {
+static void check_state(struct checker *checker, const struct statement *declaration,
+                        const struct statement *state) {
     bool given = strcmp(state->name.text, "weight") == 0 || strcmp(state->name.text, "grad") == 0;
     for (const struct parameter *p = declaration->parameters; p; p = p->next)
         given = given || strcmp(p->name.text, state->name.text) == 0;
     if (given)
-        check_error(checker, state->name.span, "'%s' is given to the solver '%s': choose another name for the state",
-                    state->name.text, declaration->name.text);
+        check_error(checker, state->name.span,
+                    "'%s' is given to the solver '%s': choose another name for the state", state->name.text,
+                    declaration->name.text);
     for (const struct statement *s = declaration->body; s != state; s = s->next)
         if (s->kind == STATEMENT_STATE && strcmp(s->name.text, state->name.text) == 0) {
             check_error(checker, state->name.span, "the state '%s' is declared twice", state->name.text);

@@ -23,7 +23,8 @@ static bool set_solver(struct checker *checker, const struct expression *express
     *solver = value;
     training->solver_text = arena_copy(checker->arena, span.source->text + span.start, span.end - span.start);
     if (rate && rate->value.kind == VALUE_NUMBER && rate->value.number < 0)
-        diagnostic_warning(checker->sink, rate->value.span, "the rate is negative: every update makes the loss larger");
+        diagnostic_warning(checker->sink, rate->value.span,
+                           "the rate is negative: every update makes the loss larger");
     training->rate = rate && rate->value.kind == VALUE_NUMBER ? rate->value.number : NAN;
     return true;
 }
@@ -40,8 +41,8 @@ static void set_batch(struct checker *checker, const struct value *value) {
 
 static void set_expect(struct checker *checker, const struct expression *expression) {
     struct training *training = &checker->model->training;
-    bool comparison = expression->kind == EXPRESSION_BINARY &&
-                      expression->operator>= BINARY_LESS && expression->left->kind == EXPRESSION_NAME;
+    bool comparison = expression->kind == EXPRESSION_BINARY && expression->code >= BINARY_LESS &&
+                      expression->left->kind == EXPRESSION_NAME;
     struct value bound = comparison ? evaluate(checker, checker->globals, expression->right) : value_none;
     if (bound.kind == VALUE_ERROR)
         return;
@@ -59,8 +60,7 @@ static void set_expect(struct checker *checker, const struct expression *express
                     name);
     training->expect_metric = name;
     training->expect_bound = bound.number;
-    training->expect_above =
-        expression->operator== BINARY_GREATER || expression->operator== BINARY_GREATER_EQUAL;
+    training->expect_above = expression->code == BINARY_GREATER || expression->code == BINARY_GREATER_EQUAL;
 }
 
 static void set_generator(struct checker *checker, const struct value *value) {

@@ -3,7 +3,7 @@
 #include "check/check.h"
 
 void name_node(struct node *node, const char *name) {
-    if (!node->name && node->operator!= OPERATOR_constant)
+    if (!node->name && node->code != OPERATOR_constant)
         node->name = name;
 }
 

@@ -84,7 +84,7 @@ static bool can_be_first(struct checker *checker, const struct node *initial, st
         return true;
     struct diagnostic *error =
         check_error(checker, span, "a first value is made of numbers and random numbers alone");
-    if (later->operator== OPERATOR_weight || later->operator== OPERATOR_input)
+    if (later->code == OPERATOR_weight || later->code == OPERATOR_input)
         check_note_operand(checker, error, "this, which it needs,", later);
     return false;
 }

@@ -97,12 +97,14 @@ static bool fits_int(struct emitter *emitter) {
             span = model->weights[i].span;
         }
     for (int i = 0; i < model->data_count; i++)
-        if (model->data[i].source == DATA_SPIRAL && 3 * model->data[i].classes * model->data[i].points > most) {
+        if (model->data[i].source == DATA_SPIRAL &&
+            3 * model->data[i].classes * model->data[i].points > most) {
             most = 3 * model->data[i].classes * model->data[i].points;
             span = model->data[i].span;
         }
     if (most > INT32_MAX)
-        diagnostic_error(emitter->printer.sink, span, "too large for emitted C: an array of more than 2^31 numbers");
+        diagnostic_error(emitter->printer.sink, span,
+                         "too large for emitted C: an array of more than 2^31 numbers");
     return most <= INT32_MAX;
 }
 
@@ -335,7 +337,7 @@ static void print_stores(struct emitter *emitter, const struct plan *plan, int g
 }
 
 static const char *start_text(const struct node *node) {
-    return node->operator== OPERATOR_max ? "-INFINITY" : node->operator== OPERATOR_min ? "INFINITY" : "0";
+    return node->code == OPERATOR_max ? "-INFINITY" : node->code == OPERATOR_min ? "INFINITY" : "0";
 }
 
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */
@@ -355,9 +357,9 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
                            (long long)(lanes ? count * lanes_of(e) : count), work_name(e),
                            (long long)(base + (lanes ? p->lanes : p->offset)), start_text(node));
             else if (lanes) {
-                const char *tree = node->operator== OPERATOR_max   ? "nn_max_lanes"
-                                   : node->operator== OPERATOR_min ? "nn_min_lanes"
-                                                                   : "nn_sum_lanes";
+                const char *tree = node->code == OPERATOR_max   ? "nn_max_lanes"
+                                   : node->code == OPERATOR_min ? "nn_min_lanes"
+                                                                : "nn_sum_lanes";
                 text_print(out,
                            "    for (int i = 0; i < %lld; i++) /* %s */\n        s->%s[%lld + i] = %s(s->%s "
                            "+ %lld + i * %d);\n",
@@ -423,8 +425,7 @@ static void print_unused_columns(struct emitter *emitter, const struct plan *pla
             text_print(out, "    (void)%s;\n", emitter->printer.column_names[i]);
 }
 
-static void print_batch_locals(const struct text *calls, bool training,
-                               struct text *out) {
+static void print_batch_locals(const struct text *calls, bool training, struct text *out) {
     if (uses(calls, "batch_rows"))
         text_print(out, "    const long batch_rows = (long)n;\n");
     else
@@ -586,14 +587,16 @@ static void print_title(struct emitter *emitter, struct text *out) {
     print_in_comment(out, name, strlen(name));
     text_print(out, ", made by nnc.  Change the model and run nnc again.\n");
     if (!emitter->printer.options->header)
-        text_print(out, " *\n"
-                        " * A program:  cc -O2 THIS.c -lm             (trains, and prints the losses)\n"
-                        " * A library:  cc -O2 -DNN_NO_MAIN -c THIS.c (no allocation, no globals, no input or output)\n"
-                        " *\n"
-                        " * Inside, rows of the batch stand side by side: element e of row r lies at [e * T + r].\n"
-                        " * Floating-point mode: NN_FUSED 1 where the target has fused multiply-add, else 0;\n"
-                        " * -DNN_FUSED=0 or 1 sets it.  Within a mode the results have the same bits whatever the\n"
-                        " * compiler and its level.\n");
+        text_print(
+            out,
+            " *\n"
+            " * A program:  cc -O2 THIS.c -lm             (trains, and prints the losses)\n"
+            " * A library:  cc -O2 -DNN_NO_MAIN -c THIS.c (no allocation, no globals, no input or output)\n"
+            " *\n"
+            " * Inside, rows of the batch stand side by side: element e of row r lies at [e * T + r].\n"
+            " * Floating-point mode: NN_FUSED 1 where the target has fused multiply-add, else 0;\n"
+            " * -DNN_FUSED=0 or 1 sets it.  Within a mode the results have the same bits whatever the\n"
+            " * compiler and its level.\n");
     text_print(out, " */\n");
 }
 

@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
-/* Words of C and of C++ (whose programs may include the header), and names that the emitted file or its headers use. */
+/* Words of C and of C++ (whose programs may include the header), and names that the emitted file or its
+ * headers use. */
 static const char reserved[] =
     " auto break case char const continue default do double else enum extern float for goto if inline int "
     "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
@@ -51,8 +52,7 @@ static bool needs_mark(const char *name) {
     const char *tail = strrchr(name, '_');
     if (tail && tail[1])
         digits = strspn(tail + 1, "0123456789") == strlen(tail + 1) || strcmp(tail, "_r") == 0 ||
-                 strcmp(tail, "_t") == 0 ||
-                 strcmp(tail, "_next") == 0 || strcmp(tail, "_place") == 0;
+                 strcmp(tail, "_t") == 0 || strcmp(tail, "_next") == 0 || strcmp(tail, "_place") == 0;
     return !lower || digits || strncmp(name, "nn_", 3) == 0 || name[0] == '_';
 }
 
@@ -77,11 +77,11 @@ const char *unique_ident(struct arena *arena, struct names *names, const char *n
 /* h: the model's own name; grad_h: made from h's derivative rule; score_exp: an exp in the statement of
  * score. */
 static const char *wanted_name(struct printer *printer, const struct node *node) {
-    if (node->operator== OPERATOR_weight)
+    if (node->code == OPERATOR_weight)
         return printer->weight_names[node->attributes.index];
-    if (node->operator== OPERATOR_input)
+    if (node->code == OPERATOR_input)
         return printer->column_names[node->attributes.index];
-    const char *verb = operators[node->operator].name;
+    const char *verb = operators[node->code].name;
     if (node->name)
         return node->name;
     if (node->forward && node->forward->name)
@@ -97,7 +97,7 @@ void name_nodes(struct printer *printer) {
     printer->idents = arena_array(printer->arena, const char *, (size_t)graph->count);
     for (int id = 0; id < graph->count; id++) {
         const struct node *node = graph->nodes[id];
-        if (node->operator!= OPERATOR_constant && operators[node->operator].kind != KIND_VIEW)
+        if (node->code != OPERATOR_constant && operators[node->code].kind != KIND_VIEW)
             printer->idents[id] = unique_ident(printer->arena, printer->names, wanted_name(printer, node));
     }
 }

@@ -153,7 +153,7 @@ static const char *memory_text(struct nest_printer *np, const struct node *node)
     const struct plan *plan = printer->plan;
     const struct placement *p = plan_placement(plan, node);
     enum element e = node->type.element;
-    if (node->operator== OPERATOR_weight)
+    if (node->code == OPERATOR_weight)
         return text_format(printer->arena, "s->%s", printer->weight_names[node->attributes.index]);
     const char *work = text_format(printer->arena, "s->%s", work_name(e));
     int64_t tile = plan->tile_planes[e] * plan->tile, once = plan->once_size[e];
@@ -171,12 +171,12 @@ static const char *memory_text(struct nest_printer *np, const struct node *node)
 static const char *function_name(struct nest_printer *np) {
     const struct node *best = np->nest->nodes[0];
     for (int i = 0; i < np->nest->count; i++)
-        if (np->nest->nodes[i]->name && np->nest->nodes[i]->operator!= OPERATOR_assign)
+        if (np->nest->nodes[i]->name && np->nest->nodes[i]->code != OPERATOR_assign)
             best = np->nest->nodes[i];
     const char *ending =
-        best->operator== OPERATOR_assign ? np->printer->idents[best->inputs[0]->id] : nest_ident(np, best);
+        best->code == OPERATOR_assign ? np->printer->idents[best->inputs[0]->id] : nest_ident(np, best);
     const char *name = text_format(np->printer->arena, "%s_%s_%s%s", np->printer->prefix, np->printer->job,
-                                   best->operator== OPERATOR_assign ? "update_" : "", ending);
+                                   best->code == OPERATOR_assign ? "update_" : "", ending);
     return unique_ident(np->printer->arena, np->printer->functions, name);
 }
 
@@ -206,7 +206,7 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
         add_parameter(signature, "long batch_rows", "batch_rows");
     if (np->uses_step)
         add_parameter(signature, "double step", "step");
-    if (first->operator== OPERATOR_uniform || first->operator== OPERATOR_normal)
+    if (first->code == OPERATOR_uniform || first->code == OPERATOR_normal)
         add_parameter(signature, numpy ? "struct nn_numpy *stream" : "uint64_t seed",
                       numpy ? "stream" : "seed");
     add_memory(np, signature);

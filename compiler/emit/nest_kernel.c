@@ -7,10 +7,8 @@
 /* Address of plane or element `index` of a matmul's operand. */
 static const char *address(struct nest_printer *np, const struct access *access, const char *index) {
     struct printer *printer = np->printer;
-    if (access->source->operator== OPERATOR_constant || access->source->operator== OPERATOR_rows ||
-        access->source->
-        operator== OPERATOR_step || access->source->
-        operator== OPERATOR_coordinate) {
+    if (access->source->code == OPERATOR_constant || access->source->code == OPERATOR_rows ||
+        access->source->code == OPERATOR_step || access->source->code == OPERATOR_coordinate) {
         diagnostic_error(printer->sink, access->source->span,
                          "a large product or sum of numbers known beforehand cannot be emitted");
         return "0";
@@ -37,7 +35,7 @@ static int64_t lead_offset(const struct access *access, int64_t lead) {
 
 static void print_matmul_rows(struct nest_printer *np, struct node *node, const struct matmul *mm,
                               int64_t lead) {
-    bool affine = node->operator== OPERATOR_affine, left = mm->a.rows;
+    bool affine = node->code == OPERATOR_affine, left = mm->a.rows;
     int ra = mm->a.rank, rb = mm->b.rank, rc = mm->c.rank;
     int64_t ai = mm->a.strides[ra - 2], ak = mm->a.strides[ra - 1], bk = mm->b.strides[rb - 2],
             bj = mm->b.strides[rb - 1];
@@ -120,7 +118,7 @@ static void print_matmul_sweep(struct nest_printer *np, struct node *node, const
 
 static void print_matmul_once(struct nest_printer *np, struct node *node, const struct matmul *mm,
                               int64_t lead) {
-    bool affine = node->operator== OPERATOR_affine;
+    bool affine = node->code == OPERATOR_affine;
     int ra = mm->a.rank, rb = mm->b.rank, rc = mm->c.rank;
     struct arena *arena = np->printer->arena;
     nest_use(np, node, true);
@@ -158,17 +156,17 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
                            ? text_format(np->printer->arena, "%s[at * T + r]", nest_ident(np, access.source))
                            : text_format(np->printer->arena, "%s[at]", nest_ident(np, access.source));
     const char *sum = text_format(np->printer->arena, "%s[v%s]", name, rows);
-    enum operator_code op = node->operator== OPERATOR_sum   ? OPERATOR_add
-                            : node->operator== OPERATOR_max ? OPERATOR_maximum
-                                                            : OPERATOR_minimum;
-    struct node like = {.operator= op, .type = node->type};
+    enum operator_code op = node->code == OPERATOR_sum   ? OPERATOR_add
+                            : node->code == OPERATOR_max ? OPERATOR_maximum
+                                                         : OPERATOR_minimum;
+    struct node like = {.code = op, .type = node->type};
     text_print(np->out, "                const %s a = %s, b = %s;\n", real, sum, term);
     text_print(np->out, "                %s = k == 0 ? b : %s;\n            }\n        }\n", sum,
                nest_maths(np, &like, (const char *const[]){"(a)", "b", ""}));
 }
 
 static void print_random(struct nest_printer *np, struct node *node) {
-    bool normal = node->operator== OPERATOR_normal;
+    bool normal = node->code == OPERATOR_normal;
     const char *real = real_name(node->type.element);
     nest_use(np, node, true);
     text_print(np->out, "    for (long u = 0; u < %lld; u++)\n        %s[u] = (%s)",
@@ -185,11 +183,11 @@ static void print_random(struct nest_printer *np, struct node *node) {
 void nest_print_kernel(struct nest_printer *np) {
     struct node *node = np->nest->nodes[0];
     print_origin(np->printer, node, "    ", np->out);
-    if (node->operator== OPERATOR_uniform || node->operator== OPERATOR_normal) {
+    if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal) {
         print_random(np, node);
         return;
     }
-    if (operators[node->operator].kind == KIND_FOLD) {
+    if (operators[node->code].kind == KIND_FOLD) {
         print_long_fold(np, node);
         return;
     }

@@ -11,7 +11,7 @@ struct sums {
 
 static struct sums sums_of(const struct nest_printer *np, const struct node *node) {
     struct sums sums = {.node = node, .count = 1};
-    if (operators[node->operator].kind == KIND_FOLD) {
+    if (operators[node->code].kind == KIND_FOLD) {
         if (np->nest->kind == NEST_UNROLLED)
             sums.count = shape_inner_size(&node->type.shape);
         return sums;
@@ -40,7 +40,7 @@ static const char *sum_index(struct nest_printer *np, const struct sums *sums, i
         return text_format(arena, "%lld", (long long)c);
     if (np->nest->size == 1 && sums->count == 1)
         return "0";
-    if (operators[sums->node->operator].kind == KIND_FOLD || sums->count == 1)
+    if (operators[sums->node->code].kind == KIND_FOLD || sums->count == 1)
         return "u";
     if (sums->over_m)
         return text_format(arena, "(u * %lld + %lld)", (long long)sums->count, (long long)c);
@@ -76,15 +76,15 @@ void nest_print_sums(struct nest_printer *np, const struct node *node) {
     for (int64_t c = 0; c < sums.count; c++) {
         bool unrolled = np->nest->kind == NEST_UNROLLED;
         const char *sum = text_format(np->printer->arena, "%s_%lld[l]", name, (long long)c), *next;
-        if (operators[node->operator].kind == KIND_FOLD) {
+        if (operators[node->code].kind == KIND_FOLD) {
             int64_t length;
             struct access access = plan_fold_operand(node, &length);
             const char *term = nest_operand(np, &access, unrolled ? c : -1);
-            if (node->operator== OPERATOR_sum)
+            if (node->code == OPERATOR_sum)
                 next = text_format(np->printer->arena, "%s + %s", sum, term);
             else {
-                enum operator_code step = node->operator== OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-                struct node like = {.operator= step, .type = node->type};
+                enum operator_code step = node->code == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
+                struct node like = {.code = step, .type = node->type};
                 next = nest_maths(np, &like, (const char *const[]){sum, term, ""});
             }
         } else {

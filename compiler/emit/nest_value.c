@@ -44,7 +44,7 @@ static const char *source_text(struct nest_printer *np, const struct access *acc
     struct printer *printer = np->printer;
     struct node *source = access->source;
     enum element type = source->type.element;
-    switch (source->operator) {
+    switch (source->code) {
     case OPERATOR_constant:
         return number_text(printer, source->attributes.number, type);
     case OPERATOR_coordinate:
@@ -85,7 +85,7 @@ const char *nest_maths(struct nest_printer *np, const struct node *node, const c
     struct printer *printer = np->printer;
     enum element element = node->type.element;
     struct text text = {.arena = printer->arena};
-    for (const char *p = operators[node->operator].maths; *p;) {
+    for (const char *p = operators[node->code].maths; *p;) {
         size_t length = 1;
         if (isalpha((unsigned char)*p) || *p == '_')
             while (isalnum((unsigned char)p[length]) || p[length] == '_')
@@ -113,9 +113,9 @@ static const char *elementwise_text(struct nest_printer *np, const struct node *
         struct access access = plan_operand(node, k);
         operands[k] = nest_operand(np, &access, element);
     }
-    if (node->operator== OPERATOR_convert)
+    if (node->code == OPERATOR_convert)
         return text_format(np->printer->arena, "(%s)%s", real_name(node->type.element), operands[0]);
-    if (node->operator== OPERATOR_copy)
+    if (node->code == OPERATOR_copy)
         return operands[0];
     return nest_maths(np, node, operands);
 }
@@ -176,11 +176,11 @@ static void print_fold(struct nest_printer *np, const struct node *node, const c
                term_text(np, &access, length, element, 0));
     for (int64_t k = 1; k < length; k++) {
         const char *term = term_text(np, &access, length, element, k);
-        if (node->operator== OPERATOR_sum)
+        if (node->code == OPERATOR_sum)
             text_print(np->out, "%s%s = %s + %s;\n", np->indent, name, name, term);
         else {
-            enum operator_code step = node->operator== OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-            struct node like = {.operator= step, .type = node->type};
+            enum operator_code step = node->code == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
+            struct node like = {.code = step, .type = node->type};
             text_print(np->out, "%s%s = %s;\n", np->indent, name,
                        nest_maths(np, &like, (const char *const[]){name, term, ""}));
         }
@@ -206,7 +206,7 @@ static void print_matmul(struct nest_printer *np, const struct node *node, const
     struct matmul mm = plan_matmul(node);
     const char *real = real_name(node->type.element);
     int64_t k = 0;
-    if (node->operator== OPERATOR_affine)
+    if (node->code == OPERATOR_affine)
         text_print(np->out, "%s%s %s = %s;\n", np->indent, real, name, nest_operand(np, &mm.c, element));
     else {
         text_print(np->out, "%s%s %s = %s * %s;\n", np->indent, real, name,
@@ -247,20 +247,20 @@ void nest_print_value(struct nest_printer *np, struct node *node, int64_t elemen
                         : np->nest->size == 1 ? "0"
                                               : "u";
     const char *name = nest_register(np, node, element);
-    if (node->operator== OPERATOR_assign) {
+    if (node->code == OPERATOR_assign) {
         struct access value = plan_operand(node, 1);
         const char *text = nest_operand(np, &value, element);
         nest_use(np, node->inputs[0], true);
         text_print(np->out, "%s%s[%s] = %s;\n", np->indent, nest_ident(np, node->inputs[0]), index, text);
         return;
     }
-    if (operators[node->operator].kind == KIND_FOLD)
+    if (operators[node->code].kind == KIND_FOLD)
         print_fold(np, node, name, element);
-    else if (node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine)
+    else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
         print_matmul(np, node, name, element);
     else {
         const char *text =
-            node->operator== OPERATOR_pad ? pad_text(np, node, element) : elementwise_text(np, node, element);
+            node->code == OPERATOR_pad ? pad_text(np, node, element) : elementwise_text(np, node, element);
         text_print(np->out, "%sconst %s %s = %s;\n", np->indent, real_name(node->type.element), name, text);
     }
     print_store(np, node, name, index);

@@ -21,9 +21,9 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {
     return hash;
 }
 
-static uint64_t hash_of(enum operator_code operator, struct node * const * inputs, int input_count,
+static uint64_t hash_of(enum operator_code code, struct node *const *inputs, int input_count,
                         const struct attributes *attributes) {
-    uint64_t hash = hash_bytes(0xcbf29ce484222325u, &operator, sizeof operator);
+    uint64_t hash = hash_bytes(0xcbf29ce484222325u, &code, sizeof code);
     for (int i = 0; i < input_count; i++)
         hash = hash_bytes(hash, &inputs[i]->id, sizeof inputs[i]->id);
     const int64_t words[] = {attributes->index, attributes->axis,         attributes->start,
@@ -42,14 +42,13 @@ static bool attributes_equal(const struct attributes *a, const struct attributes
            shape_equal(&a->type.shape, &b->type.shape);
 }
 
-static struct node *find_equal(struct graph *graph, uint64_t hash, enum operator_code operator,
-                               struct node * const * inputs, int input_count,
+static struct node *find_equal(struct graph *graph, uint64_t hash, enum operator_code code,
+                               struct node *const *inputs, int input_count,
                                const struct attributes *attributes) {
     struct node *node = graph->table[hash & (uint64_t)(graph->table_size - 1)];
     for (; node; node = node->next_equal)
-        if (node->operator== operator&& node->input_count ==
-            input_count &&(input_count == 0 ||
-                           memcmp(node->inputs, inputs, (size_t)input_count * sizeof *inputs) == 0) &&
+        if (node->code == code && node->input_count == input_count &&
+            (input_count == 0 || memcmp(node->inputs, inputs, (size_t)input_count * sizeof *inputs) == 0) &&
             attributes_equal(&node->attributes, attributes))
             return node;
     return NULL;
@@ -66,18 +65,18 @@ static void table_grow(struct graph *graph) {
     graph->table = arena_array(graph->arena, struct node *, (size_t)graph->table_size);
     for (int i = 0; i < graph->count; i++) {
         struct node *node = graph->nodes[i];
-        table_insert(graph, hash_of(node->operator, node->inputs, node->input_count, &node->attributes),
-                     node);
+        table_insert(graph, hash_of(node->code, node->inputs, node->input_count, &node->attributes), node);
     }
 }
 
-static struct node *append(struct graph *graph, uint64_t hash, enum operator_code operator, struct node * const * inputs,
-                           int input_count, const struct attributes *attributes, struct type type) {
+static struct node *append(struct graph *graph, uint64_t hash, enum operator_code code,
+                           struct node *const *inputs, int input_count, const struct attributes *attributes,
+                           struct type type) {
     arena_reserve(graph->arena, graph->nodes, graph->count, graph->capacity);
     if (graph->count >= graph->table_size)
         table_grow(graph);
     struct node *node = arena_new(graph->arena, struct node);
-    node->operator= operator;
+    node->code = code;
     node->id = graph->count;
     node->input_count = input_count;
     node->inputs = arena_array(graph->arena, struct node *, (size_t)input_count);
@@ -94,7 +93,7 @@ static struct node *append(struct graph *graph, uint64_t hash, enum operator_cod
     return node;
 }
 
-struct node *graph_node(struct graph *graph, enum operator_code operator, struct node * const * inputs,
+struct node *graph_node(struct graph *graph, enum operator_code code, struct node *const *inputs,
                         int input_count, const struct attributes *attributes, struct shape_error *error) {
     struct attributes none;
     if (!attributes) {
@@ -103,16 +102,16 @@ struct node *graph_node(struct graph *graph, enum operator_code operator, struct
     }
     struct shape_error ignored = {0};
     struct type type = {0};
-    if (!operators[operator].shape(graph, inputs, input_count, attributes, &type, error ? error : &ignored)) {
+    if (!operators[code].shape(graph, inputs, input_count, attributes, &type, error ? error : &ignored)) {
         assert(error);
         return NULL;
     }
-    struct node *simpler = simplify(graph, operator, inputs, attributes, &type);
+    struct node *simpler = simplify(graph, code, inputs, attributes, &type);
     if (simpler)
         return simpler;
-    uint64_t hash = hash_of(operator, inputs, input_count, attributes);
-    struct node *node = find_equal(graph, hash, operator, inputs, input_count, attributes);
-    return node ? node : append(graph, hash, operator, inputs, input_count, attributes, type);
+    uint64_t hash = hash_of(code, inputs, input_count, attributes);
+    struct node *node = find_equal(graph, hash, code, inputs, input_count, attributes);
+    return node ? node : append(graph, hash, code, inputs, input_count, attributes, type);
 }
 
 /* ---- shorthands ---- */
@@ -125,34 +124,34 @@ struct node *graph_number(struct graph *graph, double number, enum element eleme
     return graph_node(graph, OPERATOR_constant, NULL, 0, &attributes, NULL);
 }
 
-struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node * a) {
-    return graph_node(graph, operator, & a, 1, NULL, NULL);
+struct node *graph_unary(struct graph *graph, enum operator_code code, struct node *a) {
+    return graph_node(graph, code, &a, 1, NULL, NULL);
 }
 
-struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b) {
-    return graph_node(graph, operator,(struct node *[]){a, b}, 2, NULL, NULL);
+struct node *graph_binary(struct graph *graph, enum operator_code code, struct node *a, struct node *b) {
+    return graph_node(graph, code, (struct node *[]){a, b}, 2, NULL, NULL);
 }
 
-struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b,
+struct node *graph_ternary(struct graph *graph, enum operator_code code, struct node *a, struct node *b,
                            struct node *c) {
-    return graph_node(graph, operator,(struct node *[]){a, b, c}, 3, NULL, NULL);
+    return graph_node(graph, code, (struct node *[]){a, b, c}, 3, NULL, NULL);
 }
 
-struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node * a, int axis) {
+struct node *graph_fold(struct graph *graph, enum operator_code code, struct node *a, int axis) {
     struct attributes attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.axis = axis;
-    return graph_node(graph, operator, & a, 1, &attributes, NULL);
+    return graph_node(graph, code, &a, 1, &attributes, NULL);
 }
 
 /* A node of one input whose attributes say only its type. */
-static struct node *retyped(struct graph *graph, enum operator_code operator, struct node * a,
+static struct node *retyped(struct graph *graph, enum operator_code code, struct node *a,
                             enum element element, struct shape shape) {
     struct attributes attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.type.element = element;
     attributes.type.shape = shape;
-    return graph_node(graph, operator, & a, 1, &attributes, NULL);
+    return graph_node(graph, code, &a, 1, &attributes, NULL);
 }
 
 struct node *graph_reshape(struct graph *graph, struct node *a, struct shape shape) {
@@ -200,12 +199,12 @@ struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape
 /* ---- dumps ---- */
 
 static void print_operands(const struct node *node, struct text *out) {
-    switch (operators[node->operator].kind) {
+    switch (operators[node->code].kind) {
     case KIND_LEAF:
-        if (node->operator== OPERATOR_constant)
+        if (node->code == OPERATOR_constant)
             text_print(out, "(%s)",
                        text_number(out->arena, node->attributes.number, node->type.element == ELEMENT_F32));
-        else if (node->operator== OPERATOR_coordinate)
+        else if (node->code == OPERATOR_coordinate)
             text_print(out, "(axis %lld)", (long long)node->attributes.axis);
         else
             text_print(out, "(%lld)", (long long)node->attributes.index);
@@ -214,13 +213,13 @@ static void print_operands(const struct node *node, struct text *out) {
         text_print(out, "(");
         for (int i = 0; i < node->input_count; i++)
             text_print(out, "%s%%%d", i ? ", " : "", node->inputs[i]->id);
-        if (operators[node->operator].kind == KIND_FOLD || node->operator == OPERATOR_slice ||
-            node->operator == OPERATOR_pad)
+        if (operators[node->code].kind == KIND_FOLD || node->code == OPERATOR_slice ||
+            node->code == OPERATOR_pad)
             text_print(out, ", axis %lld", (long long)node->attributes.axis);
-        if (node->operator== OPERATOR_slice || node->operator== OPERATOR_pad)
+        if (node->code == OPERATOR_slice || node->code == OPERATOR_pad)
             text_print(out, ", start %lld, step %lld", (long long)node->attributes.start,
                        (long long)node->attributes.step);
-        if (node->operator== OPERATOR_transpose)
+        if (node->code == OPERATOR_transpose)
             for (int i = 0; i < node->type.shape.rank; i++)
                 text_print(out, "%s%lld", i ? " " : ", order ", (long long)node->attributes.order[i]);
         text_print(out, ")");
@@ -233,7 +232,7 @@ void graph_print(const struct graph *graph, struct text *out) {
         text_print(out, "%%%d ", node->id);
         if (node->name)
             text_print(out, "%s ", node->name);
-        text_print(out, "= %s", operators[node->operator].name);
+        text_print(out, "= %s", operators[node->code].name);
         print_operands(node, out);
         text_print(out, " : %s\n", type_text(out->arena, &node->type, graph->batch_name));
     }
@@ -244,9 +243,9 @@ void graph_print_dot(const struct graph *graph, struct text *out) {
     for (int i = 0; i < graph->count; i++) {
         const struct node *node = graph->nodes[i];
         text_print(out, "    n%d [label=\"%s%s%s\\n%s\"%s];\n", node->id, node->name ? node->name : "",
-                   node->name ? " = " : "", operators[node->operator].name,
+                   node->name ? " = " : "", operators[node->code].name,
                    type_text(out->arena, &node->type, graph->batch_name),
-                   operators[node->operator].kind == KIND_LEAF ? ", style=filled" : "");
+                   operators[node->code].kind == KIND_LEAF ? ", style=filled" : "");
         for (int k = 0; k < node->input_count; k++)
             text_print(out, "    n%d -> n%d;\n", node->inputs[k]->id, node->id);
     }

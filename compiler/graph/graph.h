@@ -33,7 +33,7 @@ struct attributes {
 };
 
 struct node {
-    enum operator_code operator;
+    enum operator_code code;
     int id; /* position in graph->nodes */
     int input_count;
     struct node **inputs;
@@ -70,16 +70,16 @@ void graph_start(struct graph *graph, struct arena *arena);
 
 /* The node for operator(inputs; attributes), or NULL with *error filled if the shape rule forbids it (error
  * may be NULL where the caller knows that it cannot). attributes may be NULL for all zero. */
-struct node *graph_node(struct graph *graph, enum operator_code operator, struct node * const * inputs,
+struct node *graph_node(struct graph *graph, enum operator_code code, struct node *const *inputs,
                         int input_count, const struct attributes *attributes, struct shape_error *error);
 
 /* Shorthands for operators that cannot fail where they are used. */
 struct node *graph_number(struct graph *graph, double number, enum element element);
-struct node *graph_unary(struct graph *graph, enum operator_code operator, struct node * a);
-struct node *graph_binary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b);
-struct node *graph_ternary(struct graph *graph, enum operator_code operator, struct node * a, struct node *b,
+struct node *graph_unary(struct graph *graph, enum operator_code code, struct node *a);
+struct node *graph_binary(struct graph *graph, enum operator_code code, struct node *a, struct node *b);
+struct node *graph_ternary(struct graph *graph, enum operator_code code, struct node *a, struct node *b,
                            struct node *c);
-struct node *graph_fold(struct graph *graph, enum operator_code operator, struct node * a, int axis);
+struct node *graph_fold(struct graph *graph, enum operator_code code, struct node *a, int axis);
 struct node *graph_reshape(struct graph *graph, struct node *a, struct shape shape);
 struct node *graph_expand(struct graph *graph, struct node *a, struct shape shape);
 struct node *graph_transpose(struct graph *graph, struct node *a, const int64_t *order);
@@ -89,7 +89,7 @@ struct node *graph_convert(struct graph *graph, struct node *a, enum element ele
 struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape shape);
 
 static inline bool node_is_number(const struct node *node, double number) {
-    return node->operator== OPERATOR_constant && node->attributes.number == number;
+    return node->code == OPERATOR_constant && node->attributes.number == number;
 }
 
 /* One line a node, for --emit=graph: `%12 h = sigmoid(%11) : f64[batch, 10]`. */

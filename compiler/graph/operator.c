@@ -32,14 +32,14 @@ typedef double real;
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
 
-double operator_fold(enum operator_code operator, double a, double b, double c) {
+double operator_fold(enum operator_code code, double a, double b, double c) {
     typedef double fold(double, double, double);
     static fold *const folds[] = {
 #define ELEMENTWISE(name, ...) fold_##name,
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
     };
-    return folds[operator](a, b, c);
+    return folds[code](a, b, c);
 }
 
 enum operator_code operator_named(const char *name) {

@@ -27,7 +27,7 @@ struct operator_info {
 extern const struct operator_info operators[OPERATOR_COUNT];
 
 /* The maths of an element-wise operator in f64, for folding constants. */
-double operator_fold(enum operator_code operator, double a, double b, double c);
+double operator_fold(enum operator_code code, double a, double b, double c);
 
 /* The element-wise, callable operator of this name, or OPERATOR_COUNT. */
 enum operator_code operator_named(const char *name);

@@ -10,20 +10,20 @@
 
 static bool all_constant(struct node *const *inputs, int count) {
     for (int i = 0; i < count; i++)
-        if (inputs[i]->operator!= OPERATOR_constant)
+        if (inputs[i]->code != OPERATOR_constant)
             return false;
     return true;
 }
 
-static struct node *fold_constants(struct graph *graph, enum operator_code operator,
-                                   struct node * const * inputs, const struct type *type) {
-    int arity = operators[operator].arity;
+static struct node *fold_constants(struct graph *graph, enum operator_code code, struct node *const *inputs,
+                                   const struct type *type) {
+    int arity = operators[code].arity;
     if (!all_constant(inputs, arity))
         return NULL;
     double x[3] = {0};
     for (int i = 0; i < arity; i++)
         x[i] = inputs[i]->attributes.number;
-    return graph_number(graph, operator_fold(operator, x[0], x[1], x[2]), type->element);
+    return graph_number(graph, operator_fold(code, x[0], x[1], x[2]), type->element);
 }
 
 /* `kept` stands for the whole node if no broadcast is lost by it. */
@@ -31,9 +31,9 @@ static struct node *if_whole(struct node *kept, const struct type *type) {
     return shape_equal(&kept->type.shape, &type->shape) ? kept : NULL;
 }
 
-static struct node *simplify_arithmetic(struct graph *graph, enum operator_code operator, struct node * a,
+static struct node *simplify_arithmetic(struct graph *graph, enum operator_code code, struct node *a,
                                         struct node *b, const struct type *type) {
-    switch (operator) {
+    switch (code) {
     case OPERATOR_add:
         return node_is_number(b, 0) ? if_whole(a, type) : node_is_number(a, 0) ? if_whole(b, type) : NULL;
     case OPERATOR_subtract:
@@ -51,7 +51,7 @@ static struct node *simplify_arithmetic(struct graph *graph, enum operator_code 
     case OPERATOR_divide:
         return node_is_number(b, 1) ? if_whole(a, type) : NULL;
     case OPERATOR_negate:
-        return a->operator== OPERATOR_negate ? a->inputs[0] : NULL;
+        return a->code == OPERATOR_negate ? a->inputs[0] : NULL;
     default:
         return NULL;
     }
@@ -60,7 +60,7 @@ static struct node *simplify_arithmetic(struct graph *graph, enum operator_code 
 /* x ** 2, x ** 3, x ** 0.5, x ** -1 and the like need no power function. */
 static struct node *simplify_power(struct graph *graph, struct node *a, struct node *b,
                                    const struct type *type) {
-    if (b->operator!= OPERATOR_constant || !if_whole(a, type))
+    if (b->code != OPERATOR_constant || !if_whole(a, type))
         return NULL;
     double exponent = b->attributes.number;
     if (exponent == 0) /* as C's pow has it, for a NaN too */
@@ -84,7 +84,7 @@ static struct node *simplify_power(struct graph *graph, struct node *a, struct n
 }
 
 static struct node *skip_views(struct node *node) {
-    while (node->operator== OPERATOR_expand || node->operator== OPERATOR_reshape)
+    while (node->code == OPERATOR_expand || node->code == OPERATOR_reshape)
         node = node->inputs[0];
     return node;
 }
@@ -92,20 +92,21 @@ static struct node *skip_views(struct node *node) {
 /* log(exp(z) / s) is z - log(s), and that is the whole of a stable cross-entropy: written out as
  * log(softmax(x)) it needs no e^z that might underflow to 0. */
 static struct node *simplify_log(struct graph *graph, struct node *a) {
-    if (a->operator== OPERATOR_exp)
+    if (a->code == OPERATOR_exp)
         return a->inputs[0];
-    if (a->operator!= OPERATOR_divide || a->inputs[0]->operator!= OPERATOR_exp || skip_views(a->inputs[1])->operator!= OPERATOR_sum)
+    if (a->code != OPERATOR_divide || a->inputs[0]->code != OPERATOR_exp ||
+        skip_views(a->inputs[1])->code != OPERATOR_sum)
         return NULL;
     struct node *log_sum = graph_unary(graph, OPERATOR_log, a->inputs[1]);
     return graph_binary(graph, OPERATOR_subtract, a->inputs[0]->inputs[0], log_sum);
 }
 
-static struct node *simplify_view(struct graph *graph, enum operator_code operator, struct node * a,
+static struct node *simplify_view(struct graph *graph, enum operator_code code, struct node *a,
                                   const struct attributes *attributes, const struct type *type) {
-    if (operator== OPERATOR_transpose) {
+    if (code == OPERATOR_transpose) {
         for (int i = 0; i < type->shape.rank; i++)
             if (attributes->order[i] != i) {
-                if (a->operator!= OPERATOR_transpose)
+                if (a->code != OPERATOR_transpose)
                     return NULL;
                 int64_t order[RANK_MAX];
                 for (int k = 0; k < type->shape.rank; k++)
@@ -116,9 +117,9 @@ static struct node *simplify_view(struct graph *graph, enum operator_code operat
     }
     if (shape_equal(&a->type.shape, &type->shape))
         return a;
-    if (operator== OPERATOR_reshape && a->operator== OPERATOR_reshape)
+    if (code == OPERATOR_reshape && a->code == OPERATOR_reshape)
         return graph_reshape(graph, a->inputs[0], type->shape);
-    if (operator== OPERATOR_expand && a->operator== OPERATOR_expand)
+    if (code == OPERATOR_expand && a->code == OPERATOR_expand)
         return graph_expand(graph, a->inputs[0], type->shape);
     return NULL;
 }
@@ -126,28 +127,29 @@ static struct node *simplify_view(struct graph *graph, enum operator_code operat
 static struct node *simplify_convert(struct graph *graph, struct node *a, const struct type *type) {
     if (a->type.element == type->element)
         return a;
-    if (a->operator== OPERATOR_constant && type->element != ELEMENT_INT)
+    if (a->code == OPERATOR_constant && type->element != ELEMENT_INT)
         return graph_number(graph, a->attributes.number, type->element);
     return NULL;
 }
 
-struct node *simplify(struct graph *graph, enum operator_code operator, struct node * const * inputs,
+struct node *simplify(struct graph *graph, enum operator_code code, struct node *const *inputs,
                       const struct attributes *attributes, const struct type *type) {
-    if (operators[operator].kind == KIND_ELEMENTWISE && operator != OPERATOR_copy) {
-        struct node *folded = fold_constants(graph, operator, inputs, type);
+    if (operators[code].kind == KIND_ELEMENTWISE && code != OPERATOR_copy) {
+        struct node *folded = fold_constants(graph, code, inputs, type);
         if (folded)
             return folded;
-        if (operator== OPERATOR_power)
+        if (code == OPERATOR_power)
             return simplify_power(graph, inputs[0], inputs[1], type);
-        if (operator== OPERATOR_log)
+        if (code == OPERATOR_log)
             return simplify_log(graph, inputs[0]);
-        return simplify_arithmetic(graph, operator, inputs[0], operators[operator].arity > 1 ? inputs[1] : NULL, type);
+        return simplify_arithmetic(graph, code, inputs[0], operators[code].arity > 1 ? inputs[1] : NULL,
+                                   type);
     }
-    if (operators[operator].kind == KIND_VIEW && operator != OPERATOR_slice)
-        return simplify_view(graph, operator, inputs[0], attributes, type);
-    if (operator== OPERATOR_convert)
+    if (operators[code].kind == KIND_VIEW && code != OPERATOR_slice)
+        return simplify_view(graph, code, inputs[0], attributes, type);
+    if (code == OPERATOR_convert)
         return simplify_convert(graph, inputs[0], type);
-    if (operators[operator].kind == KIND_FOLD && inputs[0]->type.shape.dims[attributes->axis] == 1)
+    if (operators[code].kind == KIND_FOLD && inputs[0]->type.shape.dims[attributes->axis] == 1)
         return graph_reshape(graph, inputs[0], type->shape);
     return NULL;
 }

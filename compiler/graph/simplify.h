@@ -5,7 +5,7 @@
 #include "graph/graph.h"
 
 /* A simpler node of the same value and type as operator(inputs; attributes), or NULL. */
-struct node *simplify(struct graph *graph, enum operator_code operator, struct node * const * inputs,
+struct node *simplify(struct graph *graph, enum operator_code code, struct node *const *inputs,
                       const struct attributes *attributes, const struct type *type);
 
 #endif

@@ -77,7 +77,7 @@ struct parameter_value {
 
 struct model {
     const char *name;
-    const char *path; /* of the .nn file */
+    const char *path;   /* of the .nn file */
     const char **files; /* that were read: it, and those that it uses */
     int file_count;
     struct graph graph;

@@ -116,7 +116,7 @@ static void mark_dependent(const struct graph *graph, struct node *const *of, in
     for (int i = 0; i < graph->count; i++) {
         const struct node *node = graph->nodes[i];
         for (int k = 0; k < node->input_count; k++)
-            if (marks[node->inputs[k]->id] && operators[node->operator].gradient != no_gradient)
+            if (marks[node->inputs[k]->id] && operators[node->code].gradient != no_gradient)
                 marks[i] = true;
     }
 }
@@ -124,7 +124,7 @@ static void mark_dependent(const struct graph *graph, struct node *const *of, in
 static void hand_back(struct graph *graph, struct node *y, struct node *g, const bool *wanted,
                       struct node **adjoint) {
     struct node *d[3] = {NULL};
-    operators[y->operator].gradient(graph, y, g, d);
+    operators[y->code].gradient(graph, y, g, d);
     for (int k = 0; k < y->input_count; k++) {
         struct node *input = y->inputs[k];
         if (!d[k] || !wanted[input->id])

@@ -37,9 +37,9 @@ static void count_uses(struct lowering *lowering, struct node *const *roots, int
 
 /* Do its elements lie in memory in the order of its axes? */
 static bool is_stored(const struct node *node) {
-    while (node->operator== OPERATOR_reshape)
+    while (node->code == OPERATOR_reshape)
         node = node->inputs[0];
-    return operators[node->operator].kind != KIND_VIEW;
+    return operators[node->code].kind != KIND_VIEW;
 }
 
 /* Its sum goes over the batch: nothing can be added before the last tile. */
@@ -53,9 +53,8 @@ static struct node *lower_add(struct lowering *lowering, const struct node *node
     for (int side = 0; side < 2; side++) {
         const struct node *product = node->inputs[side];
         const struct node *other = node->inputs[1 - side];
-        if (product->operator!= OPERATOR_matmul ||
-            lowering->uses[product->id] != 1 || !shape_equal(&product->type.shape, &node->type.shape) ||
-            other == product || sums_batch(product))
+        if (product->code != OPERATOR_matmul || lowering->uses[product->id] != 1 ||
+            !shape_equal(&product->type.shape, &node->type.shape) || other == product || sums_batch(product))
             continue;
         struct node *copy = lowering->copies[product->id];
         struct node *affine[3] = {copy->inputs[0], copy->inputs[1], inputs[1 - side]};
@@ -65,14 +64,14 @@ static struct node *lower_add(struct lowering *lowering, const struct node *node
 }
 
 static const struct node *below_views(const struct node *node) {
-    while (operators[node->operator].kind == KIND_VIEW)
+    while (operators[node->code].kind == KIND_VIEW)
         node = node->inputs[0];
     return node;
 }
 
 /* A value that is itself a weight, or a view of one, is taken before any assignment overwrites it. */
 static struct node *taken_before(struct lowering *lowering, struct node *value) {
-    bool is_weight = below_views(value)->operator== OPERATOR_weight;
+    bool is_weight = below_views(value)->code == OPERATOR_weight;
     return is_weight ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
 }
 
@@ -85,25 +84,25 @@ static struct node *with_rows(struct lowering *lowering, struct node *side) {
 }
 
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
-    if (node->operator== OPERATOR_stop_gradient)
+    if (node->code == OPERATOR_stop_gradient)
         return inputs[0];
-    if (node->operator== OPERATOR_reshape && !is_stored(inputs[0])) {
+    if (node->code == OPERATOR_reshape && !is_stored(inputs[0])) {
         struct node view = *node;
         view.inputs = inputs;
         if (!reshape_is_unit(&view))
             inputs[0] = graph_unary(lowering->to, OPERATOR_copy, inputs[0]);
     }
-    if (node->operator== OPERATOR_assign)
+    if (node->code == OPERATOR_assign)
         inputs[1] = taken_before(lowering, inputs[1]);
-    if (node->operator== OPERATOR_matmul)
+    if (node->code == OPERATOR_matmul)
         for (int k = 0; k < 2; k++)
             inputs[k] = with_rows(lowering, inputs[k]);
-    if (node->operator== OPERATOR_add) {
+    if (node->code == OPERATOR_add) {
         struct node *affine = lower_add(lowering, node, inputs);
         if (affine)
             return affine;
     }
-    return graph_node(lowering->to, node->operator, inputs, node->input_count, &node->attributes, NULL);
+    return graph_node(lowering->to, node->code, inputs, node->input_count, &node->attributes, NULL);
 }
 
 void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered,

@@ -11,7 +11,7 @@ struct map {
 };
 
 struct node *storage_of(struct node *node) {
-    while (node->operator== OPERATOR_reshape)
+    while (node->code == OPERATOR_reshape)
         node = node->inputs[0];
     return node;
 }
@@ -55,13 +55,13 @@ static void through_unit_reshape(const struct node *node, struct map *maps) {
 /* Follows views down to what is in memory. */
 static struct node *descend(struct node *node, struct map *maps) {
     for (;;) {
-        if (node->operator== OPERATOR_expand)
+        if (node->code == OPERATOR_expand)
             through_broadcast(&node->type.shape, &node->inputs[0]->type.shape, maps);
-        else if (node->operator== OPERATOR_transpose)
+        else if (node->code == OPERATOR_transpose)
             through_transpose(node, maps);
-        else if (node->operator== OPERATOR_slice)
+        else if (node->code == OPERATOR_slice)
             through_slice(node, maps);
-        else if (node->operator== OPERATOR_reshape && reshape_is_unit(node))
+        else if (node->code == OPERATOR_reshape && reshape_is_unit(node))
             through_unit_reshape(node, maps);
         else
             return node;
@@ -102,7 +102,7 @@ struct access access_of(struct node *operand, const struct shape *iteration) {
         stride *= shape->dims[i];
     }
     access.rows = shape_batch_axis(shape) >= 0;
-    access.source = source->operator== OPERATOR_reshape ? storage_of(source) : source;
+    access.source = source->code == OPERATOR_reshape ? storage_of(source) : source;
     classify(&access);
     return access;
 }

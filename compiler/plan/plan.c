@@ -14,7 +14,7 @@ enum {
     LANES_RESULTS = 1024,     /* results of a matmul over the batch that are summed in lanes */
     LOOKBACK = 32,            /* nests that are tried for fusion */
     TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
-    TILE_ROWS_MAX = 288, /* no power of two: planes would meet in the same lines of L1 */
+    TILE_ROWS_MAX = 288,      /* no power of two: planes would meet in the same lines of L1 */
     TILE_ROWS_MIN = 32,
 };
 
@@ -34,17 +34,17 @@ static bool has_rows(const struct node *node) {
 }
 
 static bool is_computed(const struct node *node) {
-    return operators[node->operator].kind != KIND_VIEW &&
-           (operators[node->operator].kind != KIND_LEAF || node->operator == OPERATOR_uniform ||
-            node->operator == OPERATOR_normal);
+    return operators[node->code].kind != KIND_VIEW &&
+           (operators[node->code].kind != KIND_LEAF || node->code == OPERATOR_uniform ||
+            node->code == OPERATOR_normal);
 }
 
 static bool is_matmul(const struct node *node) {
-    return node->operator== OPERATOR_matmul || node->operator== OPERATOR_affine;
+    return node->code == OPERATOR_matmul || node->code == OPERATOR_affine;
 }
 
 static bool is_fold(const struct node *node) {
-    return operators[node->operator].kind == KIND_FOLD;
+    return operators[node->code].kind == KIND_FOLD;
 }
 
 /* A reduction over the batch. */
@@ -68,7 +68,7 @@ struct access plan_fold_operand(const struct node *node, int64_t *length) {
     iteration.dims[iteration.rank++] = shape->dims[axis];
     /* The folded axis last: read the operand through the transposition that puts it there. */
     struct node moved = {
-        .operator= OPERATOR_transpose, .inputs = (struct node *[]){node->inputs[0]}, .input_count = 1};
+        .code = OPERATOR_transpose, .inputs = (struct node *[]){node->inputs[0]}, .input_count = 1};
     moved.type.shape = iteration;
     for (int i = 0; i < shape->rank; i++)
         moved.attributes.order[i] = i < axis ? i : i + 1 < shape->rank ? i + 1 : axis;
@@ -92,7 +92,7 @@ struct matmul plan_matmul(const struct node *node) {
     iteration.dims[shape->rank - 2] = k;
     iteration.dims[shape->rank - 1] = n;
     matmul.b = access_of(node->inputs[1], &iteration);
-    if (node->operator== OPERATOR_affine)
+    if (node->code == OPERATOR_affine)
         matmul.c = access_of(node->inputs[2], shape);
     if (has_rows(node))
         matmul.kind = MATMUL_ROWS;
@@ -134,7 +134,7 @@ static void delay_assignments(struct planner *planner) {
         last = at > last ? at : last;
     }
     for (int id = 0; id < planner->graph->count; id++)
-        if (planner->graph->nodes[id]->operator== OPERATOR_assign)
+        if (planner->graph->nodes[id]->code == OPERATOR_assign)
             planner->stage[id] = last;
 }
 
@@ -168,7 +168,7 @@ static int operands_of(const struct node *node, struct access *accesses) {
     }
     for (int k = 0; k < node->input_count; k++)
         accesses[k] = plan_operand(node, k);
-    if (node->operator== OPERATOR_pad) {
+    if (node->code == OPERATOR_pad) {
         accesses[0] = access_of(node->inputs[0], &node->inputs[0]->type.shape);
         accesses[0].identity = false;
     }
@@ -194,7 +194,7 @@ static enum nest_kind kind_of(const struct node *node, int64_t *size) {
         plan_fold_operand(node, &length);
     if (length > INLINE_K)
         return NEST_KERNEL;
-    if (node->operator== OPERATOR_uniform || node->operator== OPERATOR_normal)
+    if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
         return NEST_KERNEL;
     if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK)
         return NEST_UNROLLED;
@@ -232,7 +232,7 @@ static void note_weights(struct planner *planner, int index, const struct node *
     int count = operands_of(node, accesses);
     for (int k = 0; k < count; k++) {
         int id = accesses[k].source->id;
-        if (accesses[k].source->operator!= OPERATOR_weight)
+        if (accesses[k].source->code != OPERATOR_weight)
             continue;
         if (planner->read_nest[id] < index)
             planner->read_nest[id] = index;
@@ -258,7 +258,7 @@ static void place_node(struct planner *planner, int group_index, struct node *no
     int count = operands_of(node, accesses);
     enum nest_kind kind = kind_of(node, &size);
     int chosen = -1, first = 0;
-    if (node->operator==
+    if (node->code ==
         OPERATOR_assign) { /* everything that reads the old value comes before, or in the same loop */
         int id = node->inputs[0]->id;
         first = planner->read_nest[id];
@@ -347,7 +347,7 @@ static void fill_group(struct planner *planner, int group_index) {
         for (int id = 0; id < planner->graph->count; id++) {
             struct node *node = planner->graph->nodes[id];
             bool in_rows = has_rows(node) || is_sweep(node);
-            bool late = is_sweep(node) || node->operator== OPERATOR_assign;
+            bool late = is_sweep(node) || node->code == OPERATOR_assign;
             if (!is_computed(node) || !planner->wanted[id] || planner->stage[id] != stage ||
                 in_rows != group->rows || late != (pass == 1))
                 continue;
@@ -405,7 +405,8 @@ static void find_reads(struct planner *planner) {
 
 static void find_inputs(struct planner *planner) {
     struct plan *plan = planner->plan;
-    int *seen = arena_array(plan->arena, int, (size_t)planner->graph->count); /* the last group that reads it, + 1 */
+    int *seen =
+        arena_array(plan->arena, int, (size_t)planner->graph->count); /* the last group that reads it, + 1 */
     for (int g = 0; g < plan->group_count; g++) {
         struct group *group = &plan->groups[g];
         int capacity = 0;
@@ -415,7 +416,7 @@ static void find_inputs(struct planner *planner) {
                 int count = operands_of(group->nests[n].nodes[i], accesses);
                 for (int k = 0; k < count; k++) {
                     struct node *source = accesses[k].source;
-                    if (source->operator != OPERATOR_input || seen[source->id] == g + 1)
+                    if (source->code != OPERATOR_input || seen[source->id] == g + 1)
                         continue;
                     seen[source->id] = g + 1;
                     arena_reserve(plan->arena, group->inputs, group->input_count, capacity);
@@ -482,13 +483,15 @@ static void give_back(struct arena *arena, struct pool *pool, int64_t offset, in
     if (joins_last) {
         pool->gaps[low - 1].size += size + (joins_next ? pool->gaps[low].size : 0);
         if (joins_next)
-            memmove(pool->gaps + low, pool->gaps + low + 1, (size_t)(--pool->gap_count - low) * sizeof *pool->gaps);
+            memmove(pool->gaps + low, pool->gaps + low + 1,
+                    (size_t)(--pool->gap_count - low) * sizeof *pool->gaps);
     } else if (joins_next) {
         pool->gaps[low].offset = offset;
         pool->gaps[low].size += size;
     } else {
         arena_reserve(arena, pool->gaps, pool->gap_count, pool->gap_capacity);
-        memmove(pool->gaps + low + 1, pool->gaps + low, (size_t)(pool->gap_count++ - low) * sizeof *pool->gaps);
+        memmove(pool->gaps + low + 1, pool->gaps + low,
+                (size_t)(pool->gap_count++ - low) * sizeof *pool->gaps);
         pool->gaps[low] = (struct gap){offset, size};
     }
 }
@@ -570,7 +573,7 @@ static void place_value(struct plan *plan, const struct line *line, struct node 
 
 static enum place place_of(const struct plan *plan, const struct node *node) {
     const struct placement *p = &plan->placements[node->id];
-    if (node->operator== OPERATOR_assign)
+    if (node->code == OPERATOR_assign)
         return PLACE_NONE;
     if (has_rows(node))
         return p->last_group > p->group ? PLACE_KEPT : PLACE_TILE;

@@ -5,16 +5,16 @@
 #include <string.h>
 
 static const char *label(const struct plan *plan, const struct node *node) {
-    if (node->operator== OPERATOR_assign)
+    if (node->code == OPERATOR_assign)
         return text_format(plan->arena, "update of %s", node->inputs[0]->name ? node->inputs[0]->name : "?");
     if (node->name)
         return node->name;
     if (node->forward && node->forward->name)
-        return text_format(plan->arena, "%s (from d %s)", operators[node->operator].name, node->forward->name);
+        return text_format(plan->arena, "%s (from d %s)", operators[node->code].name, node->forward->name);
     if (node->home)
-        return text_format(plan->arena, "%s (%s%s)", operators[node->operator].name, node->forward ? "backward of " : "in ",
-                           node->home);
-    return operators[node->operator].name;
+        return text_format(plan->arena, "%s (%s%s)", operators[node->code].name,
+                           node->forward ? "backward of " : "in ", node->home);
+    return operators[node->code].name;
 }
 
 static const char *place_text(const struct plan *plan, const struct node *node) {
@@ -42,7 +42,7 @@ static void print_nest(const struct plan *plan, const struct nest *nest, int num
                element_name(nest->element));
     for (int i = 0; i < nest->count; i++) {
         const struct node *node = nest->nodes[i];
-        text_print(out, "    %%%d %s = %s(", node->id, label(plan, node), operators[node->operator].name);
+        text_print(out, "    %%%d %s = %s(", node->id, label(plan, node), operators[node->code].name);
         for (int k = 0; k < node->input_count; k++)
             text_print(out, "%s%%%d", k ? ", " : "", node->inputs[k]->id);
         text_print(out, ") : %s; %s\n", type_text(out->arena, &node->type, plan->graph.batch_name),

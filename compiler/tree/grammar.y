@@ -84,7 +84,7 @@ static void yyerror(const YYLTYPE *span, struct parser *parser, const char *mess
 static struct expression *leaf(struct parser *parser, enum expression_kind kind, struct span span);
 static struct expression *name_leaf(struct parser *parser, struct name name);
 static struct expression *operation(struct parser *parser, struct span span, struct span sign,
-                                    enum binary_operator operator, struct expression *left,
+                                    enum binary_operator code, struct expression *left,
                                     struct expression *right);
 static struct expression *unary(struct parser *parser, enum expression_kind kind, struct span span,
                                 struct span sign, struct expression *left);
@@ -398,11 +398,11 @@ static struct expression *unary(struct parser *parser, enum expression_kind kind
 }
 
 static struct expression *operation(struct parser *parser, struct span span, struct span sign,
-                                    enum binary_operator operator, struct expression * left,
+                                    enum binary_operator code, struct expression * left,
                                     struct expression *right) {
     struct expression *expression = leaf(parser, EXPRESSION_BINARY, span);
     expression->operator_span = sign;
-    expression->operator= operator;
+    expression->code= code;
     expression->left = left;
     expression->right = right;
     cover(parser, expression, left);

@@ -119,7 +119,7 @@ static void print_head(struct text *out, const struct expression *expression) {
         text_print(out, "negate");
         break;
     case EXPRESSION_BINARY:
-        text_print(out, "%s", operator_signs[expression->operator]);
+        text_print(out, "%s", operator_signs[expression->code]);
         break;
     case EXPRESSION_PIPE:
         text_print(out, "->");

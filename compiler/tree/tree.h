@@ -54,7 +54,7 @@ struct expression {
     double number;
     const char *string; /* EXPRESSION_STRING: the text; EXPRESSION_NAME: the name */
     size_t string_length;
-    enum binary_operator operator;
+    enum binary_operator code;
     struct expression *left, *right;
     struct argument *arguments;   /* EXPRESSION_CALL, EXPRESSION_LIST */
     struct subscript *subscripts; /* EXPRESSION_INDEX */

@@ -1,7 +1,7 @@
 /* The kernels for one element type: included by kernels.c with `real`, LANES and NAME(x) defined. */
 
-#define ELEMENTWISE(operator, arity, callable, maths, ...)                                                   \
-    static void NAME(operator)(int64_t n, void *result, const void *const *x, const bool *scalar) {          \
+#define ELEMENTWISE(code, arity, callable, maths, ...)                                                   \
+    static void NAME(code)(int64_t n, void *result, const void *const *x, const bool *scalar) {          \
         real *restrict y = result;                                                                           \
         const real *p = x[0], *q = arity > 1 ? x[1] : x[0], *s = arity > 2 ? x[2] : x[0];                    \
         const bool ps = scalar[0], qs = arity > 1 && scalar[1], ss = arity > 2 && scalar[2];                 \
@@ -114,7 +114,7 @@ static void NAME(matmul_once)(long m, long n, long depth, const void *a, long a_
 static const struct real_kernels NAME(table) = {
     .elementwise =
         {
-#define ELEMENTWISE(operator, ...) [OPERATOR_##operator] = NAME(operator),
+#define ELEMENTWISE(code, ...) [OPERATOR_##code] = NAME(code),
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
         },
