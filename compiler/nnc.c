@@ -202,7 +202,7 @@ static void read_tree(const struct options *options, struct diagnostics *sink, s
     if (!atomic_file_read(arena, options->model, &bytes, &size, failure))
         return;
     struct source *source = arena_new(arena, struct source);
-    *source = (struct source){options->model, (const char *)bytes, size};
+    *source = (struct source){.name = options->model, .text = (const char *)bytes, .length = size};
     const struct statement *tree = tree_parse(source, arena, sink);
     if (sink->error_count == 0)
         tree_print(tree, out);

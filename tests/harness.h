@@ -120,7 +120,7 @@ static inline const char *bench_messages(struct bench *bench) {
 
 /* Takes the model of a text; its columns and weights get nodes but no memory. */
 static inline void bench_model(struct bench *bench, const char *text) {
-    bench->source = (struct source){"test.nn", text, strlen(text)};
+    bench->source = (struct source){.name = "test.nn", .text = text, .length = strlen(text)};
     bench->model = model_from_text(&bench->source, &bench->arena, &bench->sink);
     if (!bench->model)
         fail_msg("%s", bench_messages(bench));

@@ -34,7 +34,7 @@ static void parse_bytes(struct parsed *parsed, const char *text, size_t length) 
     parsed->copy = malloc(length + 1);
     memcpy(parsed->copy, text, length);
     parsed->copy[length] = '\0';
-    parsed->source = (struct source){"test.nn", parsed->copy, length};
+    parsed->source = (struct source){.name = "test.nn", .text = parsed->copy, .length = length};
     parsed->sink.arena = &parsed->arena;
     parsed->statements = tree_parse(&parsed->source, &parsed->arena, &parsed->sink);
 }
@@ -306,6 +306,9 @@ static void test_errors(void **state) {
         struct position position = source_position(&parsed.source, parsed.sink.first->span.start);
         assert_int_equal(position.line, cases[i].line);
         assert_int_equal(position.column, cases[i].column);
+        source_find_lines(&parsed.source, &parsed.arena); /* the table says what the walk says */
+        struct position found = source_position(&parsed.source, parsed.sink.first->span.start);
+        assert_memory_equal(&found, &position, sizeof position);
         drop(&parsed);
     }
 }
@@ -406,7 +409,7 @@ static void test_empty_files(void **state) {
 static void assert_shown(const char *text, size_t start, size_t end, const char *expected) {
     struct parsed parsed;
     parse(&parsed, "");
-    struct source source = {"t.nn", text, strlen(text)};
+    struct source source = {.name = "t.nn", .text = text, .length = strlen(text)};
     diagnostic_error(&parsed.sink, (struct span){&source, start, end}, "m");
     assert_string_equal(messages(&parsed), expected);
     drop(&parsed);
@@ -434,7 +437,7 @@ static void test_long_lines_are_cut(void **state) {
     char *text = repeated("", "\xE6\xBC\xA2x", 20000, "\n");
     struct parsed parsed;
     parse(&parsed, "");
-    struct source source = {"t.nn", text, strlen(text)};
+    struct source source = {.name = "t.nn", .text = text, .length = strlen(text)};
     diagnostic_error(&parsed.sink, (struct span){&source, 40000, 80000}, "m");
     const char *shown = messages(&parsed);
     assert_true(strlen(shown) < 600);
@@ -448,7 +451,8 @@ static void test_order_and_notes(void **state) {
     (void)state;
     struct parsed parsed;
     parse(&parsed, "");
-    struct source first = {"a\033.nn", "x\ny", 3}, second = {"b.nn", "z", 1};
+    struct source first = {.name = "a\033.nn", .text = "x\ny", .length = 3},
+                  second = {.name = "b.nn", .text = "z", .length = 1};
     struct diagnostic *error = diagnostic_error(&parsed.sink, (struct span){&first, 2, 3}, "two %d", 2);
     diagnostic_note(&parsed.sink, error, (struct span){0}, "a remark");
     diagnostic_note(&parsed.sink, error, (struct span){&second, 0, 1}, "a place");
@@ -471,7 +475,7 @@ static void test_json(void **state) {
     struct text empty = {.arena = &parsed.arena}, text = {.arena = &parsed.arena};
     diagnostics_print_json(&parsed.sink, &empty);
     assert_string_equal(text_string(&empty), "[]\n");
-    struct source source = {"a\"\\\n\xFF.nn", "x\ny", 3};
+    struct source source = {.name = "a\"\\\n\xFF.nn", .text = "x\ny", .length = 3};
     struct diagnostic *error = diagnostic_error(&parsed.sink, (struct span){&source, 0, 3}, "m");
     diagnostic_note(&parsed.sink, error, (struct span){0}, "n");
     diagnostics_print_json(&parsed.sink, &text);

@@ -57,6 +57,7 @@ static const struct source *read_file(struct arena *arena, const char *path, con
         source = arena_new(arena, struct source);
         *source =
             (struct source){.name = arena_copy(arena, path, strlen(path)), .text = buffer, .length = length};
+        source_find_lines(source, arena);
     }
     arena->out_of_memory = outer;
     fclose(file);
@@ -114,6 +115,7 @@ static void read_used(struct reader *reader, const struct statement *use) {
 static const struct source *read_prelude(struct reader *reader) {
     struct source *prelude = arena_new(reader->arena, struct source);
     *prelude = (struct source){.name = "prelude.nn", .text = prelude_text, .length = prelude_length};
+    source_find_lines(prelude, reader->arena);
     for (struct statement *s = tree_parse(prelude, reader->arena, reader->sink); s; s = s->next)
         append(reader, s);
     return prelude;

@@ -138,16 +138,9 @@ static void name_everything(struct emitter *emitter) {
     printer->column_names = arena_array(printer->arena, const char *, (size_t)model->column_count);
     for (int i = 0; i < model->column_count; i++)
         printer->column_names[i] = unique_ident(printer->arena, columns, model->columns[i].name);
-}
-
-static const char *output_name(struct emitter *emitter, int i) {
-    struct names *names = arena_new(emitter->printer.arena, struct names);
-    for (int k = 0; k < emitter->printer.model->column_count; k++)
-        unique_ident(emitter->printer.arena, names, emitter->printer.column_names[k]);
-    const char *name = NULL;
-    for (int k = 0; k <= i; k++)
-        name = unique_ident(emitter->printer.arena, names, emitter->printer.model->outputs[k].name);
-    return name;
+    printer->output_names = arena_array(printer->arena, const char *, (size_t)model->output_count);
+    for (int i = 0; i < model->output_count; i++)
+        printer->output_names[i] = unique_ident(printer->arena, columns, model->outputs[i].name);
 }
 
 static bool reads(const struct plan *plan, int column) {
@@ -185,7 +178,8 @@ static void print_predict_signature(struct emitter *emitter, struct text *out) {
     text_print(out, "void %s_predict(%s *s, size_t n", emitter->printer.prefix, emitter->printer.prefix);
     print_column_parameters(emitter, false, out);
     for (int i = 0; i < model->output_count; i++)
-        text_print(out, ", %s *%s", real_name(model->outputs[i].node->type.element), output_name(emitter, i));
+        text_print(out, ", %s *%s", real_name(model->outputs[i].node->type.element),
+                   emitter->printer.output_names[i]);
     text_print(out, ")");
 }
 
@@ -255,7 +249,7 @@ static void print_interface(struct emitter *emitter, struct text *out) {
     if (model->output_count) {
         text_print(out, "/* The outputs of n rows, any number; an output that is NULL is left out.\n");
         for (int i = 0; i < model->output_count; i++)
-            text_print(out, " *   %s: %s%lld numbers\n", output_name(emitter, i),
+            text_print(out, " *   %s: %s%lld numbers\n", emitter->printer.output_names[i],
                        shape_batch_axis(&model->outputs[i].node->type.shape) >= 0 ? "n x " : "",
                        (long long)shape_inner_size(&model->outputs[i].node->type.shape));
         text_print(out, " */\n");
@@ -326,7 +320,7 @@ static void print_stores(struct emitter *emitter, const struct plan *plan, int g
         long long inner = (long long)shape_inner_size(&shape);
         if (shape_batch_axis(&shape) < 0 || plan_placement(plan, access.source)->group != g)
             continue;
-        const char *name = output_name(emitter, i);
+        const char *name = emitter->printer.output_names[i];
         text_print(
             out, "        for (int r = 0; %s && r < rows; r++)\n            for (int e = 0; e < %lld; e++)\n",
             name, inner);
@@ -555,8 +549,9 @@ static void print_predict(struct emitter *emitter, struct text *out) {
         if (shape_batch_axis(&shape) >= 0)
             continue;
         text_print(out, "    for (int e = 0; %s && e < %lld; e++)\n        %s[e] = %s + %s];\n",
-                   output_name(emitter, i), (long long)shape_inner_size(&shape), output_name(emitter, i),
-                   root_memory(emitter, plan, access.source), flat_index(emitter, &access, "e"));
+                   emitter->printer.output_names[i], (long long)shape_inner_size(&shape),
+                   emitter->printer.output_names[i], root_memory(emitter, plan, access.source),
+                   flat_index(emitter, &access, "e"));
     }
     text_print(out, "}\n\n");
 }

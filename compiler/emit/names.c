@@ -3,6 +3,7 @@
 #include "graph/operator.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Words of C and of C++ (whose programs may include the header), and names that the emitted file or its
@@ -27,18 +28,41 @@ static bool is_reserved(const char *name) {
     return false;
 }
 
-static unsigned hash(const char *name) {
-    unsigned hash = 2166136261u;
+static size_t hash(const char *name) {
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
     for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 16777619u;
-    return hash & (NAME_TABLE - 1);
+        hash = (hash ^ (unsigned char)*name) * 1099511628211u;
+    return (size_t)hash;
 }
 
 static struct name_entry *find(const struct names *names, const char *name) {
-    struct name_entry *entry = names->table[hash(name)];
+    struct name_entry *entry = names->size ? names->table[hash(name) & (names->size - 1)] : NULL;
     while (entry && strcmp(entry->text, name) != 0)
         entry = entry->next;
     return entry;
+}
+
+static void link_entry(struct names *names, struct name_entry *entry) {
+    struct name_entry **slot = &names->table[hash(entry->text) & (names->size - 1)];
+    entry->next = *slot;
+    *slot = entry;
+}
+
+static void add(struct arena *arena, struct names *names, const char *text) {
+    if (names->count == names->size) {
+        struct names grown = {.size = names->size ? 4 * names->size : 64, .count = names->count};
+        grown.table = arena_array(arena, struct name_entry *, grown.size);
+        for (size_t i = 0; i < names->size; i++)
+            for (struct name_entry *entry = names->table[i], *next; entry; entry = next) {
+                next = entry->next;
+                link_entry(&grown, entry);
+            }
+        *names = grown;
+    }
+    struct name_entry *entry = arena_new(arena, struct name_entry);
+    entry->text = text;
+    names->count++;
+    link_entry(names, entry);
 }
 
 /* Names such as h_3 and h_r are kept for the elements and rows of h; upper case is for macros. */
@@ -68,9 +92,7 @@ const char *unique_ident(struct arena *arena, struct names *names, const char *n
     struct name_entry *first = find(names, ident);
     while (find(names, candidate))
         candidate = text_format(arena, "%s_v%d", ident, ++first->copies + 1);
-    struct name_entry *entry = arena_new(arena, struct name_entry);
-    *entry = (struct name_entry){candidate, 0, names->table[hash(candidate)]};
-    names->table[hash(candidate)] = entry;
+    add(arena, names, candidate);
     return candidate;
 }
 

@@ -11,10 +11,11 @@ struct name_entry {
     struct name_entry *next;
 };
 
-enum { NAME_TABLE = 1 << 12 };
-
+/* Names that are taken, by hash. */
 struct names {
-    struct name_entry *table[NAME_TABLE];
+    struct name_entry **table;
+    size_t size; /* a power of two; 0 before the first name */
+    size_t count;
 };
 
 struct printer {
@@ -24,7 +25,8 @@ struct printer {
     struct diagnostics *sink;
     const char *prefix;          /* the model's name as a C identifier */
     const char **weight_names;   /* fields of the state */
-    const char **column_names;   /* parameters of the functions */
+    const char **column_names;   /* parameters of the functions, */
+    const char **output_names;   /* which differ from these */
     struct text kernels_used;    /* names of sections, each between blanks */
     struct text kernels_printed; /* those in the file already */
     struct text body;            /* the functions */

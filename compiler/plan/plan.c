@@ -13,18 +13,27 @@ enum {
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
     LANES_RESULTS = 1024,     /* results of a matmul over the batch that are summed in lanes */
     LOOKBACK = 32,            /* nests that are tried for fusion */
+    NEST_NODES = 64,          /* nodes of one nest: a C function of bounded size, with so many parameters */
     TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
     TILE_ROWS_MAX = 288,      /* no power of two: planes would meet in the same lines of L1 */
     TILE_ROWS_MIN = 32,
 };
 
+/* Where a weight is read last, in the group at hand. */
+struct reader {
+    int group;        /* + 1: it was noted there; of an older group it says nothing */
+    int read_nest;    /* the last nest that reads it, */
+    int strided_nest; /* and the last that reads it other than element by element; -1: none */
+};
+
 struct planner {
     struct plan *plan;
     const struct graph *graph;
-    bool *wanted;      /* by id: some root needs it */
-    int *stage;        /* by id: the number of the group pair in which it is computed */
-    int *read_nest;    /* of a weight, in the group at hand: the last nest that reads it, */
-    int *strided_nest; /* and the last that reads it other than element by element; -1: none */
+    bool *wanted;           /* by id: some root needs it */
+    int *stage;             /* by id: the number of the group pair in which it is computed */
+    struct reader *readers; /* by id, of weights */
+    struct node **order;    /* computed nodes, group after group, in a group the late ones last */
+    int *group_start;       /* of each group in `order` */
 };
 
 /* ---- what kind of thing a node is ---- */
@@ -227,22 +236,29 @@ static bool all_readable(const struct planner *planner, const struct access *acc
     return true;
 }
 
-static void note_weights(struct planner *planner, int index, const struct node *node) {
+static struct reader *reader_of(struct planner *planner, int group, const struct node *weight) {
+    struct reader *reader = &planner->readers[weight->id];
+    if (reader->group != group + 1)
+        *reader = (struct reader){group + 1, -1, -1};
+    return reader;
+}
+
+static void note_weights(struct planner *planner, int group, int index, const struct node *node) {
     struct access accesses[3];
     int count = operands_of(node, accesses);
     for (int k = 0; k < count; k++) {
-        int id = accesses[k].source->id;
         if (accesses[k].source->code != OPERATOR_weight)
             continue;
-        if (planner->read_nest[id] < index)
-            planner->read_nest[id] = index;
-        if (!accesses[k].identity && planner->strided_nest[id] < index)
-            planner->strided_nest[id] = index;
+        struct reader *reader = reader_of(planner, group, accesses[k].source);
+        if (reader->read_nest < index)
+            reader->read_nest = index;
+        if (!accesses[k].identity && reader->strided_nest < index)
+            reader->strided_nest = index;
     }
 }
 
 static void put(struct planner *planner, int group, int index, struct node *node) {
-    note_weights(planner, index, node);
+    note_weights(planner, group, index, node);
     struct nest *nest = &planner->plan->groups[group].nests[index];
     arena_reserve(planner->plan->arena, nest->nodes, nest->count, nest->capacity);
     nest->nodes[nest->count++] = node;
@@ -258,19 +274,17 @@ static void place_node(struct planner *planner, int group_index, struct node *no
     int count = operands_of(node, accesses);
     enum nest_kind kind = kind_of(node, &size);
     int chosen = -1, first = 0;
-    if (node->code ==
-        OPERATOR_assign) { /* everything that reads the old value comes before, or in the same loop */
-        int id = node->inputs[0]->id;
-        first = planner->read_nest[id];
-        if (planner->strided_nest[id] >= first)
-            first = planner->strided_nest[id] + 1;
+    if (node->code == OPERATOR_assign) {
+        /* everything that reads the old value comes before, or in the same loop */
+        const struct reader *reader = reader_of(planner, group_index, node->inputs[0]);
+        first = reader->strided_nest >= reader->read_nest ? reader->strided_nest + 1 : reader->read_nest;
     }
     for (int i = group->nest_count - 1;
          kind != NEST_KERNEL && i >= first && i >= 0 && i >= group->nest_count - LOOKBACK; i--) {
         const struct nest *nest = &group->nests[i];
         if (!all_readable(planner, accesses, count, group_index, i, nest))
             break; /* an earlier nest cannot read them either */
-        if (nest->kind == kind && nest->element == node->type.element &&
+        if (nest->kind == kind && nest->element == node->type.element && nest->count < NEST_NODES &&
             (kind == NEST_UNROLLED ? nest_work(nest) + unrolled_work(node) <= UNROLL_WORK
                                    : nest->size == size))
             chosen = i;
@@ -287,7 +301,7 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
     const struct nest *nest = &planner->plan->groups[group].nests[index];
     struct access accesses[3];
     int count = operands_of(node, accesses);
-    if (nest->kind == NEST_KERNEL || nest->element != node->type.element)
+    if (nest->kind == NEST_KERNEL || nest->element != node->type.element || nest->count == NEST_NODES)
         return false;
     if (nest->kind == NEST_UNROLLED)
         return unrolled_work(node) <= UNROLL_SIZE * UNROLL_SIZE &&
@@ -336,26 +350,44 @@ static void place_sweep(struct planner *planner, int group_index, struct node *n
     put(planner, group_index, group->nest_count - 1, node);
 }
 
-/* The values that an assignment overwrites in its loop must be read there or before: assignments go last, and
- * the nodes that they write are in loops of their own weight. */
-static void fill_group(struct planner *planner, int group_index) {
-    struct group *group = &planner->plan->groups[group_index];
-    int stage = group_index / 2;
-    for (int id = 0; id < planner->graph->count; id++)
-        planner->read_nest[id] = planner->strided_nest[id] = -1;
-    for (int pass = 0; pass < 2; pass++)
+/* The group in which a node is computed, or -1. */
+static int group_of(const struct planner *planner, const struct node *node) {
+    if (!is_computed(node) || !planner->wanted[node->id])
+        return -1;
+    return 2 * planner->stage[node->id] + (has_rows(node) || is_sweep(node));
+}
+
+/* Sorts the nodes by group.  The values that an assignment overwrites in its loop must be read there or
+ * before: assignments go last, and the nodes that they write are in loops of their own weight. */
+static void sort_nodes(struct planner *planner) {
+    struct plan *plan = planner->plan;
+    int *next = arena_array(plan->arena, int, 2 * (size_t)plan->group_count + 1);
+    planner->order = arena_array(plan->arena, struct node *, (size_t)planner->graph->count);
+    planner->group_start = arena_array(plan->arena, int, (size_t)plan->group_count + 1);
+    for (int pass = 0; pass < 2; pass++) { /* counts what stands before each half of a group, then fills */
         for (int id = 0; id < planner->graph->count; id++) {
             struct node *node = planner->graph->nodes[id];
-            bool in_rows = has_rows(node) || is_sweep(node);
             bool late = is_sweep(node) || node->code == OPERATOR_assign;
-            if (!is_computed(node) || !planner->wanted[id] || planner->stage[id] != stage ||
-                in_rows != group->rows || late != (pass == 1))
-                continue;
-            if (is_sweep(node))
-                place_sweep(planner, group_index, node);
-            else
-                place_node(planner, group_index, node);
+            int group = group_of(planner, node);
+            if (group >= 0 && pass == 0)
+                next[2 * group + late + 1]++;
+            else if (group >= 0)
+                planner->order[next[2 * group + late]++] = node;
         }
+        for (int i = 0; i < 2 * plan->group_count && pass == 0; i++)
+            next[i + 1] += next[i];
+        for (int g = 0; g <= plan->group_count && pass == 0; g++)
+            planner->group_start[g] = next[2 * g];
+    }
+}
+
+static void fill_group(struct planner *planner, int group) {
+    for (int i = planner->group_start[group]; i < planner->group_start[group + 1]; i++) {
+        if (is_sweep(planner->order[i]))
+            place_sweep(planner, group, planner->order[i]);
+        else
+            place_node(planner, group, planner->order[i]);
+    }
 }
 
 /* ---- who reads what, and where last ---- */
@@ -667,8 +699,7 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
     make_roots_stored(plan);
     struct planner planner = {.plan = plan, .graph = &plan->graph};
     planner.stage = arena_array(arena, int, (size_t)plan->graph.count);
-    planner.read_nest = arena_array(arena, int, (size_t)plan->graph.count);
-    planner.strided_nest = arena_array(arena, int, (size_t)plan->graph.count);
+    planner.readers = arena_array(arena, struct reader, (size_t)plan->graph.count);
     plan->placements = arena_array(arena, struct placement, (size_t)plan->graph.count);
     for (int id = 0; id < plan->graph.count; id++)
         plan->placements[id] = (struct placement){.lanes = -1, .group = -1, .nest = -1};
@@ -681,6 +712,7 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
         last = planner.stage[id] > last ? planner.stage[id] : last;
     plan->group_count = 2 * (last + 1);
     plan->groups = arena_array(arena, struct group, (size_t)plan->group_count);
+    sort_nodes(&planner);
     for (int g = 0; g < plan->group_count; g++) {
         plan->groups[g].rows = g % 2 == 1;
         fill_group(&planner, g);

@@ -1,5 +1,5 @@
-/* Places in source text: one walk from the start of the file finds the line, one along the line the column.
- */
+/* Places in source text: the table of lines, or a walk from the start of the file, finds the line, and a walk
+ * along the line the column. */
 #include "support/source.h"
 #include "support/utf8.h"
 #include <limits.h>
@@ -23,21 +23,59 @@ static size_t line_end(const struct source *source, size_t line_start) {
     return end;
 }
 
-struct position source_position(const struct source *source, size_t offset) {
-    if (offset > source->length)
-        offset = source->length;
-    struct position position = {1, 1, first_line_start(source), 0};
-    size_t at = position.line_start;
+void source_find_lines(struct source *source, struct arena *arena) {
+    const char *text = source->text, *end = text + source->length;
+    size_t count = 1, *starts;
+    for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        count++;
+    if (count > INT_MAX)
+        return;
+    starts = arena_array(arena, size_t, count);
+    starts[0] = first_line_start(source);
+    size_t line = 1;
+    for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        starts[line++] = (size_t)(at - text) + 1;
+    source->line_starts = starts;
+    source->line_count = (int)count;
+}
+
+/* Sets line and line_start by the table. */
+static void look_up_line(const struct source *source, size_t offset, struct position *position) {
+    int low = 0, high = source->line_count; /* the last line that starts at or before offset */
+    while (high - low > 1) {
+        int middle = low + (high - low) / 2;
+        if (source->line_starts[middle] <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    position->line = low + 1;
+    position->line_start = source->line_starts[low];
+}
+
+/* The same by going through all lines before. */
+static void walk_to_line(const struct source *source, size_t offset, struct position *position) {
+    size_t at = position->line_start;
     while (at < offset) {
         const char *newline = memchr(source->text + at, '\n', offset - at);
         if (newline == NULL)
             break;
         at = (size_t)(newline - source->text) + 1;
-        position.line_start = at;
-        position.line = count_one(position.line);
+        position->line_start = at;
+        position->line = count_one(position->line);
     }
+}
+
+struct position source_position(const struct source *source, size_t offset) {
+    if (offset > source->length)
+        offset = source->length;
+    struct position position = {1, 1, first_line_start(source), 0};
+    if (source->line_starts)
+        look_up_line(source, offset, &position);
+    else
+        walk_to_line(source, offset, &position);
     position.line_end = line_end(source, position.line_start);
-    for (at = position.line_start; at < offset;) {
+    for (size_t at = position.line_start; at < offset;) {
         size_t size;
         utf8_decode(source->text + at, source->length - at, &size);
         at += size;

@@ -11,6 +11,8 @@ struct source {
     const char *name; /* as messages show it: the path that the user gave, or "prelude.nn" */
     const char *text; /* `length` bytes and a NUL behind them; NULs inside are possible */
     size_t length;
+    const size_t *line_starts; /* of all lines, made by source_find_lines; NULL: a position walks the text */
+    int line_count;
 };
 
 /* Half-open: [start, end) of source->text.  source is NULL for "nowhere". */
@@ -26,6 +28,9 @@ struct position {
     size_t line_start; /* byte offsets of the line, without its newline */
     size_t line_end;
 };
+
+/* Finds where lines start, so that a position is found at once. */
+void source_find_lines(struct source *source, struct arena *arena);
 
 struct position source_position(const struct source *source, size_t offset);
 

@@ -56,8 +56,14 @@ const char *text_string(const struct text *text) {
 }
 
 char *text_format(struct arena *arena, const char *format, ...) {
-    struct text text = {.arena = arena};
+    char brief[256]; /* most texts are shorter: they take as many bytes of the arena as they have */
     va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(brief, sizeof brief, format, arguments);
+    va_end(arguments);
+    if (length >= 0 && (size_t)length < sizeof brief)
+        return arena_copy(arena, brief, (size_t)length);
+    struct text text = {.arena = arena};
     va_start(arguments, format);
     text_vprint(&text, format, arguments);
     va_end(arguments);
