@@ -219,12 +219,12 @@ static void rows_by_weights(struct interpreter *in, const struct instruction *i,
         const void *start = affine ? plane(in, &i->operands[2], bias, i->size) : NULL;
         int64_t x_k = left ? a.column : b.row, w_k = left ? b.row : a.column, w_j = left ? b.column : a.row;
         if (y_step == 1)
-            i->kernels->matmul_rows(n, mm->k, in->stride, in->stride, rows, x_k, weights, w_k, w_j, start,
-                                    bias_step, i->operands[2].rows, plane(in, &i->result, y, i->size));
+            i->kernels->matmul_rows(n, mm->k, in->stride, in->rows, in->stride, rows, x_k, weights, w_k, w_j,
+                                    start, bias_step, i->operands[2].rows, plane(in, &i->result, y, i->size));
         else
             for (int64_t j = 0; j < n; j++)
                 i->kernels->matmul_rows(
-                    1, mm->k, in->stride, in->stride, rows, x_k,
+                    1, mm->k, in->stride, in->rows, in->stride, rows, x_k,
                     (const char *)weights + (size_t)(j * w_j) * i->size, w_k, w_j,
                     start ? (const char *)start +
                                 (size_t)(j * bias_step * (i->operands[2].rows ? in->stride : 1)) * i->size
@@ -292,7 +292,7 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
                                              sums + (size_t)(at * lanes) * i->size);
                 else
                     i->kernels->matmul_chain(m, n, in->rows, in->stride, x, a.row, z, b.column,
-                                             y + (size_t)at * i->size, mm->n, 1);
+                                             y + (size_t)at * i->size, mm->n);
             }
     }
 }

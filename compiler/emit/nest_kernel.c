@@ -70,7 +70,8 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
             start = address(np, &mm->c, strided(np, c0, "o", left ? ci : cj));
         result = text_format(np->printer->arena, "%s + (%lld + o * %lld) * T", nest_ident(np, node),
                              (long long)(lead * mm->m * mm->n), left ? n : 1);
-        text_print(np->out, "        %s(%lld, %lld, m, T, %s, %lld, %s, %lld, %lld, %s, %lld, %d, %s);\n",
+        text_print(np->out,
+                   "        %s(%lld, %lld, m, rows, T, %s, %lld, %s, %lld, %lld, %s, %lld, %d, %s);\n",
                    use_kernel(np->printer, "nn_matmul_rows", node->type.element), results, k, x,
                    (long long)(left ? ak : bk),
                    address(np, left ? &mm->b : &mm->a,
@@ -84,12 +85,12 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
                         text_format(np->printer->arena, "%lld + o * %lld + i * %lld", (long long)c0,
                                     (long long)cj, (long long)ci));
     text_print(np->out, "        for (int i = 0; i < %lld; i++)\n", m);
-    text_print(
-        np->out,
-        "            %s(1, %lld, m, T, %s, %lld, %s, %lld, 0, %s, 0, %d, %s + (%lld + i * %lld + o) * T);\n",
-        use_kernel(np->printer, "nn_matmul_rows", node->type.element), k, x, (long long)bk,
-        address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak, start, mm->c.rows, nest_ident(np, node),
-        (long long)(lead * mm->m * mm->n), n);
+    text_print(np->out,
+               "            %s(1, %lld, m, rows, T, %s, %lld, %s, %lld, 0, %s, 0, %d, %s + (%lld + i * %lld "
+               "+ o) * T);\n",
+               use_kernel(np->printer, "nn_matmul_rows", node->type.element), k, x, (long long)bk,
+               address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak, start, mm->c.rows,
+               nest_ident(np, node), (long long)(lead * mm->m * mm->n), n);
 }
 
 static void print_matmul_sweep(struct nest_printer *np, struct node *node, const struct matmul *mm,
@@ -110,7 +111,7 @@ static void print_matmul_sweep(struct nest_printer *np, struct node *node, const
                    (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
                    (long long)(lead * each * lanes_of(node->type.element)));
     else
-        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s + %lld, %lld, 1);\n",
+        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s + %lld, %lld);\n",
                    use_kernel(np->printer, "nn_matmul_chain", node->type.element), (long long)mm->m,
                    (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
                    (long long)(lead * each), (long long)mm->n);

@@ -14,18 +14,19 @@ enum { VALUES_MAX = 1 << 20 };
 
 /* ---- kernels ---- */
 
-static bool is_marked(const bool *marked, const char *name, size_t length, int *index) {
-    for (*index = 0; *index < kernel_text_count; ++*index)
-        if (strlen(kernel_texts[*index].name) == length &&
-            strncmp(kernel_texts[*index].name, name, length) == 0)
-            return marked[*index];
-    return false;
+/* The index of the section of that name, or kernel_text_count. */
+static int section_of(const char *name, size_t length) {
+    int index = 0;
+    while (index < kernel_text_count && (strlen(kernel_texts[index].name) != length ||
+                                         strncmp(kernel_texts[index].name, name, length) != 0))
+        index++;
+    return index;
 }
 
 /* Marks the section and, through its needs, all others. */
 static void mark(bool *marked, const char *name, size_t length) {
-    int index;
-    if (is_marked(marked, name, length, &index) || index == kernel_text_count)
+    int index = section_of(name, length);
+    if (index == kernel_text_count || marked[index])
         return;
     marked[index] = true;
     for (const char *p = kernel_texts[index].needs; *p;) {
@@ -60,16 +61,22 @@ static bool is_typed(const char *text) {
     return at && (at == text || !isalnum((unsigned char)at[-1]));
 }
 
-/* The float forms of what a section for either type needs. */
-static void mark_float_needs(bool *marked, const char *needs) {
-    char name[64];
-    for (const char *p = needs; *p;) {
+/* Marks the float form of a section for either type and what it needs: a section of the name with an f, the
+ * float form of another for either type, or one that has no types. */
+static void mark_float(bool *marked, bool *floats, int index) {
+    floats[index] = true;
+    for (const char *p = kernel_texts[index].needs; *p;) {
         size_t word = strcspn(p, " ");
-        if (word + 2 < sizeof name) {
-            memcpy(name, p, word);
-            name[word] = 'f';
-            mark(marked, name, word + 1);
-        }
+        char name[64] = "";
+        memcpy(name, p, word < sizeof name - 2 ? word : 0);
+        name[word < sizeof name - 2 ? word : 0] = 'f';
+        int need = section_of(p, word);
+        if (section_of(name, strlen(name)) < kernel_text_count)
+            mark(marked, name, strlen(name));
+        else if (need < kernel_text_count && is_typed(kernel_texts[need].text))
+            mark_float(marked, floats, need);
+        else
+            mark(marked, p, word);
         p += word + strspn(p + word, " ");
     }
 }
@@ -78,16 +85,14 @@ static void mark_float_needs(bool *marked, const char *needs) {
 static void mark_used(struct printer *printer, bool *marked, bool *floats) {
     for (const char *p = text_string(&printer->kernels_used); *p;) {
         size_t length = strcspn(p, " ");
-        int index;
-        is_marked(marked, p, length, &index);
+        int index = section_of(p, length);
         if (length && index < kernel_text_count)
             mark(marked, p, length);
         else if (length) { /* nn_matmul_rowsf: the float form of nn_matmul_rows */
-            is_marked(marked, p, length - 1, &index);
+            index = section_of(p, length - 1);
             if (index < kernel_text_count && is_typed(kernel_texts[index].text)) {
-                floats[index] = true;
                 mark(marked, "nn_fma", 6);
-                mark_float_needs(marked, kernel_texts[index].needs);
+                mark_float(marked, floats, index);
             } else /* a section that holds both forms */
                 mark(marked, p, length - 1);
         }

@@ -90,9 +90,9 @@ static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void 
             planes[e * stride + r] = 0;
 }
 
-static void NAME(matmul_rows)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w,
+static void NAME(matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k, const void *w,
                               long w_k, long w_j, const void *c, long c_j, int c_rows, void *y) {
-    nn_matmul_rows(n, depth, rows, stride, x, x_k, w, w_k, w_j, c, c_j, c_rows, y);
+    nn_matmul_rows(n, depth, rows, live, stride, x, x_k, w, w_k, w_j, c, c_j, c_rows, y);
 }
 static void NAME(matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b, long b_k,
                                 const void *c, int c_rows, void *y) {
@@ -103,8 +103,8 @@ static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const voi
     nn_matmul_lanes(m, n, rows, stride, a, a_i, b, b_j, lanes);
 }
 static void NAME(matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
-                               long b_j, void *y, long y_i, long y_j) {
-    nn_matmul_chain(m, n, rows, stride, a, a_i, b, b_j, y, y_i, y_j);
+                               long b_j, void *y, long y_i) {
+    nn_matmul_chain(m, n, rows, stride, a, a_i, b, b_j, y, y_i);
 }
 static void NAME(matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b, long b_k,
                               long b_j, const void *c, long c_i, long c_j, void *y) {

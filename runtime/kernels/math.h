@@ -30,6 +30,16 @@
 #define NN_INLINE static inline
 #endif
 
+/*@ nn_apart: */
+/* Between two statements of a loop over lanes: makes each a loop of its own.  With registers of 32 bytes, gcc keeps
+ * the factors of all statements of one loop in registers at once, and then its sums have no room; with 16 bytes the
+ * sums have no room anyhow, and one loop is better. */
+#if defined __AVX__
+#define NN_APART(lanes) } for (long l = 0; l < lanes; l++) {
+#else
+#define NN_APART(lanes)
+#endif
+
 /*@ nn_fma: */
 /* a * b + c, rounded once when NN_FUSED is 1 and twice when it is 0. Every function holds its error bound in
  * both. */

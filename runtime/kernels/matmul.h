@@ -33,49 +33,108 @@ static inline real nn_min_lanes(const real *lanes) {
     return least;
 }
 
-/*@ nn_matmul_rows: nn_fma */
+/*@ nn_matmul_few: nn_fma */
+/* nn_matmul_rows for a few rows, fewer than a vector, and weights that lie side by side (w_j is 1): results lie in
+ * lanes instead of rows, and the weights are read once from front to back.  The rows behind them become 0. */
+static void nn_matmul_few(long n, long depth, long few, long stride, const real *restrict x, long x_k,
+                          const real *restrict w, long w_k, const real *restrict c, long c_j, int c_rows,
+                          real *restrict y) {
+    enum { STRETCH = 32 * LANES };
+    for (long j = 0; j < n; j++)
+        for (long l = 0; l < LANES; l++)
+            y[j * stride + l] = 0;
+    for (long r = 0; r < few; r++)
+        for (long from = 0; from < n; from += STRETCH) {
+            const long count = n - from < STRETCH ? n - from : STRETCH, whole = count / LANES * LANES;
+            const real *const row = x + r;
+            real sum[STRETCH];
+            long k = c ? 0 : 1;
+            for (long j = 0; j < count; j++)
+                sum[j] = !c       ? row[0] * w[from + j]
+                         : c_rows ? c[(from + j) * c_j * stride + r]
+                                  : c[(from + j) * c_j];
+            for (; k < depth - 3; k += 4) {
+                const real *const p = w + k * w_k + from, *const q = row + k * x_k * stride;
+                const real a0 = q[0], a1 = q[x_k * stride], a2 = q[2 * x_k * stride], a3 = q[3 * x_k * stride];
+                for (long j = 0; j < whole; j += LANES)
+                    for (long l = j; l < j + LANES; l++)
+                        sum[l] = nn_fma(a3, p[3 * w_k + l], nn_fma(a2, p[2 * w_k + l], nn_fma(a1, p[w_k + l], nn_fma(a0, p[l], sum[l]))));
+                for (long j = whole; j < count; j++)
+                    sum[j] = nn_fma(a3, p[3 * w_k + j], nn_fma(a2, p[2 * w_k + j], nn_fma(a1, p[w_k + j], nn_fma(a0, p[j], sum[j]))));
+            }
+            for (; k < depth; k++)
+                for (long j = 0; j < count; j++)
+                    sum[j] = nn_fma(row[k * x_k * stride], w[k * w_k + from + j], sum[j]);
+            for (long j = 0; j < count; j++)
+                y[(from + j) * stride + r] = sum[j];
+        }
+}
+
+/*@ nn_matmul_block: nn_fma nn_apart */
+/* sum[b][l] += p[k][b] * v[k][l] over k for 8 results of LANES rows, kept in registers while k runs, as far as there
+ * are registers.  v_step: numbers from one k to the next. */
+static void nn_matmul_block(long count, const real *v, long v_step, const real *p, real *restrict sums) {
+    real sum[8][LANES];
+    for (long b = 0; b < 8; b++)
+        for (long l = 0; l < LANES; l++)
+            sum[b][l] = sums[b * LANES + l];
+    for (long k = 0; k < count; k++, v += v_step, p += 8) {
+        for (long l = 0; l < LANES; l++) {
+            sum[0][l] = nn_fma(v[l], p[0], sum[0][l]);
+            NN_APART(LANES) sum[1][l] = nn_fma(v[l], p[1], sum[1][l]);
+            NN_APART(LANES) sum[2][l] = nn_fma(v[l], p[2], sum[2][l]);
+            NN_APART(LANES) sum[3][l] = nn_fma(v[l], p[3], sum[3][l]);
+            NN_APART(LANES) sum[4][l] = nn_fma(v[l], p[4], sum[4][l]);
+            NN_APART(LANES) sum[5][l] = nn_fma(v[l], p[5], sum[5][l]);
+            NN_APART(LANES) sum[6][l] = nn_fma(v[l], p[6], sum[6][l]);
+            NN_APART(LANES) sum[7][l] = nn_fma(v[l], p[7], sum[7][l]);
+        }
+    }
+    for (long b = 0; b < 8; b++)
+        for (long l = 0; l < LANES; l++)
+            sums[b * LANES + l] = sum[b][l];
+}
+
+/*@ nn_matmul_rows: nn_fma nn_matmul_block nn_matmul_few */
 /* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], for n results j and rows r of a tile; `rows` is a
- * whole number of vectors.  x_k, w_k, w_j, c_j: distances between consecutive k and j, in planes for x, in numbers for
- * w, c (planes if c_rows).  c may be NULL: then the sum starts with its first product.
+ * whole number of vectors, of which `live` are rows of the batch.  x_k, w_k, w_j, c_j: distances between consecutive
+ * k and j, in planes for x, in numbers for w, c (planes if c_rows).  c may be NULL: then the sum starts with its
+ * first product.
  *
- * BLOCK results of LANES rows are 12 vectors of 32 bytes, kept in registers while k runs; their weights are packed
- * for a stretch of k and used for all rows.  A last block that is not full computes its last result several times. */
-static void nn_matmul_rows(long n, long depth, long rows, long stride, const real *restrict x, long x_k,
+ * The weights of a block are packed for a stretch of k and used for all rows.  A last block that is not full
+ * computes its last result several times. */
+static void nn_matmul_rows(long n, long depth, long rows, long live, long stride, const real *restrict x, long x_k,
                            const real *restrict w, long w_k, long w_j, const real *restrict c, long c_j, int c_rows,
                            real *restrict y) {
-    enum { BLOCK = 6, STRETCH = 256 };
+    enum { BLOCK = 8, STRETCH = 256, FEW = 4 };
     real packed[STRETCH * BLOCK];
+    if (live <= FEW && w_j == 1 && n > 1) {
+        nn_matmul_few(n, depth, live, stride, x, x_k, w, w_k, c, c_j, c_rows, y);
+        return;
+    }
     for (long j = 0; j < n; j += BLOCK)
         for (long from = 0; from < depth; from += STRETCH) {
-            const long count = depth - from < STRETCH ? depth - from : STRETCH;
-            for (long k = 0; k < count; k++)
-                for (long b = 0; b < BLOCK; b++)
-                    packed[k * BLOCK + b] = w[(from + k) * w_k + (j + b < n ? j + b : n - 1) * w_j];
+            const long count = depth - from < STRETCH ? depth - from : STRETCH, first = from || c ? 0 : 1;
+            for (long b = 0; b < BLOCK; b++) {
+                const real *const p = w + from * w_k + (j + b < n ? j + b : n - 1) * w_j;
+                for (long k = 0; k < count; k++)
+                    packed[k * BLOCK + b] = p[k * w_k];
+            }
             for (long r = 0; r < rows; r += LANES) {
                 const real *row = x + from * x_k * stride + r;
-                real sum[BLOCK][LANES];
+                real sum[BLOCK * LANES];
                 for (long b = 0; b < BLOCK; b++) {
                     const long at = j + b < n ? j + b : n - 1;
                     for (long l = 0; l < LANES; l++)
-                        sum[b][l] = from     ? y[at * stride + r + l]
-                                    : !c     ? row[l] * packed[b]
-                                    : c_rows ? c[at * c_j * stride + r + l]
-                                             : c[at * c_j];
+                        sum[b * LANES + l] = from     ? y[at * stride + r + l]
+                                             : !c     ? row[l] * packed[b]
+                                             : c_rows ? c[at * c_j * stride + r + l]
+                                                      : c[at * c_j];
                 }
-                for (long k = from || c ? 0 : 1; k < count; k++) {
-                    const real *const v = row + k * x_k * stride, *const p = packed + k * BLOCK;
-                    for (long l = 0; l < LANES; l++) {
-                        sum[0][l] = nn_fma(v[l], p[0], sum[0][l]);
-                        sum[1][l] = nn_fma(v[l], p[1], sum[1][l]);
-                        sum[2][l] = nn_fma(v[l], p[2], sum[2][l]);
-                        sum[3][l] = nn_fma(v[l], p[3], sum[3][l]);
-                        sum[4][l] = nn_fma(v[l], p[4], sum[4][l]);
-                        sum[5][l] = nn_fma(v[l], p[5], sum[5][l]);
-                    }
-                }
+                nn_matmul_block(count - first, row + first * x_k * stride, x_k * stride, packed + first * BLOCK, sum);
                 for (long b = 0; b < BLOCK && j + b < n; b++)
                     for (long l = 0; l < LANES; l++)
-                        y[(j + b) * stride + r + l] = sum[b][l];
+                        y[(j + b) * stride + r + l] = sum[b * LANES + l];
             }
         }
 }
@@ -113,40 +172,38 @@ static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *
         }
 }
 
-/*@ nn_matmul_chain: nn_fma */
-/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i, y_j in numbers.
- * b is turned round for a stretch of rows, so that results lie in lanes; 6 x LANES of them are kept in registers. */
+/*@ nn_matmul_chain: nn_matmul_block */
+/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i in numbers.
+ * For a stretch of rows, a panel of b is turned round, so that results lie in lanes, and a block of a is packed and
+ * used for all of the panel. */
 static void nn_matmul_chain(long m, long n, long rows, long stride, const real *restrict a, long a_i,
-                            const real *restrict b, long b_j, real *restrict y, long y_i, long y_j) {
-    enum { BLOCK = 6, STRETCH = 128 };
-    real turned[STRETCH][LANES];
-    for (long j = 0; j < n; j += LANES)
+                            const real *restrict b, long b_j, real *restrict y, long y_i) {
+    enum { BLOCK = 8, STRETCH = 128, PANEL = 8 };
+    real turned[PANEL][STRETCH][LANES], packed[STRETCH * BLOCK];
+    for (long j = 0; j < n; j += PANEL * LANES)
         for (long from = 0; from < rows; from += STRETCH) {
-            const long width = n - j < LANES ? n - j : LANES, count = rows - from < STRETCH ? rows - from : STRETCH;
-            for (long l = 0; l < LANES; l++)
-                for (long r = 0; r < count; r++)
-                    turned[r][l] = l < width ? b[(j + l) * b_j * stride + from + r] : 0;
+            const long count = rows - from < STRETCH ? rows - from : STRETCH;
+            for (long q = 0; q < PANEL; q++)
+                for (long l = 0; l < LANES; l++)
+                    for (long r = 0; r < count; r++)
+                        turned[q][r][l] = j + q * LANES + l < n ? b[(j + q * LANES + l) * b_j * stride + from + r] : 0;
             for (long i = 0; i < m; i += BLOCK) {
-                const real *p[BLOCK];
-                real sum[BLOCK][LANES];
                 for (long k = 0; k < BLOCK; k++) {
-                    const long at = i + k < m ? i + k : m - 1;
-                    p[k] = a + at * a_i * stride + from;
-                    for (long l = 0; l < LANES; l++)
-                        sum[k][l] = l < width ? y[at * y_i + (j + l) * y_j] : 0;
+                    const real *const p = a + (i + k < m ? i + k : m - 1) * a_i * stride + from;
+                    for (long r = 0; r < count; r++)
+                        packed[r * BLOCK + k] = p[r];
                 }
-                for (long r = 0; r < count; r++)
-                    for (long l = 0; l < LANES; l++) {
-                        sum[0][l] = nn_fma(p[0][r], turned[r][l], sum[0][l]);
-                        sum[1][l] = nn_fma(p[1][r], turned[r][l], sum[1][l]);
-                        sum[2][l] = nn_fma(p[2][r], turned[r][l], sum[2][l]);
-                        sum[3][l] = nn_fma(p[3][r], turned[r][l], sum[3][l]);
-                        sum[4][l] = nn_fma(p[4][r], turned[r][l], sum[4][l]);
-                        sum[5][l] = nn_fma(p[5][r], turned[r][l], sum[5][l]);
-                    }
-                for (long k = 0; k < BLOCK && i + k < m; k++)
-                    for (long l = 0; l < width; l++)
-                        y[(i + k) * y_i + (j + l) * y_j] = sum[k][l];
+                for (long q = 0; q < PANEL && j + q * LANES < n; q++) {
+                    const long at = j + q * LANES, width = n - at < LANES ? n - at : LANES;
+                    real sum[BLOCK * LANES] = {0};
+                    for (long k = 0; k < BLOCK && i + k < m; k++)
+                        for (long l = 0; l < width; l++)
+                            sum[k * LANES + l] = y[(i + k) * y_i + at + l];
+                    nn_matmul_block(count, turned[q][0], LANES, packed, sum);
+                    for (long k = 0; k < BLOCK && i + k < m; k++)
+                        for (long l = 0; l < width; l++)
+                            y[(i + k) * y_i + at + l] = sum[k * LANES + l];
+                }
             }
         }
 }
