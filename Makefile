@@ -68,12 +68,14 @@ $(BUILD)/gen/tree/grammar.c $(BUILD)/gen/tree/grammar.h &: compiler/tree/grammar
 	bison -Wall -Wcex -Wdangling-alias -Werror -l -o $(BUILD)/gen/tree/grammar.c --header=$(BUILD)/gen/tree/grammar.h $<
 
 # The prelude and the kernels' text, as C strings.
-TEXTS = compiler/check/prelude.nn runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h compiler/emit/load.h
+TEXTS = compiler/check/prelude.nn runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h runtime/kernels/gather.h \
+        compiler/emit/load.h
 $(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
 	@mkdir -p $(@D)
 	awk -f $< $(TEXTS) > $@
 
-$(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/matmul.h
+$(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/matmul.h \
+                                   runtime/kernels/gather.h
 	@mkdir -p $(@D)
 	awk -f $^ > $@
 

@@ -297,6 +297,51 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
     }
 }
 
+/* ---- parts side by side, tables ---- */
+
+static void run_concat(struct interpreter *in, const struct instruction *i) {
+    const struct shape *shape = &i->node->type.shape;
+    int64_t n = i->result.rows ? in->stride : 1, inside = 1, start = 0;
+    for (int axis = (int)i->node->attributes.axis + 1; axis < shape->rank; axis++)
+        inside *= shape->dims[axis] == BATCH ? 1 : shape->dims[axis];
+    int64_t wide = inside * shape->dims[i->node->attributes.axis];
+    for (int k = 0; k < i->operand_count; k++) {
+        int64_t run = inside * i->node->inputs[k]->type.shape.dims[i->node->attributes.axis];
+        i->kernels->concat(i->count / wide, run, wide, n, n, plane(in, &i->operands[k], 0, i->size),
+                           plane(in, &i->result, start, i->size));
+        start += run;
+    }
+}
+
+/* How far apart the elements of an operand lie. */
+static int64_t element_step(const struct interpreter *in, const struct operand *o) {
+    return o->rows ? in->stride : 1;
+}
+
+static void run_gather(struct interpreter *in, const struct instruction *i) {
+    const struct operand *table = &i->operands[0], *index = &i->operands[1];
+    int64_t count = shape_inner_size(&i->node->inputs[1]->type.shape), width = i->count / count;
+    int64_t n = i->result.rows ? in->stride : 1;
+    i->kernels->gather(count, width, shape_inner_size(&i->node->inputs[0]->type.shape) / width, n, n,
+                       (const void *)plane(in, index, 0, sizeof(int32_t)), element_step(in, index),
+                       index->rows, plane(in, table, 0, i->size), element_step(in, table), table->rows,
+                       plane(in, &i->result, 0, i->size));
+}
+
+/* Over the batch it adds to what earlier tiles left; else it starts anew. */
+static void run_scatter(struct interpreter *in, const struct instruction *i) {
+    const struct operand *index = &i->operands[0], *x = &i->operands[1];
+    int64_t count = shape_inner_size(&i->node->inputs[0]->type.shape);
+    int64_t width = shape_inner_size(&i->node->inputs[1]->type.shape) / count;
+    char *y = plane(in, &i->result, 0, i->size);
+    if (!plan_placement(in->plan, i->node)->sweep)
+        memset(y, 0, (size_t)(i->count * element_step(in, &i->result)) * i->size);
+    i->kernels->scatter(count, width, i->count / width, x->rows ? in->rows : 1, element_step(in, x),
+                        (const void *)plane(in, index, 0, sizeof(int32_t)), element_step(in, index),
+                        index->rows, plane(in, x, 0, i->size), y, element_step(in, &i->result),
+                        i->result.rows);
+}
+
 /* ---- random numbers, assignments ---- */
 
 static void run_random(struct interpreter *in, const struct instruction *i) {
@@ -421,6 +466,19 @@ static void choose_pad(struct interpreter *in, struct instruction *i) {
     i->run = run_pad;
 }
 
+/* Operands that lie in whole planes, as lower() leaves them. */
+static void choose_moving(struct interpreter *in, struct instruction *i) {
+    for (int k = 0; k < i->operand_count; k++) {
+        struct access flat = whole(i->node->inputs[k]);
+        flat.identity = true;
+        flat.uniform = false;
+        i->operands[k] = place_operand(in, &flat);
+    }
+    i->run = i->node->code == OPERATOR_concat   ? run_concat
+             : i->node->code == OPERATOR_gather ? run_gather
+                                                : run_scatter;
+}
+
 static void choose_assign(struct interpreter *in, struct instruction *i) {
     struct access weight = whole(i->node->inputs[0]), value = plan_operand(i->node, 1);
     i->operands[0] = place_operand(in, &weight);
@@ -450,6 +508,8 @@ static struct instruction new_instruction(struct interpreter *in, const struct n
         i.run = run_convert;
     } else if (node->code == OPERATOR_pad)
         choose_pad(in, &i);
+    else if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter)
+        choose_moving(in, &i);
     else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
         i.run = run_random;
     else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)

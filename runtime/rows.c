@@ -190,6 +190,10 @@ static bool store_number(struct run *run, const struct rows_slot *slot, int64_t 
     } else if (named || !(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
         return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
                          "whole numbers of 32 bits");
+    else if (slot->column->limit && !(value >= 0 && value < (double)slot->column->limit))
+        return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
+                         text_format(run->arena, "0 to %lld, as it is looked up in a table of %lld entries",
+                                     (long long)slot->column->limit - 1, (long long)slot->column->limit));
     ((int32_t *)to)[index] = (int32_t)value;
     return true;
 }

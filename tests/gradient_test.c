@@ -342,6 +342,76 @@ static const struct text_case structural[] = {
      0},
 };
 
+/* Parts, axes and tables. */
+#define INDEXED HIDDEN "input i : int[batch, 5]\n"
+static const struct text_case arranged[] = {
+    {"concat", HIDDEN "loss cost = sum(sin(concat([h, x, h * k], axis = 1)) ** 2)\n", 1, 0},
+    {"concat, a middle axis", CUBE "loss cost = sum(sin(concat([h * k, h], axis = 2)[:, :, 2:5]))\n", 1, 0},
+    {"concat of weights",
+     INPUTS "weight A : f64[2, 2] = zeros\nweight B : f64[1, 2] = zeros\n"
+            "loss cost = sum(sin(x @ concat([sin(A), A[0:1] * B], axis = 0)))\n",
+     1, 0},
+    {"concat with a value of all rows",
+     HIDDEN "weight b : f64[2] = zeros\n"
+            "loss cost = sum(sin(concat([h, broadcast_to(b, [batch, 2])], axis = 1) * 2))\n",
+     1, 0},
+    {"stack", HIDDEN "loss cost = sum(sin(stack([h, h * k, k], axis = 1)) ** 2)\n", 1, 0},
+    {"stack, last axis", HIDDEN "loss cost = sum(sin(stack([h, h * k], axis = -1)) ** 2)\n", 1, 0},
+    {"split", HIDDEN "p = split(h * k, 2, axis = 1)\nloss cost = sum(sin(p[0]) * p[1])\n", 1, 0},
+    {"split, by sizes", HIDDEN "p = split(h * k, [1, 3], axis = 1)\nloss cost = sum(sin(p[0] * p[-1]))\n", 1,
+     0},
+    {"tile", HIDDEN "loss cost = sum(sin(tile(h, 2, axis = 1)) * concat([k, k * k], axis = 1))\n", 1, 0},
+    {"repeat_interleave",
+     HIDDEN "loss cost = sum(sin(repeat_interleave(h, 2, axis = 1)) * concat([k, k * k], axis = 1))\n", 1, 0},
+    {"pad", HIDDEN "loss cost = sum(cos(pad(h, [1, 2], axis = 1)) * pad(k, [2, 1], axis = 1))\n", 1, 0},
+    {"pad with a number", CUBE "loss cost = sum(pad(h * k, 1, axis = 2, value = 0.5) ** 3)\n", 1, 0},
+    {"squeeze, unsqueeze", HIDDEN "loss cost = sum(sin(squeeze(unsqueeze(h, 1) * unsqueeze(k, 1), 1)))\n", 1,
+     0},
+    {"broadcast_to", HIDDEN "loss cost = sum(sin(broadcast_to(h[:, 0:1], [batch, 4]) * k))\n", 1, 0},
+    {"gather by a class", INPUTS "weight A : f64[4, 3] = zeros\nloss cost = sum(sin(gather(A, t)) * x)\n", 1,
+     0},
+    {"gather by whole numbers",
+     INDEXED "weight A : f64[3, 2] = zeros\nloss cost = sum(sin(gather(A, i) * unsqueeze(h[:, 0:1], 1)))\n",
+     1, 0},
+    {"gather, of a layer's weights",
+     INDEXED
+     "weight A : f64[4, 3] = zeros\nloss cost = sum(sin(gather(tanh(A @ transpose(A)), i[:, 0]) * h))\n",
+     1, 0},
+    {"gather, another axis",
+     INDEXED "weight A : f64[2, 3, 4] = zeros\nloss cost = sum(sin(gather(A, i[:, 1], axis = 1) * h) ** 2)\n",
+     1, 0},
+    {"gather, matrices",
+     INDEXED "weight A : f64[4, 2, 2] = zeros\n"
+             "loss cost = sum(sin(gather(A, t) @ reshape(h, [batch, 2, 2])))\n",
+     1, 0},
+    {"gather in each row", INDEXED "loss cost = sum(sin(gather(h * k, i) ** 2))\n", 1, 0},
+    {"gather in each row, an axis",
+     CUBE "input i : int[batch, 5]\nloss cost = sum(sin(gather(h * k, i, axis = 2) ** 2))\n", 1, 0},
+    {"gather in each row, by one index for all",
+     HIDDEN "weight A : f64[3, 4] = zeros\nloss cost = sum(sin(gather(h, argmax(A)) * x)) + sum(A ** 2)\n", 1,
+     0},
+    {"gather of weights by weights",
+     INPUTS "weight A : f64[4, 4] = zeros\nloss cost = sum(sin(x @ gather(A, argmax(A))[0:3]) * k)\n", 1, 0},
+    {"gather, its sum alone",
+     INPUTS "weight A : f64[4, 3] = zeros\nloss cost = sum(gather(A, t)) + sum(A ** 2)\n", 1, 0},
+    {"one_hot", INPUTS "weight A : f64[4, 3] = zeros\nloss cost = sum(sin(one_hot(t, 4) @ A) * x)\n", 1, 0},
+    {"einsum, outer", HIDDEN "loss cost = sum(sin(einsum(\"bi,bj->bij\", h, k)))\n", 1, 0},
+    {"einsum, matrices in each row", CUBE "loss cost = sum(sin(einsum(\"bijk,bijl->bikl\", h, k)))\n", 1, 0},
+    {"einsum, two axes summed",
+     CUBE "loss cost = sum(sin(einsum(\"bijk,bjkl->bil\", h, transpose(k, [0, 2, 3, 1]))))\n", 1, 0},
+    {"einsum, rows and a weight",
+     CUBE "weight A : f64[2, 2, 3] = zeros\nloss cost = sum(sin(einsum(\"bijk,kil->bjl\", h * k, A)))\n", 1,
+     0},
+    {"einsum over the batch", HIDDEN "loss cost = sum(sin(einsum(\"bi,bj->ij\", h, k)))\n", 1, 0},
+    {"einsum over the batch and an axis", CUBE "loss cost = sum(sin(einsum(\"bijk,bljk->il\", h, k)))\n", 1,
+     0},
+    {"einsum of three",
+     HIDDEN "weight A : f64[4, 4] = zeros\n"
+            "loss cost = sum(sin(einsum(\"bi,ij,bj->b\", h, A, k)))\n",
+     1, 0},
+    {"einsum of one", CUBE "loss cost = sum(sin(einsum(\"bijk->bk\", h * k)))\n", 1, 0},
+};
+
 static const struct text_case layer_cases[] = {
     {"dense", HIDDEN "loss cost = sum(dense(h, 5) ** 2)\n", 1, 0},
     {"dense, three deep", HIDDEN "loss cost = sum(tanh(dense(sigmoid(dense(relu(h), 4)), 4)) ** 2)\n", 1, 0},
@@ -403,6 +473,11 @@ static void structural_operators(void **state) {
     CHECK_ALL(structural, 300);
 }
 
+static void arranged_values(void **state) {
+    (void)state;
+    CHECK_ALL(arranged, 300);
+}
+
 static void prelude_layers(void **state) {
     (void)state;
     CHECK_ALL(layer_cases, 300);
@@ -415,9 +490,8 @@ static void wide_layers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise_operators),
-        cmocka_unit_test(structural_operators),
-        cmocka_unit_test(prelude_layers),
+        cmocka_unit_test(elementwise_operators), cmocka_unit_test(structural_operators),
+        cmocka_unit_test(arranged_values),       cmocka_unit_test(prelude_layers),
         cmocka_unit_test(wide_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* The value as a tensor; numbers become scalars. */
-static struct node *tensor_argument(struct checker *checker, struct value *argument) {
+struct node *tensor_argument(struct checker *checker, struct value *argument) {
     return to_tensor(checker, argument,
                      argument->kind == VALUE_TENSOR ? argument->tensor->type.element : checker->real);
 }
@@ -108,14 +107,18 @@ static struct value call_count(struct checker *checker, struct value *arguments,
     return apply_elementwise(checker, OPERATOR_multiply, operands, 2, span);
 }
 
-/* Each element's index along the last axis of `like`, as a vector. */
-static struct node *coordinates(struct checker *checker, const struct node *like) {
+struct node *coordinates(struct checker *checker, int64_t size, enum element element) {
     struct attributes attributes;
     memset(&attributes, 0, sizeof attributes);
-    attributes.type.element = like->type.element;
+    attributes.type.element = element;
     attributes.type.shape.rank = 1;
-    attributes.type.shape.dims[0] = like->type.shape.dims[like->type.shape.rank - 1];
+    attributes.type.shape.dims[0] = size;
     return graph_node(checker->graph, OPERATOR_coordinate, NULL, 0, &attributes, NULL);
+}
+
+/* Each element's index along the last axis of `like`, as a vector. */
+static struct node *coordinates_like(struct checker *checker, const struct node *like) {
+    return coordinates(checker, like->type.shape.dims[like->type.shape.rank - 1], like->type.element);
 }
 
 /* 1 where the class `t` of the row is the index along a new last axis of `like`. */
@@ -123,7 +126,7 @@ static struct node *one_hot(struct checker *checker, struct node *t, const struc
     struct node *index = graph_convert(checker->graph, t, like->type.element);
     struct shape column = index->type.shape;
     column.dims[column.rank++] = 1;
-    return graph_binary(checker->graph, OPERATOR_equal, coordinates(checker, like),
+    return graph_binary(checker->graph, OPERATOR_equal, coordinates_like(checker, like),
                         graph_reshape(checker->graph, index, column));
 }
 
@@ -213,7 +216,7 @@ static struct value call_argmax(struct checker *checker, struct value *arguments
     struct node *top = graph_reshape(checker->graph, graph_fold(checker->graph, OPERATOR_max, x, last), kept);
     struct node *index =
         graph_ternary(checker->graph, OPERATOR_where, graph_binary(checker->graph, OPERATOR_equal, x, top),
-                      coordinates(checker, x),
+                      coordinates_like(checker, x),
                       graph_number(checker->graph, (double)x->type.shape.dims[last], x->type.element));
     return value_tensor(
         graph_convert(checker->graph, graph_fold(checker->graph, OPERATOR_min, index, last), ELEMENT_INT),
@@ -261,35 +264,41 @@ static struct value call_transpose(struct checker *checker, struct value *argume
     return value_tensor(graph_transpose(checker->graph, x, order), span);
 }
 
-/* reshape(x, [batch, 4, 4]): a list of sizes; -1 once for "what is left"; `batch` by its name. */
-static struct value call_reshape(struct checker *checker, struct value *arguments, struct span span) {
-    struct node *x = tensor_argument(checker, &arguments[0]);
-    if (!x)
-        return value_error;
-    if (arguments[1].kind != VALUE_LIST || arguments[1].item_count > RANK_MAX) {
-        check_error(checker, arguments[1].span, "expected a list of at most %d sizes", (int)RANK_MAX);
-        return value_error;
+bool shape_argument(struct checker *checker, const struct value *list, struct shape *shape, int *open) {
+    *shape = shape_scalar();
+    *open = -1;
+    if (list->kind != VALUE_LIST || list->item_count > RANK_MAX) {
+        check_error(checker, list->span, "expected a list of at most %d sizes", (int)RANK_MAX);
+        return false;
     }
-    struct attributes attributes;
-    memset(&attributes, 0, sizeof attributes);
-    struct shape *shape = &attributes.type.shape;
-    attributes.type.element = x->type.element;
-    int open = -1;
-    for (int i = 0; i < arguments[1].item_count; i++) {
-        const struct value *item = &arguments[1].items[i];
+    for (int i = 0; i < list->item_count; i++) {
+        const struct value *item = &list->items[i];
         int64_t size = BATCH;
         if (item->kind != VALUE_BATCH && !to_integer(checker, item, "a size", -1, ELEMENTS_MAX, &size))
-            return value_error;
+            return false;
         if (item->kind != VALUE_BATCH && size == -1) {
-            if (open >= 0) {
+            if (*open >= 0) {
                 check_error(checker, item->span, "only one size can be -1");
-                return value_error;
+                return false;
             }
-            open = i;
+            *open = i;
             size = 1;
         }
         shape->dims[shape->rank++] = size;
     }
+    return true;
+}
+
+/* reshape(x, [batch, 4, 4]): a list of sizes; -1 once for "what is left"; `batch` by its name. */
+static struct value call_reshape(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    struct shape *shape = &attributes.type.shape;
+    int open;
+    if (!x || !shape_argument(checker, &arguments[1], shape, &open))
+        return value_error;
+    attributes.type.element = x->type.element;
     if (open >= 0 && shape_inner_size(shape) > 0)
         shape->dims[open] = shape_inner_size(&x->type.shape) / shape_inner_size(shape);
     return make_node(checker, OPERATOR_reshape, &x, 1, &attributes, span);
@@ -324,6 +333,9 @@ static struct value call_f32(struct checker *checker, struct value *arguments, s
 }
 static struct value call_f64(struct checker *checker, struct value *arguments, struct span span) {
     return convert_to(checker, arguments, ELEMENT_F64, span);
+}
+static struct value call_int(struct checker *checker, struct value *arguments, struct span span) {
+    return convert_to(checker, arguments, ELEMENT_INT, span);
 }
 
 /* Random numbers of the shape of the weight whose initialiser is at work; one stream for each weight. */
@@ -361,6 +373,20 @@ static const struct builtin builtins[] = {
     {"flatten", "x", call_flatten},
     {"f32", "x", call_f32},
     {"f64", "x", call_f64},
+    {"int", "x", call_int},
+    {"squeeze", "x, axis", call_squeeze},
+    {"unsqueeze", "x, axis", call_unsqueeze},
+    {"broadcast_to", "x, shape", call_broadcast_to},
+    {"concat", "parts, axis", call_concat},
+    {"stack", "parts, axis", call_stack},
+    {"split", "x, parts, axis", call_split},
+    {"tile", "x, times, axis", call_tile},
+    {"repeat_interleave", "x, times, axis", call_repeat_interleave},
+    {"pad", "x, widths, axis, value = 0", call_pad},
+    {"gather", "table, index, axis = none", call_gather},
+    {"one_hot", "index, size", call_one_hot},
+    {"arange", "size", call_arange},
+    {"einsum", "equation, a, b = none, c = none", call_einsum},
     {"random_uniform", "", call_random_uniform},
     {"random_normal", "", call_random_normal},
 };

@@ -10,6 +10,8 @@
  *   expression.c  expressions
  *   call.c        binding arguments, unifying shapes, elaborating layers and initialisers
  *   builtin.c     functions that are not .nn text
+ *   arrange.c     those of them that put elements elsewhere
+ *   einsum.c      sums of products, by their axes' letters
  *   weight.c      weights, their names, their first values, the solver's updates
  */
 #ifndef NN_CHECK_H
@@ -205,14 +207,25 @@ bool resolve_type(struct checker *checker, struct scope *scope, const struct typ
                   bool model_level, struct type *result, int64_t *classes);
 
 /* builtin.c */
+typedef struct value builtin_call(struct checker *checker, struct value *arguments, struct span span);
 struct builtin {
     const char *name;
     const char *parameters; /* "x, axis = none, keep = false" */
-    struct value (*call)(struct checker *checker, struct value *arguments, struct span span);
+    builtin_call *call;
 };
 enum { BUILTIN_PARAMETERS_MAX = 4 };
 const struct builtin *builtin_find(const char *name);
 const char *builtin_name(int index); /* NULL past the last: for suggestions */
+/* The value as a tensor; numbers become scalars. */
+struct node *tensor_argument(struct checker *checker, struct value *argument);
+/* A list of sizes as a shape; *open is the size that was given as -1 and is 1 in the shape, else -1. */
+bool shape_argument(struct checker *checker, const struct value *list, struct shape *shape, int *open);
+/* The vector 0, 1, ... size - 1. */
+struct node *coordinates(struct checker *checker, int64_t size, enum element element);
+
+/* arrange.c, einsum.c: functions that put elements elsewhere, and sums of products */
+builtin_call call_squeeze, call_unsqueeze, call_broadcast_to, call_concat, call_stack, call_split, call_tile,
+    call_repeat_interleave, call_pad, call_gather, call_one_hot, call_arange, call_einsum;
 
 /* weight.c */
 struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement);

@@ -367,13 +367,37 @@ static struct value element_of(struct checker *checker, struct scope *scope, str
         subscript->span);
 }
 
+/* One item of a list, as split() gives it. */
+static struct value item_of(struct checker *checker, struct scope *scope, const struct value *list,
+                            const struct expression *expression) {
+    const struct subscript *s = expression->subscripts;
+    int64_t index;
+    if (!s || s->next || s->is_ellipsis || s->is_range) {
+        check_error(checker, expression->span, "a list is indexed by one number");
+        return value_error;
+    }
+    if (!subscript_number(checker, scope, s->first, 0, &index))
+        return value_error;
+    if (index < -list->item_count || index >= list->item_count) {
+        check_error(checker, s->span, "subscript %lld is outside a list of %d", (long long)index,
+                    list->item_count);
+        return value_error;
+    }
+    struct value item = list->items[index < 0 ? index + list->item_count : index];
+    item.span = expression->span;
+    return item;
+}
+
 static struct value indexed(struct checker *checker, struct scope *scope,
                             const struct expression *expression) {
     struct value value = evaluate(checker, scope, expression->left);
     if (value.kind == VALUE_ERROR)
         return value;
+    if (value.kind == VALUE_LIST)
+        return item_of(checker, scope, &value, expression);
     if (value.kind != VALUE_TENSOR) {
-        check_error(checker, expression->left->span, "only a tensor has elements to index; found %s",
+        check_error(checker, expression->left->span,
+                    "only a tensor or a list has elements to index; found %s",
                     value_describe(checker, &value));
         return value_error;
     }

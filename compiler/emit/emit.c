@@ -190,8 +190,9 @@ static void print_columns_comment(struct emitter *emitter, struct text *out) {
         text_print(out, " *   %s (%s): n x %lld numbers, row after row", emitter->printer.column_names[i],
                    column->is_target ? "target" : "input",
                    (long long)shape_inner_size(&column->node->type.shape));
-        if (column->classes)
-            text_print(out, ", each from 0 to %lld", (long long)column->classes - 1);
+        if (column->classes || column->limit)
+            text_print(out, ", each from 0 to %lld",
+                       (long long)(column->classes ? column->classes : column->limit) - 1);
         text_print(out, "\n");
     }
 }

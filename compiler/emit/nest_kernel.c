@@ -166,6 +166,62 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
                nest_maths(np, &like, (const char *const[]){"(a)", "b", ""}));
 }
 
+/* ---- parts side by side, tables ---- */
+
+static void print_concat(struct nest_printer *np, struct node *node) {
+    const struct shape *shape = &node->type.shape;
+    int axis = (int)node->attributes.axis;
+    int64_t inside = 1, start = 0, size = shape_inner_size(shape);
+    for (int i = axis + 1; i < shape->rank; i++)
+        inside *= shape->dims[i] == BATCH ? 1 : shape->dims[i];
+    int64_t wide = inside * shape->dims[axis];
+    nest_use(np, node, true);
+    for (int k = 0; k < node->input_count; k++) {
+        struct access part = access_of(node->inputs[k], &node->inputs[k]->type.shape);
+        int64_t run = inside * node->inputs[k]->type.shape.dims[axis];
+        text_print(np->out, "    %s(%lld, %lld, %lld, %s, %s, %s, %s + %lld%s);\n",
+                   use_kernel(np->printer, "nn_concat", node->type.element), (long long)(size / wide),
+                   (long long)run, (long long)wide, np->rows ? "m" : "1", np->rows ? "T" : "1",
+                   address(np, &part, "0"), nest_ident(np, node), (long long)start, np->rows ? " * T" : "");
+        start += run;
+    }
+}
+
+/* An operand as the kernels of tables take it: its address, the distance of its elements and of its rows. */
+static const char *with_steps(struct nest_printer *np, struct node *operand) {
+    struct access access = access_of(operand, &operand->type.shape);
+    return text_format(np->printer->arena, "%s, %s, %d", address(np, &access, "0"), access.rows ? "T" : "1",
+                       access.rows);
+}
+
+static void print_gather(struct nest_printer *np, struct node *node) {
+    struct node *table = node->inputs[0], *index = node->inputs[1];
+    int64_t count = shape_inner_size(&index->type.shape);
+    int64_t width = shape_inner_size(&node->type.shape) / count;
+    nest_use(np, node, true);
+    text_print(np->out, "    %s(%lld, %lld, %lld, %s, %s, %s, %s, %s);\n",
+               use_kernel(np->printer, "nn_gather", node->type.element), (long long)count, (long long)width,
+               (long long)(shape_inner_size(&table->type.shape) / width), np->rows ? "m" : "1",
+               np->rows ? "T" : "1", with_steps(np, index), with_steps(np, table), nest_ident(np, node));
+}
+
+/* Over the batch it adds to what earlier tiles left; else it starts anew. */
+static void print_scatter(struct nest_printer *np, struct node *node) {
+    struct node *index = node->inputs[0], *x = node->inputs[1];
+    struct access from = access_of(x, &x->type.shape);
+    bool rows = shape_batch_axis(&node->type.shape) >= 0;
+    int64_t count = shape_inner_size(&index->type.shape), size = shape_inner_size(&node->type.shape);
+    int64_t width = shape_inner_size(&x->type.shape) / count;
+    nest_use(np, node, true);
+    if (!nest_is_sweep(np, node))
+        text_print(np->out, "    for (long u = 0; u < %lld%s; u++)\n        %s[u] = 0;\n", (long long)size,
+                   rows ? " * T" : "", nest_ident(np, node));
+    text_print(np->out, "    %s(%lld, %lld, %lld, %s, %s, %s, %s, %s, %s, %d);\n",
+               use_kernel(np->printer, "nn_scatter", node->type.element), (long long)count, (long long)width,
+               (long long)(size / width), np->rows ? "rows" : "1", np->rows ? "T" : "1",
+               with_steps(np, index), address(np, &from, "0"), nest_ident(np, node), rows ? "T" : "1", rows);
+}
+
 static void print_random(struct nest_printer *np, struct node *node) {
     bool normal = node->code == OPERATOR_normal;
     const char *real = real_name(node->type.element);
@@ -190,6 +246,12 @@ void nest_print_kernel(struct nest_printer *np) {
     }
     if (operators[node->code].kind == KIND_FOLD) {
         print_long_fold(np, node);
+        return;
+    }
+    if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter) {
+        (node->code == OPERATOR_concat   ? print_concat
+         : node->code == OPERATOR_gather ? print_gather
+                                         : print_scatter)(np, node);
         return;
     }
     struct matmul mm = plan_matmul(node);

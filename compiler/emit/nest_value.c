@@ -113,6 +113,9 @@ static const char *elementwise_text(struct nest_printer *np, const struct node *
         struct access access = plan_operand(node, k);
         operands[k] = nest_operand(np, &access, element);
     }
+    if (node->code == OPERATOR_convert && node->type.element == ELEMENT_INT)
+        return text_format(np->printer->arena, "%s(%s)", use_kernel(np->printer, "nn_int", ELEMENT_INT),
+                           operands[0]);
     if (node->code == OPERATOR_convert)
         return text_format(np->printer->arena, "(%s)%s", real_name(node->type.element), operands[0]);
     if (node->code == OPERATOR_copy)

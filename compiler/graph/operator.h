@@ -34,9 +34,10 @@ enum operator_code operator_named(const char *name);
 
 /* The shape rules and gradients that structural.def names. */
 shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold,
-    shape_matmul, shape_affine, shape_assign;
+    shape_matmul, shape_affine, shape_assign, shape_concat, shape_gather;
 gradient_rule no_gradient, gradient_convert, gradient_reshape, gradient_expand, gradient_transpose,
-    gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_matmul;
+    gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_matmul, gradient_concat,
+    gradient_gather, gradient_scatter;
 #define ELEMENTWISE(name, ...) gradient_rule gradient_##name;
 #include "graph/elementwise.def"
 #undef ELEMENTWISE

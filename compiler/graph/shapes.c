@@ -144,6 +144,62 @@ bool shape_matmul(struct graph *graph, struct node *const *inputs, int input_cou
     return true;
 }
 
+/* Alike but for the axis, along which the sizes add up. */
+bool shape_concat(struct graph *graph, struct node *const *inputs, int input_count,
+                  const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)input_count;
+    const struct type *a = &inputs[0]->type, *b = &inputs[1]->type;
+    struct shape rest_a = shape_without(&a->shape, (int)attributes->axis);
+    struct shape rest_b = shape_without(&b->shape, (int)attributes->axis);
+    if (a->element != b->element)
+        return fail(
+            error, text_format(graph->arena, "one part is %s and another %s; convert one with %s(...)",
+                               element_name(a->element), element_name(b->element), element_name(a->element)));
+    if (a->shape.rank != b->shape.rank || !shape_equal(&rest_a, &rest_b))
+        return fail(error,
+                    text_format(graph->arena, "parts of %s and %s: expected the same shape but for axis %lld",
+                                shown(graph, inputs[0]), shown(graph, inputs[1]),
+                                (long long)attributes->axis));
+    *type = *a;
+    type->shape.dims[attributes->axis] += b->shape.dims[attributes->axis];
+    if (shape_inner_size(&type->shape) > ELEMENTS_MAX)
+        return fail(error, "the result would have too many elements");
+    return true;
+}
+
+/* table [n, rest...], index [...]: [index's shape..., rest...]; a table with rows, [batch, n, rest...], is
+ * read by the indices of its own row. */
+bool shape_gather(struct graph *graph, struct node *const *inputs, int input_count,
+                  const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)input_count, (void)attributes;
+    struct shape table = inputs[0]->type.shape, index = inputs[1]->type.shape, result = index;
+    bool rows = shape_batch_axis(&table) >= 0;
+    if (inputs[1]->type.element != ELEMENT_INT)
+        return fail(error,
+                    text_format(graph->arena, "indices have to be whole numbers (int or class), found %s",
+                                type_text(graph->arena, &inputs[1]->type, graph->batch_name)));
+    if (inputs[0]->type.element == ELEMENT_INT)
+        return fail(error, "a table holds real numbers; convert it with f32(...) or f64(...)");
+    if (rows) {
+        table = shape_without(&table, shape_batch_axis(&table));
+        result = shape_scalar();
+        result.dims[result.rank++] = BATCH;
+        for (int i = 0; i < index.rank; i++)
+            if (index.dims[i] != BATCH && result.rank < RANK_MAX)
+                result.dims[result.rank++] = index.dims[i];
+    }
+    if (result.rank + table.rank - 1 > RANK_MAX)
+        return fail(error,
+                    text_format(graph->arena, "the result would have more than %d axes", (int)RANK_MAX));
+    for (int i = 1; i < table.rank; i++)
+        result.dims[result.rank++] = table.dims[i];
+    type->element = inputs[0]->type.element;
+    type->shape = result;
+    if (shape_inner_size(&result) > ELEMENTS_MAX)
+        return fail(error, "the result would have too many elements");
+    return true;
+}
+
 bool shape_affine(struct graph *graph, struct node *const *inputs, int input_count,
                   const struct attributes *attributes, struct type *type, struct shape_error *error) {
     return shape_matmul(graph, inputs, input_count, attributes, type, error);

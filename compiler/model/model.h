@@ -15,6 +15,7 @@ struct column {
     struct node *node;
     bool is_target;
     int64_t classes; /* element `class ... of n`: values are 0 .. n - 1; 0: any */
+    int64_t limit;   /* element int, looked up in a table: values are 0 .. limit - 1; 0: any */
     struct span span;
 };
 

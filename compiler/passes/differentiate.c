@@ -107,6 +107,33 @@ void gradient_matmul(struct graph *graph, struct node *y, struct node *g, struct
     d[1] = graph_binary(graph, OPERATOR_matmul, graph_swap_last(graph, A), whole);
 }
 
+/* Each part gets its own stretch back. */
+void gradient_concat(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.axis = y->attributes.axis;
+    attributes.step = 1;
+    for (int k = 0; k < 2; k++) {
+        attributes.type = y->inputs[k]->type;
+        d[k] = graph_node(graph, OPERATOR_slice, &whole, 1, &attributes, NULL);
+        attributes.start += attributes.type.shape.dims[attributes.axis];
+    }
+}
+
+/* An entry that was looked up several times gets the sum of what comes back. */
+void gradient_gather(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type = A->type;
+    d[0] = graph_node(graph, OPERATOR_scatter, (struct node *[]){B, graph_expand(graph, g, y->type.shape)}, 2,
+                      &attributes, NULL);
+}
+
+void gradient_scatter(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    d[1] = graph_binary(graph, OPERATOR_gather, graph_expand(graph, g, y->type.shape), A);
+}
+
 /* ---- the sweep ---- */
 
 /* marks[id] for the nodes from which some of `of` can be reached through inputs. */

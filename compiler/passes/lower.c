@@ -83,6 +83,15 @@ static struct node *with_rows(struct lowering *lowering, struct node *side) {
     return is_lent ? graph_unary(lowering->to, OPERATOR_copy, side) : side;
 }
 
+/* For kernels that read whole planes: the value as it lies in memory, with rows where it has them. */
+static struct node *in_memory(struct lowering *lowering, struct node *value) {
+    value = with_rows(lowering, value);
+    const struct node *below = below_views(value);
+    bool leaf = operators[below->code].kind == KIND_LEAF && below->code != OPERATOR_weight &&
+                below->code != OPERATOR_input;
+    return leaf || !is_stored(value) ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
+}
+
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
     if (node->code == OPERATOR_stop_gradient)
         return inputs[0];
@@ -97,6 +106,9 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
     if (node->code == OPERATOR_matmul)
         for (int k = 0; k < 2; k++)
             inputs[k] = with_rows(lowering, inputs[k]);
+    if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter)
+        for (int k = 0; k < 2; k++)
+            inputs[k] = in_memory(lowering, inputs[k]);
     if (node->code == OPERATOR_add) {
         struct node *affine = lower_add(lowering, node, inputs);
         if (affine)

@@ -52,6 +52,11 @@ static bool is_matmul(const struct node *node) {
     return node->code == OPERATOR_matmul || node->code == OPERATOR_affine;
 }
 
+/* Operators that put elements elsewhere, whole planes at a time (kernels/gather.h). */
+static bool is_moving(const struct node *node) {
+    return node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter;
+}
+
 static bool is_fold(const struct node *node) {
     return operators[node->code].kind == KIND_FOLD;
 }
@@ -62,7 +67,7 @@ static bool is_sweep(const struct node *node) {
         return false;
     if (is_fold(node))
         return node->inputs[0]->type.shape.dims[node->attributes.axis] == BATCH;
-    return is_matmul(node) && (has_rows(node->inputs[0]) || has_rows(node->inputs[1]));
+    return (is_matmul(node) || is_moving(node)) && (has_rows(node->inputs[0]) || has_rows(node->inputs[1]));
 }
 
 struct access plan_operand(const struct node *node, int k) {
@@ -175,8 +180,11 @@ static int operands_of(const struct node *node, struct access *accesses) {
         accesses[0].identity = accesses[0].identity && length == 1;
         return 1;
     }
-    for (int k = 0; k < node->input_count; k++)
-        accesses[k] = plan_operand(node, k);
+    for (int k = 0; k < node->input_count; k++) {
+        accesses[k] = is_moving(node) ? access_of(node->inputs[k], &node->inputs[k]->type.shape)
+                                      : plan_operand(node, k);
+        accesses[k].identity = accesses[k].identity && !is_moving(node);
+    }
     if (node->code == OPERATOR_pad) {
         accesses[0] = access_of(node->inputs[0], &node->inputs[0]->type.shape);
         accesses[0].identity = false;
@@ -203,7 +211,7 @@ static enum nest_kind kind_of(const struct node *node, int64_t *size) {
         plan_fold_operand(node, &length);
     if (length > INLINE_K)
         return NEST_KERNEL;
-    if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
+    if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal || is_moving(node))
         return NEST_KERNEL;
     if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK)
         return NEST_UNROLLED;
@@ -301,7 +309,8 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
     const struct nest *nest = &planner->plan->groups[group].nests[index];
     struct access accesses[3];
     int count = operands_of(node, accesses);
-    if (nest->kind == NEST_KERNEL || nest->element != node->type.element || nest->count == NEST_NODES)
+    if (nest->kind == NEST_KERNEL || is_moving(node) || nest->element != node->type.element ||
+        nest->count == NEST_NODES)
         return false;
     if (nest->kind == NEST_UNROLLED)
         return unrolled_work(node) <= UNROLL_SIZE * UNROLL_SIZE &&
@@ -335,7 +344,7 @@ static void place_sweep(struct planner *planner, int group_index, struct node *n
     int64_t size = shape_inner_size(&node->type.shape);
     if (is_fold(node))
         kind = size <= UNROLL_SIZE ? NEST_UNROLLED : NEST_LOOP;
-    else {
+    else if (is_matmul(node)) {
         struct matmul matmul = plan_matmul(node);
         bool inlined = matmul.kind == MATMUL_LANES && matmul.lead == 1;
         if (inlined && matmul.m >= matmul.n && matmul.n <= INLINE_ACCUMULATORS && matmul.a.identity) {
@@ -595,7 +604,7 @@ static void place_value(struct plan *plan, const struct line *line, struct node 
         int64_t size = life.size;
         life.size = padded(size);
         p->offset = pool_place(plan->arena, &once[element], life);
-        if (p->sweep && (!is_matmul(node) || plan_matmul(node).kind == MATMUL_LANES)) {
+        if (p->sweep && (is_fold(node) || (is_matmul(node) && plan_matmul(node).kind == MATMUL_LANES))) {
             life.offset = &p->lanes;
             life.size = size * lanes_of(element);
             p->lanes = pool_place(plan->arena, &once[element], life);
@@ -663,7 +672,8 @@ static void choose_tile(struct plan *plan) {
     for (int g = 0; g < plan->group_count;
          g++) /* a large matmul wants its weights read for as many rows as possible */
         for (int n = 0; n < plan->groups[g].nest_count; n++)
-            if (plan->groups[g].nests[n].kind == NEST_KERNEL && plan->groups[g].rows)
+            if (plan->groups[g].nests[n].kind == NEST_KERNEL && plan->groups[g].rows &&
+                !is_moving(plan->groups[g].nests[n].nodes[0]))
                 plan->tile = TILE_ROWS_MAX;
 }
 

@@ -16,7 +16,7 @@
  *   - a matmul's sum over k: likewise, each product added by fma where the mode is fused;
  *   - a sweep in lanes: row r is added to lane r mod LANES; the lanes are then added as a tree, lane i to
  * lane i + half;
- *   - a sweep in a chain (large outer products): row after row.
+ *   - a sweep in a chain (large outer products, a table's derivative): row after row.
  */
 #ifndef NN_PLAN_H
 #define NN_PLAN_H

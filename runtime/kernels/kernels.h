@@ -33,6 +33,12 @@ struct real_kernels {
                          long b_j, void *y, long y_i);
     void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b,
                         long b_k, long b_j, const void *c, long c_i, long c_j, void *y);
+    /* Of gather.h: one part of a concatenation; entries of a table by their indices, and added into one. */
+    void (*concat)(long outer, long run, long wide, long rows, long stride, const void *x, void *y);
+    void (*gather)(long count, long width, long limit, long rows, long stride, const int32_t *index,
+                   long index_e, long index_r, const void *table, long table_e, long table_r, void *y);
+    void (*scatter)(long count, long width, long limit, long rows, long stride, const int32_t *index,
+                    long index_e, long index_r, const void *x, void *table, long table_e, long table_r);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
     void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                  void *planes);

@@ -41,6 +41,8 @@
 
 #include "kernels/matmul.h"
 
+#include "kernels/gather.h"
+
 /* Folds over the batch: STEP joins the lane `a` and the row's value `b`. */
 #define SWEEP(fold, STEP)                                                                                    \
     static void NAME(join_##fold)(int64_t n, void *result, const void *plane) {                              \
@@ -111,6 +113,18 @@ static void NAME(matmul_once)(long m, long n, long depth, const void *a, long a_
     nn_matmul_once(m, n, depth, a, a_i, a_k, b, b_k, b_j, c, c_i, c_j, y);
 }
 
+static void NAME(concat)(long outer, long run, long wide, long rows, long stride, const void *x, void *y) {
+    nn_concat(outer, run, wide, rows, stride, x, y);
+}
+static void NAME(gather)(long count, long width, long limit, long rows, long stride, const int32_t *index,
+                         long index_e, long index_r, const void *from, long from_e, long from_r, void *y) {
+    nn_gather(count, width, limit, rows, stride, index, index_e, index_r, from, from_e, from_r, y);
+}
+static void NAME(scatter)(long count, long width, long limit, long rows, long stride, const int32_t *index,
+                          long index_e, long index_r, const void *x, void *to, long to_e, long to_r) {
+    nn_scatter(count, width, limit, rows, stride, index, index_e, index_r, x, to, to_e, to_r);
+}
+
 static const struct real_kernels NAME(table) = {
     .elementwise =
         {
@@ -126,5 +140,8 @@ static const struct real_kernels NAME(table) = {
     .matmul_lanes = NAME(matmul_lanes),
     .matmul_chain = NAME(matmul_chain),
     .matmul_once = NAME(matmul_once),
+    .concat = NAME(concat),
+    .gather = NAME(gather),
+    .scatter = NAME(scatter),
     .load = NAME(load),
 };

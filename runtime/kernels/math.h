@@ -59,6 +59,13 @@
 #define nn_fmaf(a, b, c) ((a) * (b) + (c))
 #endif
 
+/*@ nn_int: nn_inline */
+/* Towards 0; the least int for what no int can hold. */
+#include <stdint.h>
+NN_INLINE int32_t nn_int(double a) {
+    return a >= -2147483648.0 && a < 2147483648.0 ? (int32_t)a : INT32_MIN;
+}
+
 /*@ nn_bits: nn_inline */
 /* The bits of a double and back; a choice by mask, where a conditional might become a branch. */
 #include <stdint.h>
