@@ -95,48 +95,79 @@ static void nn_matmul_block(long count, const real *v, long v_step, const real *
             sums[b * LANES + l] = sum[b][l];
 }
 
-/*@ nn_matmul_rows: nn_fma nn_matmul_block nn_matmul_few */
+/*@ nn_matmul_result: nn_fma */
+/* One result of nn_matmul_rows: y[r] = c + sum over k of x[k][r] * w[k]; four vectors of rows at once hide the latency
+ * of the sums. */
+static void nn_matmul_result(long depth, long rows, long stride, const real *restrict x, long x_k,
+                             const real *restrict w, long w_k, const real *restrict c, int c_rows, real *restrict y) {
+    enum { FOUR = 4 * LANES };
+    const long fours = rows / FOUR * FOUR, first = c ? 0 : 1;
+    for (long r = 0; r < fours; r += FOUR) {
+        real sum[FOUR];
+        for (long l = 0; l < FOUR; l++)
+            sum[l] = !c ? x[r + l] * w[0] : c_rows ? c[r + l] : c[0];
+        for (long k = first; k < depth; k++)
+            for (long l = 0; l < FOUR; l++)
+                sum[l] = nn_fma(x[k * x_k * stride + r + l], w[k * w_k], sum[l]);
+        for (long l = 0; l < FOUR; l++)
+            y[r + l] = sum[l];
+    }
+    for (long r = fours; r < rows; r += LANES) {
+        real sum[LANES];
+        for (long l = 0; l < LANES; l++)
+            sum[l] = !c ? x[r + l] * w[0] : c_rows ? c[r + l] : c[0];
+        for (long k = first; k < depth; k++)
+            for (long l = 0; l < LANES; l++)
+                sum[l] = nn_fma(x[k * x_k * stride + r + l], w[k * w_k], sum[l]);
+        for (long l = 0; l < LANES; l++)
+            y[r + l] = sum[l];
+    }
+}
+
+/*@ nn_matmul_rows: nn_fma nn_matmul_block nn_matmul_few nn_matmul_result */
 /* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], for n results j and rows r of a tile; `rows` is a
  * whole number of vectors, of which `live` are rows of the batch.  x_k, w_k, w_j, c_j: distances between consecutive
  * k and j, in planes for x, in numbers for w, c (planes if c_rows).  c may be NULL: then the sum starts with its
  * first product.
  *
- * The weights of a block are packed for a stretch of k and used for all rows.  A last block that is not full
- * computes its last result several times. */
+ * Three ways, by size: a few rows; results in blocks, whose weights are packed for a stretch of k and used for all
+ * rows; and one by one where sums are short or no block is full. */
 static void nn_matmul_rows(long n, long depth, long rows, long live, long stride, const real *restrict x, long x_k,
                            const real *restrict w, long w_k, long w_j, const real *restrict c, long c_j, int c_rows,
                            real *restrict y) {
-    enum { BLOCK = 8, STRETCH = 256, FEW = 4 };
+    enum { BLOCK = 8, STRETCH = 256, FEW = 4, SHORT = 12 };
     real packed[STRETCH * BLOCK];
+    const long blocks = depth <= SHORT ? 0 : n / BLOCK * BLOCK;
     if (live <= FEW && w_j == 1 && n > 1) {
         nn_matmul_few(n, depth, live, stride, x, x_k, w, w_k, c, c_j, c_rows, y);
         return;
     }
-    for (long j = 0; j < n; j += BLOCK)
+    for (long j = 0; j < blocks; j += BLOCK)
         for (long from = 0; from < depth; from += STRETCH) {
             const long count = depth - from < STRETCH ? depth - from : STRETCH, first = from || c ? 0 : 1;
             for (long b = 0; b < BLOCK; b++) {
-                const real *const p = w + from * w_k + (j + b < n ? j + b : n - 1) * w_j;
+                const real *const p = w + from * w_k + (j + b) * w_j;
                 for (long k = 0; k < count; k++)
                     packed[k * BLOCK + b] = p[k * w_k];
             }
             for (long r = 0; r < rows; r += LANES) {
                 const real *row = x + from * x_k * stride + r;
                 real sum[BLOCK * LANES];
-                for (long b = 0; b < BLOCK; b++) {
-                    const long at = j + b < n ? j + b : n - 1;
+                for (long b = 0; b < BLOCK; b++)
                     for (long l = 0; l < LANES; l++)
-                        sum[b * LANES + l] = from     ? y[at * stride + r + l]
+                        sum[b * LANES + l] = from     ? y[(j + b) * stride + r + l]
                                              : !c     ? row[l] * packed[b]
-                                             : c_rows ? c[at * c_j * stride + r + l]
-                                                      : c[at * c_j];
-                }
+                                             : c_rows ? c[(j + b) * c_j * stride + r + l]
+                                                      : c[(j + b) * c_j];
                 nn_matmul_block(count - first, row + first * x_k * stride, x_k * stride, packed + first * BLOCK, sum);
-                for (long b = 0; b < BLOCK && j + b < n; b++)
+                for (long b = 0; b < BLOCK; b++)
                     for (long l = 0; l < LANES; l++)
                         y[(j + b) * stride + r + l] = sum[b * LANES + l];
             }
         }
+    for (long j = blocks; j < n; j++)
+        nn_matmul_result(depth, rows, stride, x, x_k, w + j * w_j, w_k, c ? c + j * c_j * (c_rows ? stride : 1) : c,
+                         c_rows, y + j * stride);
 }
 
 /*@ nn_matmul_planes: nn_fma */
