@@ -1,4 +1,4 @@
-# Turns the prelude and the kernels' text into C strings, so that the programs carry them.
+# Turns the prelude and the kernels' text into C constants, so that the programs carry them.
 #
 # A kernel file is cut into sections by its marker lines,  /*@ name: needed names */ ; what stands before the
 # first marker and after nn_end belongs to the tools' own build only.
@@ -8,6 +8,15 @@ function quoted(line) {
     gsub(/"/, "\\\"", line)
     gsub(/\?\?/, "?\\?", line)
     return "\"" line "\\n\""
+}
+
+# The line as characters, one by one: a string would be longer than C compilers have to take.
+function characters(line,    i, c, list) {
+    for (i = 1; i <= length(line); i++) {
+        c = substr(line, i, 1)
+        list = list (c == "\\" || c == "'" ? "'\\" : "'") c "',"
+    }
+    return list "'\\n',"
 }
 
 BEGIN {
@@ -23,7 +32,7 @@ FNR == 1 {
 }
 
 prelude {
-    prelude_lines[++prelude_count] = quoted($0)
+    prelude_lines[++prelude_count] = characters($0)
     next
 }
 
@@ -50,10 +59,10 @@ inside {
 }
 
 END {
-    print "const char prelude_text[] ="
+    print "const char prelude_text[] = {"
     for (i = 1; i <= prelude_count; i++)
         print "    " prelude_lines[i]
-    print "    ;"
+    print "    0};"
     print "const size_t prelude_length = sizeof prelude_text - 1;"
     print "const struct kernel_text kernel_texts[] = {"
     for (i = 1; i <= count; i++)

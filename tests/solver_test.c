@@ -1,0 +1,84 @@
+/* The prelude's solvers and schedules, update by update, against PyTorch's (fixtures/solvers.py). */
+#include "harness.h"
+
+#include "tests/fixtures/solvers.h"
+
+/* A model whose only weights are w and what the solver keeps; `train` is its solver. */
+static void start_model(struct bench *bench, const char *declarations, const char *train) {
+    bench_model(bench,
+                text_format(&bench->arena,
+                            "%smodel m {\n    input x : f64[batch, 3]\n    weight w : f64[3] = 0\n"
+                            "    loss cost = mean(sum(sin(x * w) + 0.25 * (x * w) ** 2, axis = 1))\n}\n"
+                            "train {\n    solver = %s\n}\n",
+                            declarations, train));
+    bench_fill(bench, 2);
+    memcpy(bench->columns[0], solver_rows, sizeof solver_rows);
+    memcpy(bench->weights[0], solver_first, sizeof solver_first);
+    for (int i = 1; i < bench->weight_count; i++)
+        memset(bench->weights[i], 0, sizeof solver_first); /* all of the prelude's states start from 0 */
+}
+
+static void run_update(struct bench *bench, struct interpreter *interpreter, int step) {
+    double loss;
+    void *results[16] = {&loss};
+    struct batch batch = {
+        .rows = 2, .columns = (const void *const *)bench->columns, .results = results, .step = step};
+    interpreter_run(interpreter, &batch);
+}
+
+static struct interpreter *make_updates(struct bench *bench) {
+    struct node *roots[16] = {bench->model->loss.node};
+    int count = 1;
+    assert_in_range(bench->model->update_count, 1, 15);
+    for (int i = 0; i < bench->model->update_count; i++)
+        roots[count++] = bench->model->updates[i];
+    return bench_interpreter(bench, plan_make(bench->graph, roots, count, &bench->arena));
+}
+
+static void check_number(const char *call, int step, double found, double expected) {
+    if (!(fabs(found - expected) <= 1e-12 * fmax(fabs(expected), 1e-6)))
+        fail_msg("%s, update %d: found %.17g, expected %.17g", call, step, found, expected);
+}
+
+static void solvers(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof solver_cases / sizeof *solver_cases; i++) {
+        struct bench bench;
+        bench_start(&bench, 1);
+        start_model(&bench, "", solver_cases[i].call);
+        struct interpreter *interpreter = make_updates(&bench);
+        for (int step = 1; step <= SOLVER_UPDATES; step++) {
+            run_update(&bench, interpreter, step);
+            for (int k = 0; k < 3; k++)
+                check_number(solver_cases[i].call, step, ((const double *)bench.weights[0])[k],
+                             solver_cases[i].weights[step - 1][k]);
+        }
+        bench_drop(&bench);
+    }
+}
+
+/* A solver that leaves its rate in the weight shows what a schedule is at each update. */
+static void schedules(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof schedule_cases / sizeof *schedule_cases; i++) {
+        struct bench bench;
+        bench_start(&bench, 1);
+        start_model(&bench, "solver show(rate) {\n    weight = rate + 0 * grad\n}\n",
+                    text_format(&bench.arena, "show(rate = %s)", schedule_cases[i].call));
+        struct interpreter *interpreter = make_updates(&bench);
+        for (int step = 1; step <= SCHEDULE_STEPS; step++) {
+            run_update(&bench, interpreter, step);
+            check_number(schedule_cases[i].call, step, ((const double *)bench.weights[0])[0],
+                         schedule_cases[i].rates[step - 1]);
+        }
+        bench_drop(&bench);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(solvers),
+        cmocka_unit_test(schedules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
