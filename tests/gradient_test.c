@@ -434,6 +434,7 @@ static const struct text_case layer_cases[] = {
     {"mae of a column", INPUTS "h = dense(x, 1)\nloss cost = mae(h[:, 0], k[:, 1])\n", 1, 0},
     {"tied weights",
      INPUTS "weight A : f64[3, 4] = zeros\nloss cost = mean(sin(sin(x @ A) @ transpose(A)))\n", 1, 0},
+    {"repeat", HIDDEN "loss cost = sum(sin(repeat(h, 3, dense, units = 4)) * k)\n", 1, 0},
     {"penalty", HIDDEN "weight A : f64[4, 2] = zeros\nloss cost = mean((h @ A) ** 2) + 0.1 * sum(A ** 2)\n",
      1, 0},
 };

@@ -387,6 +387,7 @@ static const struct builtin builtins[] = {
     {"one_hot", "index, size", call_one_hot},
     {"arange", "size", call_arange},
     {"einsum", "equation, a, b = none, c = none", call_einsum},
+    {"repeat", "x, times, body, ...", call_repeat},
     {"random_uniform", "", call_random_uniform},
     {"random_normal", "", call_random_normal},
 };

@@ -2,6 +2,7 @@
 #include "check/check.h"
 #include "graph/operator.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { ARGUMENTS_MAX = 64 };
@@ -23,6 +24,7 @@ struct formals {
     int count;
     struct value *given; /* (count) the arguments */
     bool *is_given;
+    bool is_open; /* further arguments are held for the layer that it is given */
 };
 
 static void make_room(struct checker *checker, struct formals *formals, int count) {
@@ -49,19 +51,23 @@ static bool formals_of_declaration(struct checker *checker, const struct stateme
     return true;
 }
 
-/* From text such as "x, axis = none, keep = false": the only defaults that built-ins have. */
+/* From text such as "x, axis = none, keep = false": defaults are none, false or whole numbers. */
 static void formals_of_builtin(struct checker *checker, const struct builtin *builtin,
                                struct formals *formals) {
     make_room(checker, formals, BUILTIN_PARAMETERS_MAX);
     formals->callee = builtin->name;
     for (const char *p = builtin->parameters; *p;) {
+        if (strcmp(p, "...") == 0) {
+            formals->is_open = true;
+            break;
+        }
         size_t length = strcspn(p, " ,");
         struct formal *formal = &formals->list[formals->count++];
         *formal = (struct formal){.name = arena_copy(checker->arena, p, length), .required = true};
         p += length;
         if (strncmp(p, " = ", 3) == 0) {
             formal->required = false;
-            formal->fixed = p[3] == 'n' ? value_none : value_number(0, (struct span){0});
+            formal->fixed = p[3] == 'n' ? value_none : value_number(strtod(p + 3, NULL), (struct span){0});
             p += 3 + strcspn(p + 3, ",");
         }
         p += strspn(p, ", ");
@@ -72,7 +78,8 @@ static const char *parameter_list(struct checker *checker, const struct formals 
     struct text text = {.arena = checker->arena};
     for (int i = 0; i < formals->count; i++)
         text_print(&text, "%s%s", i ? ", " : "", formals->list[i].name);
-    return text_format(checker->arena, "%s(%s)", formals->callee, text_string(&text));
+    return text_format(checker->arena, "%s(%s%s)", formals->callee, text_string(&text),
+                       formals->is_open ? ", ..." : "");
 }
 
 static int formal_named(struct checker *checker, const struct formals *formals, const struct name *name) {
@@ -435,16 +442,60 @@ static struct value call_declaration(struct checker *checker, struct scope *scop
     return (struct value){.kind = VALUE_RECIPE, .declaration = declaration, .arguments = bound, .span = span};
 }
 
+static bool has_formal(const struct formals *formals, const char *name) {
+    for (int i = 0; i < formals->count; i++)
+        if (strcmp(formals->list[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The arguments of a function that is given a layer, in two: its own, returned, and those behind them or of
+ * other names, which are for the layer.  These are evaluated here, once, however often the layer is called;
+ * the layer's call sees them under names that no file can write. */
+static const struct argument *divide_arguments(struct checker *checker, struct scope *scope,
+                                               const struct formals *formals, bool piped,
+                                               const struct argument *arguments, struct value *layer) {
+    struct argument *own = NULL, **own_end = &own, *held = NULL, **held_end = &held;
+    int position = piped;
+    layer->arguments = scope_new(checker, NULL);
+    for (const struct argument *a = arguments; a; a = a->next) {
+        struct argument *copy = arena_new(checker->arena, struct argument);
+        *copy = *a;
+        copy->next = NULL;
+        if (a->name.text ? has_formal(formals, a->name.text) : position++ < formals->count) {
+            *own_end = copy;
+            own_end = &copy->next;
+            continue;
+        }
+        struct expression *name = arena_new(checker->arena, struct expression);
+        *name = (struct expression){.kind = EXPRESSION_NAME, .span = a->value->span};
+        name->string = text_format(checker->arena, "(%d)", layer->arguments->count);
+        scope_add(checker, layer->arguments, name->string, evaluate(checker, scope, a->value));
+        copy->value = name;
+        *held_end = copy;
+        held_end = &copy->next;
+    }
+    layer->held = held;
+    return own;
+}
+
 static struct value call_builtin(struct checker *checker, struct scope *scope, const struct builtin *builtin,
                                  const struct value *piped, const struct argument *arguments,
                                  struct span span) {
     struct formals formals = {0};
+    struct value layer = {0};
     formals_of_builtin(checker, builtin, &formals);
+    if (formals.is_open)
+        arguments = divide_arguments(checker, scope, &formals, piped != NULL, arguments, &layer);
     if (!match_arguments(checker, scope, &formals, piped, arguments, span))
         return value_error;
     for (int i = 0; i < formals.count; i++)
         if (!formals.is_given[i])
             formals.given[i] = formals.list[i].fixed;
+        else if (formals.is_open && strcmp(formals.list[i].name, "body") == 0) {
+            formals.given[i].arguments = layer.arguments;
+            formals.given[i].held = layer.held;
+        }
     return builtin->call(checker, formals.given, span);
 }
 
@@ -470,6 +521,18 @@ static struct value call_value(struct checker *checker, struct scope *scope, con
     if (!callee->builtin)
         return call_operator(checker, scope, callee->code, piped, arguments, span);
     return call_builtin(checker, scope, callee->builtin, piped, arguments, span);
+}
+
+struct value call_held(struct checker *checker, const struct value *callee, const struct value *first,
+                       const struct value *second, struct span span) {
+    struct scope *scope = scope_new(checker, callee->arguments);
+    struct expression name = {.kind = EXPRESSION_NAME, .string = "(second)", .span = span};
+    struct argument argument = {.value = &name, .next = (struct argument *)callee->held};
+    if (!second)
+        return call_value(checker, scope, callee, first, callee->held, span);
+    name.span = second->span;
+    scope_add(checker, scope, name.string, *second);
+    return call_value(checker, scope, callee, first, &argument, span);
 }
 
 struct value evaluate_call(struct checker *checker, struct scope *scope, const struct expression *callee,

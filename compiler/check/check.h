@@ -12,6 +12,7 @@
  *   builtin.c     functions that are not .nn text
  *   arrange.c     those of them that put elements elsewhere
  *   einsum.c      sums of products, by their axes' letters
+ *   repetition.c  those of them that call a layer many times
  *   weight.c      weights, their names, their first values, the solver's updates
  */
 #ifndef NN_CHECK_H
@@ -42,7 +43,8 @@ struct value {
     const struct statement *declaration; /* callable, recipe */
     const struct builtin *builtin;       /* callable: instead of a declaration */
     enum operator_code code;             /* callable: with neither, an element-wise operator */
-    struct scope *arguments;             /* recipe: the bound parameters */
+    struct scope *arguments;             /* recipe: the bound parameters; callable: what `held` names */
+    const struct argument *held;         /* callable: arguments for when it is called, or NULL */
     struct span span;
 };
 
@@ -197,6 +199,10 @@ struct value lookup(struct checker *checker, struct scope *scope, const char *na
 /* call.c */
 struct value evaluate_call(struct checker *checker, struct scope *scope, const struct expression *callee,
                            const struct value *piped, const struct argument *arguments, struct span span);
+/* Calls a layer or function that a built-in function was given, with `first`, `second` (or NULL) and what is
+ * held for it. */
+struct value call_held(struct checker *checker, const struct value *callee, const struct value *first,
+                       const struct value *second, struct span span);
 /* What a declaration's body sees beyond its own names: the user's params, unless it is the prelude's. */
 struct scope *outer_scope(const struct checker *checker, const struct statement *declaration);
 /* Runs the body of a layer or initialiser whose parameters are bound in `scope`. */
@@ -210,7 +216,8 @@ bool resolve_type(struct checker *checker, struct scope *scope, const struct typ
 typedef struct value builtin_call(struct checker *checker, struct value *arguments, struct span span);
 struct builtin {
     const char *name;
-    const char *parameters; /* "x, axis = none, keep = false" */
+    const char *parameters; /* "x, axis = none, keep = false"; ", ..." at the end: all other arguments are
+                             * held for the parameter 'body' */
     builtin_call *call;
 };
 enum { BUILTIN_PARAMETERS_MAX = 4 };
@@ -226,6 +233,9 @@ struct node *coordinates(struct checker *checker, int64_t size, enum element ele
 /* arrange.c, einsum.c: functions that put elements elsewhere, and sums of products */
 builtin_call call_squeeze, call_unsqueeze, call_broadcast_to, call_concat, call_stack, call_split, call_tile,
     call_repeat_interleave, call_pad, call_gather, call_one_hot, call_arange, call_einsum;
+
+/* repetition.c */
+builtin_call call_repeat;
 
 /* weight.c */
 struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement);
