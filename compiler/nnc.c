@@ -216,7 +216,7 @@ static int compile(const struct options *options, struct arena *arena) {
         read_tree(options, &sink, &out, &failure);
     else {
         struct model *model = model_read(options->model, options->definitions, options->definition_count,
-                                         arena, &sink, &failure);
+                                         false, arena, &sink, &failure);
         if (model && options->stage == STAGE_GRAPH)
             graph_print(&model->graph, &out);
         else if (model && options->stage == STAGE_DOT)

@@ -1,6 +1,7 @@
 /* nnrun: trains a model and answers with it. */
 #define _POSIX_C_SOURCE 200809L
 #include "evaluate.h"
+#include "gradients.h"
 #include "kernels/random.h"
 #include "options.h"
 #include "picture.h"
@@ -87,6 +88,10 @@ static bool check_possible(struct run *run, const struct options *options, const
         return refuse(run, "--evaluate", "data");
     if (options->evaluate && !model->loss.node && !model->metric_count)
         return refuse(run, "--evaluate", "loss and no metric");
+    if (options->check_gradients && !model->loss.node)
+        return refuse(run, "--check-gradients", "loss");
+    if (options->check_gradients && !model->weight_count)
+        return refuse(run, "--check-gradients", "weights");
     if (options->predict && !model->output_count)
         return refuse(run, "--predict", "output");
     if (options->save && !model->weight_count)
@@ -104,8 +109,9 @@ static bool check_possible(struct run *run, const struct options *options, const
 
 static bool make_rows(struct run *run, const struct options *options, const char *name, struct rows *rows) {
     bool train = strcmp(name, "train") == 0;
-    bool needed = options->train || options->evaluate || (options->explain && train) ||
-                  (options->plot && train) || (options->plot && !run->train.count);
+    bool needed = options->train || options->evaluate ||
+                  ((options->explain || options->check_gradients) && train) || (options->plot && train) ||
+                  (options->plot && !run->train.count);
     for (int i = 0; i < run->model->data_count; i++) {
         const struct data *data = &run->model->data[i];
         bool drawn = train && run->numpy && data->source == DATA_SPIRAL; /* the weights' numbers come after */
@@ -193,7 +199,7 @@ static int use_weights(struct run *run, const struct options *options, const str
     return code;
 }
 
-static int act(struct run *run, const struct options *options) {
+static int act(struct run *run, struct graph *graph, const struct options *options) {
     struct train_outcome outcome = {0};
     const char *checkpoint = run->model->training.checkpoint;
     const char *save = options->save ? options->save : checkpoint ? run_path(run, checkpoint) : NULL;
@@ -201,7 +207,7 @@ static int act(struct run *run, const struct options *options) {
         !options->train && !options->evaluate && !options->predict && !options->plot && !options->save;
     struct text text = {.arena = run->arena};
     int code = FAILURE_NONE;
-    if (silent && !options->explain) {
+    if (silent && !options->explain && !options->check_gradients) {
         if (options->load && !prepare(run, options))
             return FAILURE_DATA;
         report_summary(run, &text);
@@ -211,6 +217,8 @@ static int act(struct run *run, const struct options *options) {
     if (!check_possible(run, options, options->train || options->save ? save : NULL) ||
         !prepare(run, options))
         return FAILURE_DATA;
+    if (options->check_gradients)
+        return gradients_check(run, graph, stdout) ? FAILURE_NONE : FAILURE_DATA;
     if (options->explain)
         report_explanation(run, &text);
     print_text(&text);
@@ -230,16 +238,18 @@ static int run_model(const struct options *options, struct arena *arena, struct 
                       .failure = failure,
                       .kernels = kernels_choose(options->fused),
                       .quiet = options->quiet};
+    struct model *model = NULL;
     if (!run.kernels)
         failure_set(failure, FAILURE_MACHINE, "--fma: this processor has no fused multiply-add");
     else
-        run.model = model_read(options->model, options->definitions, options->definition_count, arena, &sink,
-                               failure);
-    if (!run.model)
+        model = model_read(options->model, options->definitions, options->definition_count,
+                           options->check_gradients, arena, &sink, failure);
+    run.model = model;
+    if (!model)
         return finish(options, &sink, failure, FAILURE_DATA);
     print_diagnostics(options, &sink);
     run.seed = options->seed_given ? options->seed : run.model->training.seed;
-    int code = act(&run, options);
+    int code = act(&run, &model->graph, options);
     return finish(options, &sink, failure, code);
 }
 

@@ -21,6 +21,7 @@ const char options_help[] =
     "  --fma                use fused multiply-add: faster, and other last bits\n"
     "\n"
     "  --explain            what would be computed: sizes, rates, loops and memory\n"
+    "  --check-gradients    every weight's derivative against difference quotients, in f64\n"
     "  --trace NAME[@LIST]  print a value as updates compute it, as in --trace h@1,10,50-60\n"
     "  --log FILE           write every epoch's loss as CSV\n"
     "  --quiet              no progress\n"
@@ -75,14 +76,15 @@ static bool read_trace(struct options *options, const char *value, struct arena 
 
 #define AT(field) offsetof(struct options, field), NULL
 static const struct option option_table[] = {
-    {"--train", VALUE_NONE, AT(train)},       {"--evaluate", VALUE_NONE, AT(evaluate)},
-    {"--explain", VALUE_NONE, AT(explain)},   {"--fma", VALUE_NONE, AT(fused)},
-    {"--quiet", VALUE_NONE, AT(quiet)},       {"--json", VALUE_NONE, AT(json)},
-    {"--version", VALUE_NONE, AT(version)},   {"--help", VALUE_NONE, AT(help)},
-    {"--save", VALUE_NEEDED, AT(save)},       {"--load", VALUE_NEEDED, AT(load)},
-    {"--plot", VALUE_NEEDED, AT(plot)},       {"--log", VALUE_NEEDED, AT(log)},
-    {"-D", VALUE_NEEDED, 0, read_definition}, {"--seed", VALUE_NEEDED, 0, read_seed},
-    {"--trace", VALUE_NEEDED, 0, read_trace}, {"--predict", VALUE_OPTIONAL, AT(predict)},
+    {"--train", VALUE_NONE, AT(train)},         {"--evaluate", VALUE_NONE, AT(evaluate)},
+    {"--explain", VALUE_NONE, AT(explain)},     {"--fma", VALUE_NONE, AT(fused)},
+    {"--quiet", VALUE_NONE, AT(quiet)},         {"--json", VALUE_NONE, AT(json)},
+    {"--version", VALUE_NONE, AT(version)},     {"--help", VALUE_NONE, AT(help)},
+    {"--save", VALUE_NEEDED, AT(save)},         {"--load", VALUE_NEEDED, AT(load)},
+    {"--plot", VALUE_NEEDED, AT(plot)},         {"--log", VALUE_NEEDED, AT(log)},
+    {"-D", VALUE_NEEDED, 0, read_definition},   {"--seed", VALUE_NEEDED, 0, read_seed},
+    {"--trace", VALUE_NEEDED, 0, read_trace},   {"--check-gradients", VALUE_NONE, AT(check_gradients)},
+    {"--predict", VALUE_OPTIONAL, AT(predict)},
 };
 #undef AT
 
@@ -140,6 +142,10 @@ static bool check_sense(const struct options *options, struct failure *failure) 
         return failure_set(failure, FAILURE_USAGE, "which model?  nnrun MODEL.nn --train");
     if (options->trace_count && !options->train)
         return failure_set(failure, FAILURE_USAGE, "--trace shows what updates compute: it needs --train");
+    if (options->check_gradients && (options->train || options->evaluate || options->predict ||
+                                     options->save || options->plot || options->explain))
+        return failure_set(failure, FAILURE_USAGE,
+                           "--check-gradients changes the weights: it cannot stand with another action");
     if (options->log && !options->train)
         return failure_set(failure, FAILURE_USAGE, "--log writes down a training: it needs --train");
     return true;

@@ -8,7 +8,7 @@
 
 struct options {
     const char *model; /* path */
-    bool train, evaluate, explain, fused, quiet, json, help, version;
+    bool train, evaluate, check_gradients, explain, fused, quiet, json, help, version;
     const char *predict; /* path, "-": standard input; NULL: no prediction */
     const char *save, *load, *plot, *log;
     bool seed_given;

@@ -253,5 +253,28 @@ for cc in gcc clang; do
     nm "$out/twolayer.o" | grep -E ' [bBdDcC] | U (malloc|calloc|realloc|free|printf|fopen|fwrite|puts)' >"$out/o" &&
         bad "the library of $cc needs more than it should" || ok
 done
+
+# ---- derivatives ----
+expect 0 "h.W  20 of 20 elements  worst h.W\[[0-9], [0-9]\]: derivative .*(matmul, models/twolayer.nn:14)" - $nnrun $model --check-gradients
+cat >"$out/halved.nn" <<'NN'
+model halved {
+    input  x : f32[batch, 3]
+    target t : f32[batch]
+    h = dense(x, 4)
+    k = h * stop_gradient(h)
+    y = dense(k, 1)[:, 0]
+    output y
+    loss cost = mse(y, t)
+}
+NN
+expect 1 "h.W  12 of 12" "halved.nn:5:13: error: the derivative of stop_gradient is wrong: for h" $nnrun "$out/halved.nn" --check-gradients
+sed 's/h \* stop_gradient(h)/1 * (h > 0)/' "$out/halved.nn" >"$out/stepped.nn"
+expect 1 "y.b  1 of 1" "'h.W': its derivative and the difference quotient are both zero, which proves nothing" $nnrun "$out/stepped.nn" --check-gradients
+sed 's/h \* stop_gradient(h)/relu(h)/; s/f32/f64/' "$out/halved.nn" >"$out/mended.nn"
+expect 0 "h.b  4 of 4" - $nnrun "$out/mended.nn" --check-gradients
+sed '/loss/d' "$out/mended.nn" >"$out/lossless.nn"
+expect 1 - "no loss" $nnrun "$out/lossless.nn" --check-gradients
+expect 2 - "another action" $nnrun $model --check-gradients --train
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -329,7 +329,7 @@ static struct value convert_to(struct checker *checker, struct value *argument, 
 }
 
 static struct value call_f32(struct checker *checker, struct value *arguments, struct span span) {
-    return convert_to(checker, arguments, ELEMENT_F32, span);
+    return convert_to(checker, arguments, checker->widened ? ELEMENT_F64 : ELEMENT_F32, span);
 }
 static struct value call_f64(struct checker *checker, struct value *arguments, struct span span) {
     return convert_to(checker, arguments, ELEMENT_F64, span);

@@ -154,7 +154,7 @@ static enum element element_named(struct checker *checker, const struct name *na
         return checker->real;
     for (int i = 0; i < 4; i++)
         if (strcmp(name->text, names[i]) == 0)
-            return i == 0 ? ELEMENT_F32 : i == 1 ? ELEMENT_F64 : ELEMENT_INT;
+            return i > 1 ? ELEMENT_INT : i == 0 && !checker->widened ? ELEMENT_F32 : ELEMENT_F64;
     const char *nearest = text_nearest(name->text, names, 4);
     check_error(checker, name->span, "unknown element type '%s'; %s%s%s", name->text,
                 nearest ? "did you mean '" : "there are f32, f64, int and class", nearest ? nearest : "",

@@ -110,6 +110,7 @@ struct checker {
     struct site *site;         /* the statement that is being evaluated */
     int depth;                 /* of expressions and calls */
     enum element real;         /* element type of weights and numbers that say none */
+    bool widened;              /* f32 means f64 */
     struct definition *definitions;
     int definition_count;
     struct weight_record *records; /* names of weights are settled at the end */

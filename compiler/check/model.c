@@ -46,15 +46,15 @@ static void add_column(struct checker *checker, struct scope *scope, const struc
 
 /* The element type of what says none: that of the first real input, else of the first weight that says one.
  */
-static enum element default_real(const struct statement *body) {
+static enum element default_real(const struct checker *checker, const struct statement *body) {
     static const enum statement_kind order[] = {STATEMENT_INPUT, STATEMENT_TARGET, STATEMENT_WEIGHT};
     for (int i = 0; i < 3; i++)
         for (const struct statement *s = body; s; s = s->next) {
             if (s->kind != order[i] || !s->type || !s->type->element.text)
                 continue;
-            if (strcmp(s->type->element.text, "f32") == 0)
+            if (strcmp(s->type->element.text, "f32") == 0 && !checker->widened)
                 return ELEMENT_F32;
-            if (strcmp(s->type->element.text, "f64") == 0)
+            if (strcmp(s->type->element.text, "f32") == 0 || strcmp(s->type->element.text, "f64") == 0)
                 return ELEMENT_F64;
         }
     return ELEMENT_F64;
@@ -154,7 +154,7 @@ void warn_unused(struct checker *checker, const struct scope *scope, const struc
 void check_model(struct checker *checker, const struct statement *statement) {
     struct scope *scope = scope_new(checker, checker->globals);
     checker->model->name = statement->name.text;
-    checker->real = default_real(statement->body);
+    checker->real = default_real(checker, statement->body);
     for (const struct statement *s = statement->body; s; s = s->next) {
         if (s->kind == STATEMENT_INPUT || s->kind == STATEMENT_TARGET)
             add_column(checker, scope, s);

@@ -128,7 +128,8 @@ static void keep_files(struct model *model, const struct reader *reader) {
 }
 
 static struct model *check_source(const struct source *source, struct definition *definitions,
-                                  int definition_count, struct arena *arena, struct diagnostics *sink) {
+                                  int definition_count, bool widened, struct arena *arena,
+                                  struct diagnostics *sink) {
     struct reader reader = {.arena = arena, .sink = sink};
     reader.library_end = &reader.library;
     const struct source *prelude = read_prelude(&reader);
@@ -137,18 +138,18 @@ static struct model *check_source(const struct source *source, struct definition
     read_uses(&reader, statements);
     if (sink->error_count)
         return NULL;
-    struct model *model =
-        model_check(reader.library, statements, source, prelude, definitions, definition_count, arena, sink);
+    struct model *model = model_check(reader.library, statements, source, prelude, definitions,
+                                      definition_count, widened, arena, sink);
     if (model)
         keep_files(model, &reader);
     return model;
 }
 
 struct model *model_from_text(const struct source *source, struct arena *arena, struct diagnostics *sink) {
-    return check_source(source, NULL, 0, arena, sink);
+    return check_source(source, NULL, 0, false, arena, sink);
 }
 
-struct model *model_read(const char *path, struct definition *definitions, int definition_count,
+struct model *model_read(const char *path, struct definition *definitions, int definition_count, bool widened,
                          struct arena *arena, struct diagnostics *sink, struct failure *failure) {
     const char *why;
     const struct source *source = read_file(arena, path, &why);
@@ -157,5 +158,5 @@ struct model *model_read(const char *path, struct definition *definitions, int d
         failure_set(failure, machine ? FAILURE_MACHINE : FAILURE_DATA, "cannot read '%s': %s", path, why);
         return NULL;
     }
-    return check_source(source, definitions, definition_count, arena, sink);
+    return check_source(source, definitions, definition_count, widened, arena, sink);
 }

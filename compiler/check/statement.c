@@ -218,13 +218,14 @@ static void check_file(struct checker *checker, const struct statement *statemen
 
 struct model *model_check(const struct statement *library, const struct statement *statements,
                           const struct source *source, const struct source *prelude,
-                          struct definition *definitions, int definition_count, struct arena *arena,
-                          struct diagnostics *sink) {
+                          struct definition *definitions, int definition_count, bool widened,
+                          struct arena *arena, struct diagnostics *sink) {
     struct checker checker = {.arena = arena,
                               .sink = sink,
                               .prelude = prelude,
                               .statements = statements,
                               .real = ELEMENT_F64,
+                              .widened = widened,
                               .definitions = definitions,
                               .definition_count = definition_count};
     checker.model = arena_new(arena, struct model);

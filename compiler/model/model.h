@@ -110,12 +110,13 @@ struct definition {
 };
 
 /* Checks the statements of the file `source` and builds its model in `arena`; reports to `sink`. NULL after
- * errors. `library`: the layers, initialisers and solvers of the prelude and of used files. */
+ * errors. `library`: the layers, initialisers and solvers of the prelude and of used files.  `widened`: f32
+ * in the file means f64. */
 struct statement;
 struct model *model_check(const struct statement *library, const struct statement *statements,
                           const struct source *source, const struct source *prelude,
-                          struct definition *definitions, int definition_count, struct arena *arena,
-                          struct diagnostics *sink);
+                          struct definition *definitions, int definition_count, bool widened,
+                          struct arena *arena, struct diagnostics *sink);
 
 /* The same from the text of a file that uses no other: for tests and fuzzing. */
 struct model *model_from_text(const struct source *source, struct arena *arena, struct diagnostics *sink);
@@ -123,7 +124,7 @@ struct model *model_from_text(const struct source *source, struct arena *arena, 
 /* Reads and parses the prelude and the file at `path` (and what it uses), and checks it.  Reports to `sink`;
  * NULL after errors.  *failure tells of files that cannot be read. */
 struct failure;
-struct model *model_read(const char *path, struct definition *definitions, int definition_count,
+struct model *model_read(const char *path, struct definition *definitions, int definition_count, bool widened,
                          struct arena *arena, struct diagnostics *sink, struct failure *failure);
 
 const struct data *model_data(const struct model *model, const char *name); /* or NULL */
