@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.." || exit 1
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 git ls-files --cached --others --exclude-standard compiler runtime tests models Makefile | tar -cf - -T - | tar -xf - -C "$out" || exit 1
-row=$(sed -n 's/^    \(ELEMENTWISE(cube,.*\)$/\1/p' docs/architecture.md)
-[ -n "$row" ] || { echo "docs/architecture.md has no row for cube"; exit 1; }
+row=$(sed -n 's/^    \(ELEMENTWISE(gaussian,.*\)$/\1/p' docs/architecture.md)
+[ -n "$row" ] || { echo "docs/architecture.md has no row for gaussian"; exit 1; }
 echo "$row" >>"$out/compiler/graph/elementwise.def"
 sed -n '/^    layer swish/,/^    }/p; /^    solver rmsprop/,/^    }/p' docs/architecture.md | sed 's/^    //' >"$out/own.nn"
 cat >"$out/model.nn" <<'N'
@@ -15,7 +15,7 @@ data train = spiral(classes = 3, points = 30)
 model extended {
     input  x : f64[batch, 2]
     target t : class[batch] of 3
-    score = cube(swish(dense(x, 8))) -> dense(3)
+    score = gaussian(swish(dense(x, 8))) -> dense(3)
     output score
     loss entropy = cross_entropy(score, t)
 }

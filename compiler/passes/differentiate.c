@@ -12,6 +12,7 @@
 #define NONE NULL
 #define NUMBER(x) graph_number(graph, (x), y->type.element)
 #define NEGATE(p) graph_unary(graph, OPERATOR_negate, (p))
+#define EXP(p) graph_unary(graph, OPERATOR_exp, (p))
 #define LOG(p) graph_unary(graph, OPERATOR_log, (p))
 #define SIN(p) graph_unary(graph, OPERATOR_sin, (p))
 #define COS(p) graph_unary(graph, OPERATOR_cos, (p))
