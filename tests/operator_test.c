@@ -127,16 +127,17 @@ static struct node *function_loss(struct graph *graph, struct node *y) {
     return loss;
 }
 
-/* Gains of one, biases of zero: weights that start with a number. */
+/* Gains of one, biases of zero: weights that start with a number.  Others are waves, as in operators.py. */
 static void start_weights(struct bench *bench) {
     bench_weights(bench);
     for (int i = 0; i < bench->weight_count; i++) {
         const struct node *initial = bench->model->weights[i].initial;
         while (operators[initial->code].kind == KIND_VIEW)
             initial = initial->inputs[0];
+        bool number = initial->code == OPERATOR_constant;
         for (int64_t e = 0; e < bench_elements(bench, bench->weight_nodes[i]); e++)
             number_set(bench->weight_nodes[i]->type.element, bench->weights[i], e,
-                       initial->attributes.number);
+                       number ? initial->attributes.number : 0.5 * sin(0.7 * (double)e + i));
     }
 }
 

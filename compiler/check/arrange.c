@@ -38,6 +38,19 @@ static struct node *with_dimension(struct checker *checker, struct node *x, int 
     return size == 1 ? graph_reshape(checker->graph, x, shape) : graph_expand(checker->graph, x, shape);
 }
 
+/* A list of the sizes; the batch stands for itself. */
+struct value call_shape(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    if (!x)
+        return value_error;
+    struct value list = {.kind = VALUE_LIST, .item_count = x->type.shape.rank, .span = span};
+    list.items = arena_array(checker->arena, struct value, (size_t)list.item_count);
+    for (int i = 0; i < list.item_count; i++)
+        list.items[i] = x->type.shape.dims[i] == BATCH ? (struct value){.kind = VALUE_BATCH, .span = span}
+                                                       : value_number((double)x->type.shape.dims[i], span);
+    return list;
+}
+
 /* ---- axes of one element ---- */
 
 struct value call_squeeze(struct checker *checker, struct value *arguments, struct span span) {

@@ -360,6 +360,18 @@ static struct value call_random_normal(struct checker *checker, struct value *ar
     return random_numbers(checker, OPERATOR_normal, span);
 }
 
+/* A number that has to be whole, such as a quotient of sizes; `what` says in the message what it is. */
+static struct value call_whole(struct checker *checker, struct value *arguments, struct span span) {
+    int64_t number;
+    if (arguments[1].kind != VALUE_TEXT) {
+        check_error(checker, arguments[1].span, "expected a text that says what the number is");
+        return value_error;
+    }
+    if (!to_integer(checker, &arguments[0], arguments[1].text, -ELEMENTS_MAX, ELEMENTS_MAX, &number))
+        return value_error;
+    return value_number((double)number, span);
+}
+
 static const struct builtin builtins[] = {
     {"sum", "x, axis = none, keep = false", call_sum},
     {"max", "x, axis = none, keep = false", call_max},
@@ -374,6 +386,8 @@ static const struct builtin builtins[] = {
     {"f32", "x", call_f32},
     {"f64", "x", call_f64},
     {"int", "x", call_int},
+    {"whole", "x, what", call_whole},
+    {"shape", "x", call_shape},
     {"squeeze", "x, axis", call_squeeze},
     {"unsqueeze", "x, axis", call_unsqueeze},
     {"broadcast_to", "x, shape", call_broadcast_to},

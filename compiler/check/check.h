@@ -233,7 +233,7 @@ struct node *coordinates(struct checker *checker, int64_t size, enum element ele
 
 /* arrange.c, einsum.c: functions that put elements elsewhere, and sums of products */
 builtin_call call_squeeze, call_unsqueeze, call_broadcast_to, call_concat, call_stack, call_split, call_tile,
-    call_repeat_interleave, call_pad, call_gather, call_one_hot, call_arange, call_einsum;
+    call_repeat_interleave, call_pad, call_gather, call_one_hot, call_arange, call_shape, call_einsum;
 
 /* repetition.c */
 builtin_call call_repeat;

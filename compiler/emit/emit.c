@@ -277,7 +277,7 @@ static void print_loads(struct emitter *emitter, const struct plan *plan, const 
         text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", loads[e],
                    emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile,
                    work_name(e), (long long)(plan_placement(plan, node)->offset * plan->tile));
-        if (!strstr(text_string(&emitter->printer.kernels_used), loads[e]))
+        if (!mentions(text_string(&emitter->printer.kernels_used), loads[e]))
             text_print(&emitter->printer.kernels_used, " %s ", loads[e]);
     }
 }

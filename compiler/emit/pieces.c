@@ -70,11 +70,17 @@ void print_origin(struct printer *printer, const struct node *node, const char *
     text_print(out, " */\n");
 }
 
+/* Word by word.  Comments, which show lines of the model, do not count. */
 bool mentions(const char *text, const char *name) {
     size_t length = strlen(name);
-    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name))
-        if ((at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_')) &&
-            !(isalnum((unsigned char)at[length]) || at[length] == '_'))
+    for (const char *p = text; *p;) {
+        size_t word = 0;
+        while (isalnum((unsigned char)p[word]) || p[word] == '_')
+            word++;
+        if (word == length && strncmp(p, name, length) == 0)
             return true;
+        const char *end = strncmp(p, "/*", 2) == 0 ? strstr(p, "*/") : NULL;
+        p = end ? end + 2 : p + (word ? word : 1);
+    }
     return false;
 }

@@ -101,6 +101,14 @@ static struct node *simplify_log(struct graph *graph, struct node *a) {
     return graph_binary(graph, OPERATOR_subtract, a->inputs[0]->inputs[0], log_sum);
 }
 
+/* where() by a condition that is one number, as a layer's setting gives it. */
+static struct node *simplify_where(struct graph *graph, struct node *const *inputs, const struct type *type) {
+    const struct node *condition = skip_views(inputs[0]);
+    if (condition->code != OPERATOR_constant)
+        return NULL;
+    return graph_expand(graph, inputs[condition->attributes.number != 0 ? 1 : 2], type->shape);
+}
+
 static struct node *simplify_view(struct graph *graph, enum operator_code code, struct node *a,
                                   const struct attributes *attributes, const struct type *type) {
     if (code == OPERATOR_transpose) {
@@ -140,6 +148,8 @@ struct node *simplify(struct graph *graph, enum operator_code code, struct node 
             return folded;
         if (code == OPERATOR_power)
             return simplify_power(graph, inputs[0], inputs[1], type);
+        if (code == OPERATOR_where)
+            return simplify_where(graph, inputs, type);
         if (code == OPERATOR_log)
             return simplify_log(graph, inputs[0]);
         return simplify_arithmetic(graph, code, inputs[0], operators[code].arity > 1 ? inputs[1] : NULL,
