@@ -4,6 +4,7 @@
 #include "model/model.h"
 #include "plan/plan.h"
 #include "run.h"
+#include "sources.h"
 #include "support/diagnostic.h"
 #include "support/failure.h"
 #include "tree/tree.h"
@@ -153,7 +154,7 @@ static bool read_rows(struct run *run, const char *name, const struct emit_rows 
         if (strcmp(run->model->data[i].name, name) != 0 || run->model->data[i].source == DATA_SPIRAL)
             continue;
         struct rows *rows = strcmp(name, "train") == 0 ? &run->train : &run->test;
-        if (!rows_make(run, i, rows))
+        if (!sources_make(run, i, rows))
             return false;
         struct emit_rows *emitted = arena_new(run->arena, struct emit_rows);
         *emitted = (struct emit_rows){rows->count, (const void *const *)rows->columns};

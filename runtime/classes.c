@@ -53,6 +53,27 @@ void classes_keep(struct run *run, const struct csv *csv, const struct rows_layo
         run->classes_from = csv_name(csv);
 }
 
+/* ---- text ---- */
+
+const struct table_labels *classes_of_text(const struct run *run) {
+    for (int i = 0; i < run->model->column_count; i++)
+        if (!run->model->columns[i].is_target)
+            return classes_names(run, i);
+    return NULL;
+}
+
+void classes_keep_text(struct run *run, const struct table_labels *labels, const char *path) {
+    for (int i = 0; i < run->model->column_count; i++) {
+        struct class_names *names = names_of(run, i);
+        if (names->known)
+            continue;
+        *names = (struct class_names){true, 1, arena_new(run->arena, struct table_labels)};
+        names->labels[0] = *labels;
+    }
+    if (!run->classes_from)
+        run->classes_from = path;
+}
+
 /* ---- saving ---- */
 
 static const char *labels_text(const struct run *run, const struct table_labels *labels) {

@@ -5,6 +5,7 @@
  *
  *     "classes.t":    "setosa\nversicolor"    of a column of one cell, in the order of their numbers
  *     "classes.x[2]": ""                      of the third cell of a column; it held numbers, not names
+ *     "classes.x":    "F\ni\nr\ns\nt"          of all cells of a column of text, by character
  *
  * A cell of CSV ends in its line, so a line feed can separate names. */
 #ifndef NN_CLASSES_H
@@ -26,6 +27,11 @@ struct class_names {
 bool classes_follow(struct run *run, struct csv *csv, const struct rows_layout *layout);
 /* After the last row: its names are known from now on. */
 void classes_keep(struct run *run, const struct csv *csv, const struct rows_layout *layout);
+
+/* The characters of the run's text, as names of the first input; NULL: none are known. */
+const struct table_labels *classes_of_text(const struct run *run);
+/* After text was read from `path`: every column holds characters of these names from now on. */
+void classes_keep_text(struct run *run, const struct table_labels *labels, const char *path);
 
 /* The names as metadata of the weights' file: entries (the number returned) in the run's arena. */
 size_t classes_save(const struct run *run, struct safetensors_text **entries);

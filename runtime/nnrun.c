@@ -8,6 +8,7 @@
 #include "predict.h"
 #include "report.h"
 #include "run.h"
+#include "sources.h"
 #include "train.h"
 
 #include <errno.h>
@@ -116,7 +117,7 @@ static bool make_rows(struct run *run, const struct options *options, const char
         const struct data *data = &run->model->data[i];
         bool drawn = train && run->numpy && data->source == DATA_SPIRAL; /* the weights' numbers come after */
         if (strcmp(data->name, name) == 0 && (needed || drawn))
-            return rows_make(run, i, rows);
+            return sources_make(run, i, rows);
     }
     return true;
 }

@@ -199,7 +199,7 @@ static bool predict_rows(struct predictor *predictor, struct csv *csv, bool stan
             return answer(predictor, rows, out) && result == CSV_END;
         if (rows == predictor->capacity)
             reserve(predictor, rows, 2 * rows);
-        struct rows_place place = {csv->name, csv->line_number, csv};
+        struct rows_place place = {.name = csv->name, .line = csv->line_number, .csv = csv};
         if (!rows_store(run, &predictor->layout, cells, &predictor->rows, rows, &place)) {
             answer(predictor, rows, out);
             return false;

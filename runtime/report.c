@@ -2,6 +2,7 @@
 #include "report.h"
 #include "classes.h"
 #include "plan/plan.h"
+#include "sources.h"
 #include "train.h"
 
 #include <math.h>
@@ -79,23 +80,23 @@ static int64_t count_rows(struct run *run, int index) {
     struct failure *failure = run->failure, ignored = {0};
     struct stat status;
     struct rows rows;
-    if (stat(run_path(run, run->model->data[index].file), &status) != 0 || !S_ISREG(status.st_mode) ||
+    if (stat(run_path(run, run->model->data[index].files[0]), &status) != 0 || !S_ISREG(status.st_mode) ||
         status.st_size > SUMMARY_BYTES)
         return 0;
     run->failure = &ignored;
-    bool read = rows_make(run, index, &rows);
+    bool read = sources_make(run, index, &rows);
     run->failure = failure;
     return read ? rows.count : 0;
 }
 
 static void print_data(struct run *run, int index, struct text *out) {
     const struct data *data = &run->model->data[index];
-    int64_t rows = data->source == DATA_CSV ? count_rows(run, index) : 0;
+    int64_t rows = data->file_count ? count_rows(run, index) : 0;
     if (rows)
         text_print(out, "  %-8s %s : %lld row%s of %s\n", "data", data->name, (long long)rows,
-                   rows == 1 ? "" : "s", data->file);
-    else if (data->source == DATA_CSV)
-        text_print(out, "  %-8s %s : rows of %s\n", "data", data->name, data->file);
+                   rows == 1 ? "" : "s", data->files[0]);
+    else if (data->file_count)
+        text_print(out, "  %-8s %s : rows of %s\n", "data", data->name, data->files[0]);
     else
         text_print(out, "  %-8s %s : a spiral of %lld rows, %lld for each of %lld classes\n", "data",
                    data->name, (long long)(data->classes * data->points), (long long)data->points,

@@ -1,23 +1,11 @@
-/* A layout says which cells fill which column; a spiral and a file then differ only in where cells come from.
- */
-#define _POSIX_C_SOURCE 200809L
+/* A layout says which cells fill which column; sources then differ only in where cells come from. */
 #include "rows.h"
 #include "classes.h"
-#include "kernels/random.h"
 #include "run.h"
 
-#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
-
-/* Data set k draws from stream DATA_STREAM + k: weights and dropout use those below, shuffles the one at
- * 2^31. */
-#define DATA_STREAM UINT32_C(0x40000000)
-
-/* Orders of rows are of 32 bits. */
-#define ROWS_MAX ((int64_t)UINT32_MAX)
 
 /* ---- layout ---- */
 
@@ -58,7 +46,7 @@ static const char *layout_text(struct run *run, const struct rows_layout *layout
     return text_string(&text);
 }
 
-static bool fail_count(struct run *run, const struct rows_layout *layout, const char *name, int64_t cells) {
+bool rows_fail_count(struct run *run, const struct rows_layout *layout, const char *name, int64_t cells) {
     return failure_set(run->failure, FAILURE_DATA, "%s: found %lld column%s, expected %lld: %s", name,
                        (long long)cells, cells == 1 ? "" : "s", (long long)layout->cells,
                        layout_text(run, layout));
@@ -142,10 +130,14 @@ bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout) {
 static bool fail_cell(struct run *run, const struct rows_slot *slot, int64_t cell,
                       const struct rows_place *place, const char *found, const char *expected) {
     const struct column *column = slot->column;
-    return failure_set(run->failure, FAILURE_DATA, "%s:%zu:%lld: found %s; the %s '%s' (%s) holds %s",
-                       place->name, place->line, (long long)cell + 1, found,
-                       column->is_target ? "target" : "input", column->name,
-                       run_place(run, column->span, column->span), expected);
+    const char *name = place->name;
+    for (int i = 0; i < place->part_count - 1 && cell >= place->parts[i].cells; i++) {
+        cell -= place->parts[i].cells;
+        name = place->parts[i + 1].name;
+    }
+    return failure_set(run->failure, FAILURE_DATA, "%s:%zu:%lld: found %s; the %s '%s' (%s) holds %s", name,
+                       place->line, (long long)cell + 1, found, column->is_target ? "target" : "input",
+                       column->name, run_place(run, column->span, column->span), expected);
 }
 
 /* The cell as messages show it: a class name, or a number. */
@@ -241,103 +233,4 @@ void rows_reserve(struct run *run, const struct rows_layout *layout, struct rows
         size_t size = (size_t)slot->inner * element_size(slot->column->node->type.element);
         *column = arena_grow(run->arena, *column, (size_t)count, (size_t)capacity, size);
     }
-}
-
-/* ---- spirals ---- */
-
-/* In numpy mode the rows for training come first from the one stream; other data has a stream of its own, so
- * that adding it does not disturb a replay. */
-static void draw_spiral(struct run *run, const struct data *data, int index, double *cells) {
-    uint64_t classes = (uint64_t)data->classes, points = (uint64_t)data->points;
-    if (!run->numpy) {
-        run->kernels->spiral(run->seed, DATA_STREAM + (uint32_t)index, classes, points, data->noise,
-                             data->radius_random, cells);
-        return;
-    }
-    struct nn_numpy own, *stream = run->numpy;
-    if (strcmp(data->name, "train") != 0) {
-        stream = &own;
-        nn_numpy_seed(stream, (uint32_t)(run->seed + 1 + (uint64_t)index));
-    }
-    nn_numpy_spiral(stream, classes, points, data->noise, data->radius_random, cells);
-}
-
-static bool make_spiral(struct run *run, const struct data *data, int index, struct rows *rows) {
-    enum { CELLS = 3 };
-    struct rows_layout layout = rows_plan(run, true, CELLS);
-    struct rows_place place = {.name = data->name};
-    if (layout.cells != CELLS || layout.slots[0].cells == CELLS)
-        return fail_count(run, &layout,
-                          text_format(run->arena, "data %s: a spiral row is x, y and a class", data->name),
-                          CELLS);
-    rows->count = data->classes * data->points;
-    double *cells = arena_array(run->arena, double, (size_t)rows->count *CELLS);
-    draw_spiral(run, data, index, cells);
-    rows_reserve(run, &layout, rows, 0, rows->count);
-    for (int64_t row = 0; row < rows->count; row++) {
-        place.line = (size_t)row + 1;
-        if (!rows_store(run, &layout, cells + row * CELLS, rows, row, &place))
-            return false;
-    }
-    return true;
-}
-
-/* ---- files ---- */
-
-static bool read_rows(struct run *run, const struct rows_layout *layout, struct csv *csv, struct rows *rows) {
-    double *cells = arena_array(run->arena, double, csv->columns);
-    int64_t capacity = 0;
-    for (;;) {
-        enum csv_result result = csv_next_row(csv, cells, csv->columns, run->failure);
-        if (result == CSV_END && rows->count == 0)
-            return failure_set(run->failure, FAILURE_DATA, "%s: has a header but no rows", csv->name);
-        if (result != CSV_ROW)
-            return result == CSV_END;
-        if (rows->count == ROWS_MAX)
-            return failure_set(run->failure, FAILURE_DATA, "%s: more than %lld rows", csv->name,
-                               (long long)ROWS_MAX);
-        if (rows->count == capacity) {
-            rows_reserve(run, layout, rows, capacity, capacity ? 2 * capacity : 256);
-            capacity = capacity ? 2 * capacity : 256;
-        }
-        struct rows_place place = {csv->name, csv->line_number, csv};
-        if (!rows_store(run, layout, cells, rows, rows->count, &place))
-            return false;
-        rows->count++;
-    }
-}
-
-/* Says in the failure which statement of the model named the file. */
-static bool fail_data(struct run *run, const struct data *data, const char *path) {
-    struct failure inner = *run->failure;
-    struct stat status;
-    bool missing = stat(path, &status) != 0 && errno == ENOENT && data->file[0] != '/';
-    run->failure->kind = FAILURE_NONE; /* the first counts, and this replaces it */
-    return failure_set(run->failure, inner.kind, "%.800s; read as data %.40s (%s)%s", inner.message,
-                       data->name, run_place(run, data->span, data->span),
-                       missing ? ", its name being relative to the model's file" : "");
-}
-
-static bool make_csv(struct run *run, const struct data *data, struct rows *rows) {
-    const char *path = run_path(run, data->file);
-    struct csv csv = {0};
-    bool read = csv_open(&csv, run->arena, path, NULL, run->failure);
-    if (read) {
-        struct rows_layout layout = rows_plan(run, true, (int64_t)csv.columns);
-        read = layout.cells == (int64_t)csv.columns
-                   ? rows_fit(run, &csv, &layout) && read_rows(run, &layout, &csv, rows)
-                   : fail_count(run, &layout, path, (int64_t)csv.columns);
-        if (read)
-            classes_keep(run, &csv, &layout);
-    }
-    csv_close(&csv);
-    return read || fail_data(run, data, path);
-}
-
-bool rows_make(struct run *run, int index, struct rows *rows) {
-    const struct data *data = &run->model->data[index];
-    *rows = (struct rows){0};
-    if (data->source == DATA_SPIRAL)
-        return make_spiral(run, data, index, rows);
-    return make_csv(run, data, rows);
 }

@@ -1,4 +1,4 @@
-/* Rows for a model: made or read as its `data` statements say, and laid out column by column.
+/* Rows for a model, laid out column by column.
  *
  * A row of data is a line of cells.  They fill the model's columns in the order of its inputs, then of its
  * targets; a column takes as many cells as one row of it has elements.  Two rules bend that for classes: a
@@ -34,16 +34,27 @@ struct rows {
                        filled */
 };
 
+/* One of several files that a row's cells come from, one after the other. */
+struct rows_part {
+    const char *name;
+    int64_t cells;
+};
+
 /* Where a row of cells comes from, for messages; `line` is that of the file, or the row's number from 1. */
 struct rows_place {
     const char *name;
     size_t line;
-    const struct csv *csv; /* NULL: not from a file */
+    const struct csv *csv;         /* NULL: not from a CSV file */
+    const struct rows_part *parts; /* (part_count) the files where there are several; 0: `name` is all */
+    int part_count;
 };
 
 /* The cells that fill the model's inputs, and with `targets` its targets; `cells` is how many a row has,
  * which decides whether the last target is one-hot (0: as many as the inputs take). */
 struct rows_layout rows_plan(struct run *run, bool targets, int64_t cells);
+
+/* FAILURE_DATA: the source `name` has `cells` cells in a row, the layout another number. */
+bool rows_fail_count(struct run *run, const struct rows_layout *layout, const char *name, int64_t cells);
 
 /* Makes an opened file ready to be read with the layout, which has as many cells: a header's names say where
  * columns of one cell stand, and the run's class names keep their numbers.  FAILURE_DATA for a header that
@@ -60,9 +71,5 @@ void rows_reserve(struct run *run, const struct rows_layout *layout, struct rows
  * that the column cannot hold, or a name where a number is expected. */
 bool rows_store(struct run *run, const struct rows_layout *layout, const double *cells,
                 const struct rows *rows, int64_t row, const struct rows_place *place);
-
-/* Makes or reads the rows of model->data[index]; files are named relative to the model's.  Random rows are
- * drawn as docs/language.md says under "Seeds".  FAILURE_DATA when they do not fit the model. */
-bool rows_make(struct run *run, int index, struct rows *rows);
 
 #endif

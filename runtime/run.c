@@ -55,8 +55,9 @@ bool run_spares_inputs(const struct run *run, const char *path) {
         if (is_same_file(&file, model->files[i]))
             return refuse_output(run, path, "the model itself");
     for (int i = 0; i < model->data_count; i++)
-        if (model->data[i].file && is_same_file(&file, run_path(run, model->data[i].file)))
-            return refuse_output(run, path, "the model's data");
+        for (int k = 0; k < model->data[i].file_count; k++)
+            if (is_same_file(&file, run_path(run, model->data[i].files[k])))
+                return refuse_output(run, path, "the model's data");
     for (int i = 0; i < model->weight_count; i++)
         if (model->weights[i].file && is_same_file(&file, run_path(run, model->weights[i].file)))
             return refuse_output(run, path, "where a weight starts from");

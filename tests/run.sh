@@ -276,5 +276,57 @@ sed '/loss/d' "$out/mended.nn" >"$out/lossless.nn"
 expect 1 - "no loss" $nnrun "$out/lossless.nn" --check-gradients
 expect 2 - "another action" $nnrun $model --check-gradients --train
 
+# ---- sources of data: parts of a file, IDX, text ----
+data_model() { # data_model SOURCE COLUMNS...
+    printf 'data train = %s\nmodel m {\n' "$1"
+    shift
+    printf '%s\n' "$@"
+    printf '}\ntrain {\n solver = sgd(rate = 0.1)\n}\n'
+}
+printf 'x,t\n1,10\n2,20\n3,30\n4,40\n' >"$out/rows.csv"
+mean='metric m = mean(t)'
+data_model 'csv("rows.csv", skip = 1, first = 2)' 'input x : f64[batch]' 'target t : f64[batch]' \
+    'y = dense(reshape(x, [batch, 1]), 1)' 'loss l = mse(reshape(y, [batch]), t)' "$mean" >"$out/part.nn"
+expect 0 "m 25$" "" $nnrun "$out/part.nn" --evaluate
+sed 's/skip = 1, first = 2/skip = 2/' "$out/part.nn" >"$out/rest.nn"
+expect 0 "m 35$" "" $nnrun "$out/rest.nn" --evaluate
+sed 's/first = 2/first = 4/' "$out/part.nn" >"$out/beyond.nn"
+expect 1 "" "rows.csv: has 4 rows, expected 5 (skip = 1); read as data train (.*beyond.nn:1)" $nnrun "$out/beyond.nn" --evaluate
+sed 's/skip = 1, first = 2/skip = 4/' "$out/part.nn" >"$out/none.nn"
+expect 1 "" "rows.csv: has 4 rows, expected more than 4" $nnrun "$out/none.nn" --evaluate
+sed 's/rows.csv", skip = 1, first = 2/lost.csv", from = "the attic"/' "$out/part.nn" >"$out/lost.nn"
+expect 1 "" "lost.csv: cannot be read: .*; it is to be had from the attic" $nnrun "$out/lost.nn" --evaluate
+
+printf '\0\0\010\003\0\0\0\003\0\0\0\001\0\0\0\002\001\002\003\004\005\006' >"$out/images"
+printf '\0\0\010\001\0\0\0\003\0\001\002' >"$out/labels"
+data_model 'idx("images", "labels", skip = 1)' 'input x : f32[batch, 1, 2]' 'target t : class[batch] of 3' \
+    'y = dense(reshape(x, [batch, 2]), 3)' 'loss l = cross_entropy(y, t)' 'metric m = mean(x)' >"$out/idx.nn"
+expect 0 "m 4.5$" "" $nnrun "$out/idx.nn" --evaluate
+sed 's/of 3/of 2/' "$out/idx.nn" >"$out/idx2.nn"
+expect 1 "" "labels:3:1: found 2; the target 't' (.*idx2.nn:4) holds classes 0 to 1" $nnrun "$out/idx2.nn" --evaluate
+printf '\0\0\010\001\0\0\0\002\0\001' >"$out/labels"
+expect 1 "" "labels: holds 2 items, expected 3 as in .*images" $nnrun "$out/idx.nn" --evaluate
+
+printf 'abcabd\nabc' >"$out/book.txt"
+data_model 'text("book.txt", length = 3, stride = 2)' 'input x : class[batch, 3] of 5' 'target t : class[batch] of 5' \
+    'score = dense(reshape(one_hot(x, 5), [batch, 15]), 5)' 'loss l = cross_entropy(score, t)' \
+    'metric m = mean(f64(t))' >"$out/text.nn"
+expect 0 "m 1.75$" "" $nnrun "$out/text.nn" --evaluate
+expect 0 "data *train : 4 rows of book.txt" - $nnrun "$out/text.nn"
+sed 's/class.batch. of 5/class[batch] of 4/' "$out/text.nn" >"$out/text4.nn"
+expect 1 "" "book.txt: holds 5 different characters, the target 't' (.*) has 4 classes: expected class\[...\] of 5" $nnrun "$out/text4.nn" --evaluate
+sed 's/length = 3/length = 4/' "$out/text.nn" >"$out/text5.nn"
+expect 1 "" "a row of text is 4 characters .* the input 'x' (.*) has to be class or int, of shape \[batch, 4\]" $nnrun "$out/text5.nn" --evaluate
+sed 's/length = 3/length = 10/; s/, 3/, 10/; s/15/50/' "$out/text.nn" >"$out/text10.nn"
+expect 1 "" "book.txt: holds 10 characters, expected more than 10" $nnrun "$out/text10.nn" --evaluate
+expect 0 "" "" $nnrun "$out/text.nn" --train --quiet --save "$out/text.safetensors"
+grep -q 'classes.x":"a.nb.nc.nd.n..n"' "$out/text.safetensors" && ok || bad "characters in a weights' file"
+printf 'dcbaab\n' >"$out/book.txt"
+expect 0 "" - $nnrun "$out/text.nn" --evaluate --load "$out/text.safetensors"
+expect 0 "m 0.5$" "" $nnrun "$out/text.nn" --evaluate --load "$out/text.safetensors"
+printf 'dcbaxb\n' >"$out/book.txt"
+expect 1 "" "book.txt:1:5: found the character 'x', expected one of the 5 characters of .*text.safetensors" $nnrun "$out/text.nn" --evaluate --load "$out/text.safetensors"
+
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -5,6 +5,7 @@
 
 #include "evaluate.h"
 #include "kernels/random.h"
+#include "sources.h"
 #include "train.h"
 #include "weights.h"
 
@@ -53,7 +54,7 @@ static bool start_run(struct test_run *test, const char *text, bool numpy) {
         run->numpy = &test->stream;
         nn_numpy_seed(run->numpy, (uint32_t)run->seed);
     }
-    return rows_make(run, 0, &run->train) && rows_make(run, 1, &run->test) && weights_start(run, false);
+    return sources_make(run, 0, &run->train) && sources_make(run, 1, &run->test) && weights_start(run, false);
 }
 
 static bool train_on(struct test_run *test, struct train_outcome *outcome) {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { SETTINGS_MAX = 8 };
+
 /* One named argument of a data source. */
 struct setting {
     const char *name;
@@ -16,7 +18,7 @@ static bool read_settings(struct checker *checker, const struct expression *call
     for (const struct argument *a = call->arguments; a; a = a->next) {
         int index = position;
         if (a->name.text) {
-            const char *names[8];
+            const char *names[SETTINGS_MAX];
             for (index = 0; index < count && strcmp(settings[index].name, a->name.text) != 0; index++)
                 ;
             for (int i = 0; i < count; i++)
@@ -69,23 +71,85 @@ static bool spiral_data(struct checker *checker, const struct expression *call, 
     return true;
 }
 
-static bool csv_data(struct checker *checker, const struct expression *call, struct data *data) {
-    struct setting s[] = {{"file", value_none, false}};
-    if (!read_settings(checker, call, s, 1))
-        return false;
-    if (s[0].value.kind != VALUE_TEXT) {
-        check_error(checker, call->span, "csv needs the name of a file, as in csv(\"rows.csv\")");
+/* ---- files ---- */
+
+/* The settings that every source of files has, behind those of its own. */
+#define FILE_SETTINGS                                                                                \
+    {"skip", value_number(0, call->span), false}, {"first", value_text("all", call->span), false}, { \
+        "from", value_none, false                                                                    \
+    }
+
+static bool read_file_settings(struct checker *checker, const struct setting *s, struct data *data) {
+    const struct value *first = &s[1].value;
+    bool all = first->kind == VALUE_TEXT && strcmp(first->text, "all") == 0;
+    if (s[2].given && s[2].value.kind != VALUE_TEXT) {
+        check_error(checker, s[2].value.span, "from says in a text where the file can be had; found %s",
+                    value_describe(checker, &s[2].value));
         return false;
     }
-    data->file = s[0].value.text;
+    data->from = s[2].given ? s[2].value.text : NULL;
+    return to_integer(checker, &s[0].value, "the number of rows to skip", 0, UINT32_MAX, &data->skip) &&
+           (all || to_integer(checker, first, "the number of the first rows", 1, UINT32_MAX, &data->first));
+}
+
+static bool read_file(struct checker *checker, const struct expression *call, const struct setting *s,
+                      struct data *data, const char *example) {
+    if (s->value.kind != VALUE_TEXT) {
+        check_error(checker, s->given ? s->value.span : call->span, "%s needs the name of a file, as in %s",
+                    call->left->string, example);
+        return false;
+    }
+    data->files[data->file_count++] = s->value.text;
     return true;
 }
+
+static bool csv_data(struct checker *checker, const struct expression *call, struct data *data) {
+    struct setting s[] = {{"file", value_none, false}, FILE_SETTINGS};
+    return read_settings(checker, call, s, 4) && read_file(checker, call, &s[0], data, "csv(\"rows.csv\")") &&
+           read_file_settings(checker, &s[1], data);
+}
+
+static bool idx_data(struct checker *checker, const struct expression *call, struct data *data) {
+    struct setting s[] = {{"file", value_none, false},
+                          {"file2", value_none, false},
+                          {"file3", value_none, false},
+                          {"file4", value_none, false},
+                          FILE_SETTINGS};
+    if (!read_settings(checker, call, s, DATA_FILES_MAX + 3))
+        return false;
+    for (int i = 0; i < DATA_FILES_MAX; i++)
+        if ((i == 0 || s[i].given) && !read_file(checker, call, &s[i], data, "idx(\"images\", \"labels\")"))
+            return false;
+    return read_file_settings(checker, &s[DATA_FILES_MAX], data);
+}
+
+static bool text_data(struct checker *checker, const struct expression *call, struct data *data) {
+    struct setting s[] = {{"file", value_none, false},
+                          {"length", value_number(64, call->span), false},
+                          {"stride", value_none, false},
+                          FILE_SETTINGS};
+    if (!read_settings(checker, call, s, 6) ||
+        !read_file(checker, call, &s[0], data, "text(\"book.txt\", length = 64)") ||
+        !to_integer(checker, &s[1].value, "the length of a row in characters", 1, 1 << 20, &data->length))
+        return false;
+    data->stride = data->length;
+    return (!s[2].given || to_integer(checker, &s[2].value, "the stride from row to row in characters", 1,
+                                      1 << 20, &data->stride)) &&
+           read_file_settings(checker, &s[3], data);
+}
+
+/* ---- the statement ---- */
 
 static const struct source_kind {
     const char *name;
     enum data_source source;
     bool (*read)(struct checker *checker, const struct expression *call, struct data *data);
-} source_kinds[] = {{"spiral", DATA_SPIRAL, spiral_data}, {"csv", DATA_CSV, csv_data}};
+} source_kinds[] = {{"spiral", DATA_SPIRAL, spiral_data},
+                    {"csv", DATA_CSV, csv_data},
+                    {"idx", DATA_IDX, idx_data},
+                    {"text", DATA_TEXT, text_data}};
+
+enum { SOURCE_KINDS = sizeof source_kinds / sizeof *source_kinds };
 
 void check_data(struct checker *checker, const struct statement *statement) {
     const struct expression *call = statement->value;
@@ -106,8 +170,8 @@ void check_data(struct checker *checker, const struct statement *statement) {
                     "expected a source of data, such as spiral(...) or csv(\"rows.csv\")");
         return;
     }
-    const char *names[2];
-    for (size_t i = 0; i < 2; i++) {
+    const char *names[SOURCE_KINDS];
+    for (size_t i = 0; i < SOURCE_KINDS; i++) {
         names[i] = source_kinds[i].name;
         if (strcmp(source_kinds[i].name, call->left->string) != 0)
             continue;
@@ -119,9 +183,9 @@ void check_data(struct checker *checker, const struct statement *statement) {
         model->data[model->data_count++] = data;
         return;
     }
-    const char *nearest = text_nearest(call->left->string, names, 2);
+    const char *nearest = text_nearest(call->left->string, names, SOURCE_KINDS);
     check_error(checker, call->left->span, "unknown source of data '%s'; %s%s%s", call->left->string,
-                nearest ? "did you mean '" : "there are spiral and csv", nearest ? nearest : "",
+                nearest ? "did you mean '" : "there are spiral, csv, idx and text", nearest ? nearest : "",
                 nearest ? "'?" : "");
 }
 

@@ -37,13 +37,19 @@ struct result {
     struct span span;
 };
 
-enum data_source { DATA_SPIRAL, DATA_CSV };
+enum data_source { DATA_SPIRAL, DATA_CSV, DATA_IDX, DATA_TEXT };
+
+enum { DATA_FILES_MAX = 4 };
 
 /* Where rows come from. */
 struct data {
     const char *name;
     enum data_source source;
-    const char *file;        /* csv */
+    const char *files[DATA_FILES_MAX]; /* (file_count) all but the spiral */
+    int file_count;
+    const char *from;        /* where the files can be had, for people; or NULL */
+    int64_t skip, first;     /* rows passed over, and how many are taken then; 0: all that follow */
+    int64_t length, stride;  /* text: characters of a row, and from one row's start to the next */
     int64_t classes, points; /* spiral */
     double noise;
     bool radius_random;

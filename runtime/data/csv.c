@@ -1,19 +1,11 @@
 /* A line is read into one buffer, split there into cells, and each cell is turned into a number by what its
  * column holds.  Reading a whole table is a loop over the same rows. */
-#define _XOPEN_SOURCE 700
 #include "data/csv.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#ifdef HAVE_ZLIB
-#include <zlib.h>
-#endif
 
 enum { LINE_LIMIT = 1 << 26, LABEL_LIMIT = 1 << 16, SHOWN_SIZE = 56 };
 
@@ -61,46 +53,15 @@ static enum csv_result fail_at_cell(struct csv *csv, size_t column, struct failu
     return CSV_FAILED;
 }
 
-/* ---- Bytes and lines ---- */
-
-static int next_byte(struct csv *csv) {
-#ifdef HAVE_ZLIB
-    if (csv->gzip)
-        return gzgetc((gzFile)csv->gzip);
-#endif
-    return getc_unlocked(csv->file);
-}
-
-/* At the end of the bytes: was it the end of the file? */
-static bool ended_well(struct csv *csv, struct failure *failure) {
-#ifdef HAVE_ZLIB
-    if (csv->gzip) {
-        int code;
-        const char *reason = gzerror((gzFile)csv->gzip, &code);
-        if (code == Z_ERRNO)
-            return failure_set(failure, FAILURE_MACHINE, "%s: cannot be read: %s", csv->name,
-                               strerror(errno));
-        if (code == Z_MEM_ERROR)
-            return failure_set(failure, FAILURE_MACHINE, "%s: out of memory", csv->name);
-        if (code != Z_OK && code != Z_STREAM_END)
-            return failure_set(failure, FAILURE_DATA, "%s: the compressed data is damaged: %s", csv->name,
-                               reason);
-        return true;
-    }
-#endif
-    if (!ferror(csv->file))
-        return true;
-    return failure_set(failure, errno == EISDIR ? FAILURE_DATA : FAILURE_MACHINE, "%s: cannot be read: %s",
-                       csv->name, strerror(errno));
-}
+/* ---- Lines ---- */
 
 static bool check_first_bytes(struct csv *csv, struct failure *failure) {
     const unsigned char *bytes = (const unsigned char *)csv->line;
     size_t length = csv->line_length;
     if (length >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
-        return failure_set(failure, FAILURE_DATA, "%s: is compressed with gzip, expected plain text%s",
-                           csv->name,
-                           csv->owned ? " (this program was built without zlib)" : " here (use gunzip -c)");
+        return failure_set(
+            failure, FAILURE_DATA, "%s: is compressed with gzip, expected plain text%s", csv->name,
+            csv->file.owned ? " (this program was built without zlib)" : " here (use gunzip -c)");
     if (length >= 2 && ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff)))
         return failure_set(failure, FAILURE_DATA, "%s: is UTF-16 text, expected UTF-8", csv->name);
     if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
@@ -124,7 +85,7 @@ static enum csv_result read_line(struct csv *csv, struct failure *failure) {
     int byte;
     csv->line_length = 0;
     csv->line_number++;
-    while ((byte = next_byte(csv)) != EOF && byte != '\n') {
+    while ((byte = byte_file_next(&csv->file)) != EOF && byte != '\n') {
         if (csv->line_length == LINE_LIMIT) {
             failure_set(failure, FAILURE_DATA, "%s:%zu: the line is longer than 64 MiB", csv->name,
                         csv->line_number);
@@ -132,7 +93,7 @@ static enum csv_result read_line(struct csv *csv, struct failure *failure) {
         }
         add_byte(csv, byte);
     }
-    if (byte == EOF && !ended_well(csv, failure))
+    if (byte == EOF && !byte_file_ended(&csv->file, failure))
         return CSV_FAILED;
     if (byte == EOF && csv->line_length == 0)
         return CSV_END;
@@ -538,33 +499,10 @@ static bool start(struct csv *csv, const struct table *like, struct failure *fai
 
 bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char *name,
                    const struct table *like, struct failure *failure) {
-    *csv = (struct csv){.arena = arena, .name = name, .file = file};
+    *csv = (struct csv){.arena = arena, .name = name};
+    byte_file_open_file(&csv->file, file, name);
     csv->failed = !start(csv, like, failure);
     return !csv->failed;
-}
-
-static bool cannot_read(struct failure *failure, const char *path) {
-    bool machine = errno == EIO || errno == ENOMEM || errno == EMFILE || errno == ENFILE;
-    return failure_set(failure, machine ? FAILURE_MACHINE : FAILURE_DATA, "%s: cannot be read: %s", path,
-                       strerror(errno));
-}
-
-/* gzip's reader takes plain text as well; it needs a descriptor of its own. */
-static bool open_gzip(struct csv *csv, struct failure *failure) {
-#ifdef HAVE_ZLIB
-    int copy = dup(fileno(csv->file));
-    if (copy < 0)
-        return cannot_read(failure, csv->name);
-    csv->gzip = gzdopen(copy, "rb");
-    if (!csv->gzip) {
-        close(copy);
-        return failure_set(failure, FAILURE_MACHINE, "%s: out of memory", csv->name);
-    }
-#else
-    (void)csv;
-    (void)failure;
-#endif
-    return true;
 }
 
 bool csv_open(struct csv *csv, struct arena *arena, const char *path, const struct table *like,
@@ -572,27 +510,12 @@ bool csv_open(struct csv *csv, struct arena *arena, const char *path, const stru
     if (strcmp(path, "-") == 0)
         return csv_open_file(csv, arena, stdin, "<stdin>", like, failure);
     *csv = (struct csv){.arena = arena, .name = path, .failed = true};
-    csv->file = fopen(path, "rb");
-    if (!csv->file)
-        return cannot_read(failure, path);
-    csv->owned = true;
-    struct stat status;
-    if (fstat(fileno(csv->file), &status) == 0 && S_ISDIR(status.st_mode))
-        return failure_set(failure, FAILURE_DATA, "%s: is a directory, expected a file", path);
-    csv->failed = !open_gzip(csv, failure) || !start(csv, like, failure);
+    csv->failed = !byte_file_open(&csv->file, path, failure) || !start(csv, like, failure);
     return !csv->failed;
 }
 
 void csv_close(struct csv *csv) {
-#ifdef HAVE_ZLIB
-    if (csv->gzip)
-        gzclose((gzFile)csv->gzip);
-#endif
-    if (csv->owned)
-        fclose(csv->file);
-    csv->gzip = NULL;
-    csv->file = NULL;
-    csv->owned = false;
+    byte_file_close(&csv->file);
     csv->failed = true;
 }
 

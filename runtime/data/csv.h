@@ -17,6 +17,7 @@
 #ifndef NN_CSV_H
 #define NN_CSV_H
 
+#include "data/byte_file.h"
 #include "support/failure.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,9 +57,7 @@ struct csv {
     /* Private. */
     struct arena *arena;
     const char *name;
-    FILE *file;
-    bool owned;
-    void *gzip;
+    struct byte_file file;
     bool failed;
     bool pending; /* the first row was read when the file was opened */
     char separator;
