@@ -302,7 +302,7 @@ printf '\0\0\010\001\0\0\0\003\0\001\002' >"$out/labels"
 data_model 'idx("images", "labels", skip = 1)' 'input x : f32[batch, 1, 2]' 'target t : class[batch] of 3' \
     'y = dense(reshape(x, [batch, 2]), 3)' 'loss l = cross_entropy(y, t)' 'metric m = mean(x)' >"$out/idx.nn"
 expect 0 "m 4.5$" "" $nnrun "$out/idx.nn" --evaluate
-sed 's/of 3/of 2/' "$out/idx.nn" >"$out/idx2.nn"
+sed 's/of 3/of 2/; s/, 3)/, 2)/' "$out/idx.nn" >"$out/idx2.nn"
 expect 1 "" "labels:3:1: found 2; the target 't' (.*idx2.nn:4) holds classes 0 to 1" $nnrun "$out/idx2.nn" --evaluate
 printf '\0\0\010\001\0\0\0\002\0\001' >"$out/labels"
 expect 1 "" "labels: holds 2 items, expected 3 as in .*images" $nnrun "$out/idx.nn" --evaluate
@@ -311,10 +311,10 @@ printf 'abcabd\nabc' >"$out/book.txt"
 data_model 'text("book.txt", length = 3, stride = 2)' 'input x : class[batch, 3] of 5' 'target t : class[batch] of 5' \
     'score = dense(reshape(one_hot(x, 5), [batch, 15]), 5)' 'loss l = cross_entropy(score, t)' \
     'metric m = mean(f64(t))' >"$out/text.nn"
-expect 0 "m 1.75$" "" $nnrun "$out/text.nn" --evaluate
+expect 0 "m 1.25$" "" $nnrun "$out/text.nn" --evaluate
 expect 0 "data *train : 4 rows of book.txt" - $nnrun "$out/text.nn"
-sed 's/class.batch. of 5/class[batch] of 4/' "$out/text.nn" >"$out/text4.nn"
-expect 1 "" "book.txt: holds 5 different characters, the target 't' (.*) has 4 classes: expected class\[...\] of 5" $nnrun "$out/text4.nn" --evaluate
+sed "s/3. of 5/3] of 4/" "$out/text.nn" >"$out/text4.nn"
+expect 1 "" "book.txt: holds 5 different characters, the input 'x' (.*) has 4 classes: expected class\[...\] of 5" $nnrun "$out/text4.nn" --evaluate
 sed 's/length = 3/length = 4/' "$out/text.nn" >"$out/text5.nn"
 expect 1 "" "a row of text is 4 characters .* the input 'x' (.*) has to be class or int, of shape \[batch, 4\]" $nnrun "$out/text5.nn" --evaluate
 sed 's/length = 3/length = 10/; s/, 3/, 10/; s/15/50/' "$out/text.nn" >"$out/text10.nn"
