@@ -75,10 +75,34 @@ static void schedules(void **state) {
     }
 }
 
+/* Three weights of one derivative: frozen, with a rate of its own, with the rate of all. */
+static void groups(void **state) {
+    struct bench bench;
+    (void)state;
+    bench_start(&bench, 1);
+    bench_model(&bench,
+                "model m {\n    input x : f64[batch, 3]\n    weight a : f64 = 0\n    weight b : f64 = 0\n"
+                "    weight c : f64 = 0\n    loss cost = (a + b + c) * mean(x)\n}\n"
+                "train {\n    solver = adam(rate = 0.5 * where(weight_is(\"b*\"), 0.5, 1))\n"
+                "    freeze = (\"a\",)\n}\n");
+    assert_int_equal(bench.weight_count, 3 + 2 * 2); /* nothing is kept for the frozen one */
+    bench_fill(&bench, 2);
+    for (int i = 0; i < bench.weight_count; i++)
+        *(double *)bench.weights[i] = 0;
+    struct interpreter *interpreter = make_updates(&bench);
+    run_update(&bench, interpreter, 1);
+    const double *a = bench.weights[0], *b = bench.weights[1], *c = bench.weights[2];
+    assert_true(*a == 0);
+    assert_true(fabs(fabs(*b) - 0.25) < 1e-6); /* adam's first update is its rate */
+    assert_true(fabs(fabs(*c) - 0.5) < 1e-6);
+    bench_drop(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(solvers),
         cmocka_unit_test(schedules),
+        cmocka_unit_test(groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -402,6 +402,7 @@ static const struct builtin builtins[] = {
     {"arange", "size", call_arange},
     {"einsum", "equation, a, b = none, c = none", call_einsum},
     {"repeat", "x, times, body, ...", call_repeat},
+    {"weight_is", "name", call_weight_is},
     {"random_uniform", "", call_random_uniform},
     {"random_normal", "", call_random_normal},
 };

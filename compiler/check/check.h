@@ -14,6 +14,7 @@
  *   einsum.c      sums of products, by their axes' letters
  *   repetition.c  those of them that call a layer many times
  *   weight.c      weights, their names, their first values, the solver's updates
+ *   group.c       settings for some of the weights, bounds of derivatives
  */
 #ifndef NN_CHECK_H
 #define NN_CHECK_H
@@ -119,6 +120,8 @@ struct checker {
     struct scope *output_names, *metric_names; /* given so far */
     struct reach *reaches;                     /* by node id, as far as they were asked for */
     int reach_count, reach_capacity;
+    const char *updated;       /* in the solver's settings: the weight that they are for; else NULL */
+    bool asked_weight;         /* weight_is was called: the settings are not the same for all weights */
     struct node *weight_shape; /* inside an initialiser: the weight that it is for */
 };
 
@@ -132,6 +135,13 @@ struct reach {
 struct weight_record {
     struct instance *instance;
     const char *name;
+};
+
+/* What train says of an update. */
+struct update_settings {
+    const struct expression *solver_call; /* evaluated once for each weight */
+    struct value freeze;                  /* names; none: VALUE_NONE */
+    double clip_value, clip_norm;         /* bounds of derivatives; 0: none */
 };
 
 extern const struct value value_error, value_none;
@@ -241,6 +251,15 @@ builtin_call call_repeat;
 /* weight.c */
 struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement);
 void settle_names(struct checker *checker);
-void build_updates(struct checker *checker, const struct value *solver);
+void build_updates(struct checker *checker, const struct update_settings *settings);
+
+/* group.c */
+struct value call_weight_is(struct checker *checker, struct value *arguments, struct span span);
+/* Are these one name or a list of names of weights, with * for any characters?  Reports otherwise. */
+bool check_freeze(struct checker *checker, const struct value *freeze);
+bool is_frozen(const struct value *freeze, const char *name);
+/* Puts bounded derivatives in the place of the `count` derivatives; NULL ones stay. */
+void clip_gradients(struct checker *checker, const struct update_settings *settings, struct node **gradients,
+                    int count);
 
 #endif

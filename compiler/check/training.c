@@ -4,8 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-static bool set_solver(struct checker *checker, const struct expression *expression, struct value *solver) {
+static bool set_solver(struct checker *checker, const struct expression *expression) {
+    checker->updated = checker->model->weight_count ? checker->model->weights[0].name : "";
     struct value value = evaluate(checker, checker->globals, expression);
+    checker->updated = NULL;
     if (value.kind == VALUE_CALLABLE && value.declaration && value.declaration->kind == STATEMENT_SOLVER) {
         check_error(checker, expression->span, "call the solver to give its settings: %s(...)",
                     value.declaration->name.text);
@@ -20,12 +22,12 @@ static bool set_solver(struct checker *checker, const struct expression *express
     const struct span span = expression->span;
     struct training *training = &checker->model->training;
     const struct binding *rate = scope_find_here(value.arguments, "rate");
-    *solver = value;
     training->solver_text = arena_copy(checker->arena, span.source->text + span.start, span.end - span.start);
     if (rate && rate->value.kind == VALUE_NUMBER && rate->value.number < 0)
         diagnostic_warning(checker->sink, rate->value.span,
                            "the rate is negative: every update makes the loss larger");
-    training->rate = rate && rate->value.kind == VALUE_NUMBER ? rate->value.number : NAN;
+    bool known = rate && rate->value.kind == VALUE_NUMBER && !checker->asked_weight;
+    training->rate = known ? rate->value.number : NAN;
     return true;
 }
 
@@ -80,14 +82,24 @@ static void set_shuffle(struct checker *checker, const struct value *value) {
                     value_describe(checker, value));
 }
 
-static void set_training(struct checker *checker, const struct statement *s, struct value *solver) {
-    static const char *const names[] = {"solver", "batch",      "epochs", "seed",  "shuffle",
-                                        "rng",    "checkpoint", "expect", "report"};
+static void set_clip(struct checker *checker, const struct value *value, const char *name, double *bound) {
+    if (value->kind == VALUE_NUMBER && value->number > 0)
+        *bound = value->number;
+    else
+        check_error(checker, value->span, "%s is a number above 0; found %s", name,
+                    value_describe(checker, value));
+}
+
+static void set_training(struct checker *checker, const struct statement *s, struct update_settings *update) {
+    static const char *const names[] = {"solver",  "batch",  "epochs",     "seed",
+                                        "shuffle", "rng",    "freeze",     "checkpoint",
+                                        "expect",  "report", "clip_value", "clip_norm"};
     struct training *training = &checker->model->training;
     const char *name = s->name.text;
     int64_t number = 0;
     if (strcmp(name, "solver") == 0) {
-        set_solver(checker, s->value, solver);
+        if (set_solver(checker, s->value))
+            update->solver_call = s->value;
         return;
     }
     if (strcmp(name, "expect") == 0) {
@@ -105,7 +117,8 @@ static void set_training(struct checker *checker, const struct statement *s, str
                     : check_error(checker, s->name.span, "unknown setting '%s'", name);
         diagnostic_note(
             checker->sink, error, (struct span){0},
-            "the settings are solver, batch, epochs, seed, shuffle, rng, checkpoint, expect and report");
+            "the settings are solver, batch, epochs, seed, shuffle, rng, freeze, clip_value, clip_norm, "
+            "checkpoint, expect and report");
         return;
     }
     struct value value = evaluate(checker, checker->globals, s->value);
@@ -123,6 +136,12 @@ static void set_training(struct checker *checker, const struct statement *s, str
         set_shuffle(checker, &value);
     else if (strcmp(name, "rng") == 0)
         set_generator(checker, &value);
+    else if (strcmp(name, "freeze") == 0 && check_freeze(checker, &value))
+        update->freeze = value;
+    else if (strcmp(name, "clip_value") == 0)
+        set_clip(checker, &value, name, &update->clip_value);
+    else if (strcmp(name, "clip_norm") == 0)
+        set_clip(checker, &value, name, &update->clip_norm);
     else if (strcmp(name, "checkpoint") == 0 && value.kind == VALUE_TEXT)
         training->checkpoint = value.text;
     else if (strcmp(name, "checkpoint") == 0)
@@ -131,7 +150,7 @@ static void set_training(struct checker *checker, const struct statement *s, str
 
 void check_training(struct checker *checker, const struct statement *statement) {
     struct training *training = &checker->model->training;
-    struct value solver = value_none;
+    struct update_settings update = {.freeze = value_none};
     struct scope *seen = scope_new(checker, NULL);
     struct attributes attributes;
     *training = (struct training){
@@ -151,7 +170,7 @@ void check_training(struct checker *checker, const struct statement *statement) 
             continue;
         }
         scope_add(checker, seen, s->name.text, value_none);
-        set_training(checker, s, &solver);
+        set_training(checker, s, &update);
     }
     if (checker->sink->error_count > errors)
         return;
@@ -159,13 +178,15 @@ void check_training(struct checker *checker, const struct statement *statement) 
         check_error(checker, statement->keyword_span, "there is nothing to train: the model has no loss");
         return;
     }
-    if (solver.kind == VALUE_NONE) {
+    if (!update.solver_call) {
         struct diagnostic *error = check_error(checker, statement->keyword_span, "train has no solver");
         diagnostic_note(checker->sink, error, (struct span){0}, "add, for example, solver = sgd(rate = 0.1)");
         return;
     }
-    build_updates(checker, &solver);
+    build_updates(checker, &update);
     if (checker->sink->error_count == 0 && checker->model->update_count == 0)
         check_error(checker, statement->keyword_span,
-                    "there is nothing to train: the loss depends on no weight");
+                    update.freeze.kind == VALUE_NONE
+                        ? "there is nothing to train: the loss depends on no weight"
+                        : "there is nothing to train: the loss depends on no weight that is not frozen");
 }

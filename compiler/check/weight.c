@@ -280,34 +280,52 @@ static void update_weight(struct checker *checker, struct update *update) {
     }
 }
 
-void build_updates(struct checker *checker, const struct value *solver) {
+/* The solver as it is called for the weight of that name. */
+static struct value solver_for(struct checker *checker, const struct update_settings *settings,
+                               const char *name) {
+    checker->updated = name;
+    struct value solver = evaluate(checker, checker->globals, settings->solver_call);
+    checker->updated = NULL;
+    return solver;
+}
+
+static void warn_untrained(struct checker *checker, const struct weight *weight) {
+    diagnostic_warning(checker->sink, weight->span,
+                       "the loss does not depend on weight '%s': it will not be trained", weight->name);
+}
+
+void build_updates(struct checker *checker, const struct update_settings *settings) {
     struct model *model = checker->model;
+    struct value solver = solver_for(checker, settings, "");
     int trained = model->weight_count;
     struct node **weights = arena_array(checker->arena, struct node *, (size_t)trained);
     struct node **gradients = arena_array(checker->arena, struct node *, (size_t)trained);
     int statements = 1;
-    for (const struct statement *s = solver->declaration->body; s; s = s->next)
+    for (const struct statement *s = solver.declaration->body; s; s = s->next)
         statements++;
     model->updates = arena_array(checker->arena, struct node *, (size_t)trained * (size_t)statements);
     for (int i = 0; i < trained; i++)
         weights[i] = model->weights[i].node;
     differentiate(checker->graph, model->loss.node, weights, trained, gradients);
+    for (int i = 0; i < trained; i++) {
+        if (!gradients[i])
+            warn_untrained(checker, &model->weights[i]);
+        if (is_frozen(&settings->freeze, model->weights[i].name))
+            gradients[i] = NULL;
+    }
+    clip_gradients(checker, settings, gradients, trained);
     int errors = checker->sink->error_count;
     for (int i = 0; i < trained && checker->sink->error_count == errors; i++) {
-        if (!gradients[i]) {
-            diagnostic_warning(checker->sink, model->weights[i].span,
-                               "the loss does not depend on weight '%s': it will not be trained",
-                               model->weights[i].name);
+        if (!gradients[i])
             continue;
-        }
-        struct update update = {
-            .solver = solver->declaration, .weight = weights[i], .gradient = gradients[i]};
+        struct update update = {.solver = solver.declaration, .weight = weights[i], .gradient = gradients[i]};
         update.name = model->weights[i].name;
-        update.scope = scope_new(checker, outer_scope(checker, solver->declaration));
-        for (const struct binding *b = solver->arguments->first; b; b = b->next)
+        update.scope = scope_new(checker, outer_scope(checker, solver.declaration));
+        solver = solver_for(checker, settings, update.name);
+        for (const struct binding *b = solver.arguments->first; b; b = b->next)
             scope_add(checker, update.scope, b->name, b->value);
         checker->graph->home = update.name;
-        checker->graph->origin = solver->span;
+        checker->graph->origin = solver.span;
         update_weight(checker, &update);
     }
     checker->graph->home = NULL;
