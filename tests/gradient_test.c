@@ -435,6 +435,7 @@ static const struct text_case layer_cases[] = {
     {"dense", HIDDEN "loss cost = sum(dense(h, 5) ** 2)\n", 1, 0},
     {"dense, three deep", HIDDEN "loss cost = sum(tanh(dense(sigmoid(dense(relu(h), 4)), 4)) ** 2)\n", 1, 0},
     {"dense of three axes", CUBE "loss cost = sum(sin(dense(h * k, 3)))\n", 1, 0},
+    {"l1 and l2", HIDDEN "loss cost = l1(h) + l2(h * k)\n", 1, 0},
     {"layer_norm", HIDDEN "loss cost = sum(sin(layer_norm(h * k)))\n", 1, 0},
     {"layer_norm of three axes", CUBE "loss cost = sum(sin(layer_norm(transpose(h * k))))\n", 1, 0},
     {"softmax", HIDDEN "loss cost = sum(softmax(h) * k)\n", 1, 0},

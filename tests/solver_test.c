@@ -98,11 +98,39 @@ static void groups(void **state) {
     bench_drop(&bench);
 }
 
+/* The variances that the papers give, over numbers enough to tell them apart. */
+static void initialisers(void **state) {
+    enum { ROWS = 50, COLUMNS = 80 };
+    struct bench bench;
+    (void)state;
+    bench_start(&bench, 1);
+    bench_model(
+        &bench,
+        "model m {\n    weight a : f64[50, 80] = lecun_normal\n    weight b : f64[50, 80] = lecun_uniform\n"
+        "    weight c : f64[50, 80] = identity(scale = 3)\n    output y = sum(a + b + c)\n}\n");
+    for (int w = 0; w < 3; w++) {
+        double values[ROWS * COLUMNS], squares = 0;
+        void *results[1] = {values};
+        bench_run(&bench,
+                  bench_interpreter(
+                      &bench, plan_make(bench.graph, &bench.model->weights[w].initial, 1, &bench.arena)),
+                  results);
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            squares += values[i] * values[i];
+        for (int i = 0; w == 2 && i < ROWS * COLUMNS; i++)
+            assert_true(values[i] == (i / COLUMNS == i % COLUMNS ? 3 : 0));
+        if (w < 2)
+            assert_true(fabs(squares / (ROWS * COLUMNS) * ROWS - 1) < 0.06);
+    }
+    bench_drop(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(solvers),
         cmocka_unit_test(schedules),
         cmocka_unit_test(groups),
+        cmocka_unit_test(initialisers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
