@@ -33,10 +33,12 @@ struct evaluator *evaluator_new(struct run *run) {
         add_measure(evaluator, roots, &model->loss);
     for (int i = 0; i < model->metric_count; i++)
         add_measure(evaluator, roots, &model->metrics[i]);
-    if (evaluator->count)
+    if (evaluator->count) {
         evaluator->interpreter =
             interpreter_new(plan_make(&model->graph, roots, evaluator->count, run->arena), run->kernels,
                             run->weights.values, run->arena);
+        interpreter_use_threads(evaluator->interpreter, run->threads);
+    }
     return evaluator;
 }
 

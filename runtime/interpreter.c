@@ -37,6 +37,7 @@ struct instruction {
 struct interpreter {
     const struct plan *plan;
     const struct kernels *kernels;
+    struct threads *threads; /* NULL: the caller's alone */
     struct arena *arena;
     void *const *weights;
     char *tile_memory[3], *once_memory[3], *kept_memory[3];
@@ -199,6 +200,35 @@ static struct matrix matrix_of(const struct access *access, int64_t lead) {
     return matrix;
 }
 
+/* Results of a product that one turn of a thread computes, where the product is large: enough products to be
+ * worth waking a thread for. */
+enum { PART = 64, LARGE = 1 << 20 };
+
+static int64_t part_of(int64_t results, int64_t products) {
+    return products > LARGE ? PART : results;
+}
+
+/* What matmul_rows is called with, see kernels/matmul.h. */
+struct rows_product {
+    const struct interpreter *in;
+    const struct instruction *i;
+    const void *x;
+    const char *w, *c;
+    char *y;
+    int64_t n, part, x_k, w_k, w_j, c_j;
+};
+
+static void rows_part(void *context, int64_t turn) {
+    const struct rows_product *p = context;
+    int64_t from = turn * p->part, n = p->n - from < p->part ? p->n - from : p->part;
+    int64_t stride = p->in->stride, bias = from * p->c_j * (p->i->operands[2].rows ? stride : 1);
+    size_t size = p->i->size;
+    p->i->kernels->matmul_rows(n, p->i->matmul.k, stride, p->in->rows, stride, p->x, p->x_k,
+                               p->w + (size_t)(from * p->w_j) * size, p->w_k, p->w_j,
+                               p->c ? p->c + (size_t)bias * size : NULL, p->c_j, p->i->operands[2].rows,
+                               p->y + (size_t)(from * stride) * size);
+}
+
 /* y = a @ b where the rows are on one side: the other gives one number for each element. */
 static void rows_by_weights(struct interpreter *in, const struct instruction *i, int64_t lead, bool left) {
     const struct matmul *mm = &i->matmul;
@@ -218,10 +248,12 @@ static void rows_by_weights(struct interpreter *in, const struct instruction *i,
         const void *weights = plane(in, &i->operands[left ? 1 : 0], w, i->size);
         const void *start = affine ? plane(in, &i->operands[2], bias, i->size) : NULL;
         int64_t x_k = left ? a.column : b.row, w_k = left ? b.row : a.column, w_j = left ? b.column : a.row;
-        if (y_step == 1)
-            i->kernels->matmul_rows(n, mm->k, in->stride, in->rows, in->stride, rows, x_k, weights, w_k, w_j,
-                                    start, bias_step, i->operands[2].rows, plane(in, &i->result, y, i->size));
-        else
+        if (y_step == 1) {
+            struct rows_product product = {in, i, rows, weights, start, plane(in, &i->result, y, i->size),
+                                           n,  0, x_k,  w_k,     w_j,   bias_step};
+            product.part = part_of(n, n * mm->k * in->rows);
+            threads_run(in->threads, (n + product.part - 1) / product.part, rows_part, &product);
+        } else
             for (int64_t j = 0; j < n; j++)
                 i->kernels->matmul_rows(
                     1, mm->k, in->stride, in->rows, in->stride, rows, x_k,
@@ -270,6 +302,25 @@ static void run_matmul_once(struct interpreter *in, const struct instruction *i)
     }
 }
 
+/* What matmul_chain is called with. */
+struct chain_product {
+    const struct interpreter *in;
+    const struct instruction *i;
+    const char *a;
+    const void *b;
+    char *y;
+    int64_t m, n, part, a_i, b_j;
+};
+
+static void chain_part(void *context, int64_t turn) {
+    const struct chain_product *p = context;
+    int64_t from = turn * p->part, m = p->m - from < p->part ? p->m - from : p->part;
+    int64_t stride = p->in->stride, y_i = p->i->matmul.n;
+    p->i->kernels->matmul_chain(m, p->n, p->in->rows, stride,
+                                p->a + (size_t)(from * p->a_i * stride) * p->i->size, p->a_i, p->b, p->b_j,
+                                p->y + (size_t)(from * y_i) * p->i->size, y_i);
+}
+
 /* The sum over the batch: both sides as planes, in lanes or in a chain. */
 static void run_matmul_sweep(struct interpreter *in, const struct instruction *i) {
     const struct matmul *mm = &i->matmul;
@@ -290,9 +341,12 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
                 if (mm->kind == MATMUL_LANES)
                     i->kernels->matmul_lanes(m, n, in->rows, in->stride, x, a.row, z, b.column,
                                              sums + (size_t)(at * lanes) * i->size);
-                else
-                    i->kernels->matmul_chain(m, n, in->rows, in->stride, x, a.row, z, b.column,
-                                             y + (size_t)at * i->size, mm->n);
+                else {
+                    struct chain_product product = {in, i, x, z,     y + (size_t)at * i->size,
+                                                    m,  n, 0, a.row, b.column};
+                    product.part = part_of(m, m * n * in->rows);
+                    threads_run(in->threads, (m + product.part - 1) / product.part, chain_part, &product);
+                }
             }
     }
 }
@@ -712,6 +766,10 @@ static void store_once(struct interpreter *in) {
         for (int64_t e = 0; e < shape_inner_size(&root->type.shape); e++)
             memcpy(to + (size_t)e * size, operand_at(in, &in->roots[k], e, size), size);
     }
+}
+
+void interpreter_use_threads(struct interpreter *interpreter, struct threads *threads) {
+    interpreter->threads = threads;
 }
 
 void interpreter_run(struct interpreter *in, const struct batch *batch) {

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 #include "plan/plan.h"
 #include "support/failure.h"
+#include "threads.h"
 
 struct interpreter; /* one plan, bound to memory */
 
@@ -30,6 +31,9 @@ struct nonfinite {
 /* weights[i]: memory of model weight i, of its element type. `arena` outlives the interpreter. */
 struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels,
                                     void *const *weights, struct arena *arena);
+
+/* Shares large matrix products among threads, which outlive the interpreter; the results are the same. */
+void interpreter_use_threads(struct interpreter *interpreter, struct threads *threads);
 
 /* Computes every root for the batch and makes the plan's assignments. */
 void interpreter_run(struct interpreter *interpreter, const struct batch *batch);

@@ -9,6 +9,7 @@
 #include "report.h"
 #include "run.h"
 #include "sources.h"
+#include "threads.h"
 #include "train.h"
 
 #include <errno.h>
@@ -238,6 +239,7 @@ static int run_model(const struct options *options, struct arena *arena, struct 
                       .sink = &sink,
                       .failure = failure,
                       .kernels = kernels_choose(options->fused),
+                      .threads = threads_new(options->threads ? options->threads : threads_available()),
                       .quiet = options->quiet};
     struct model *model = NULL;
     if (!run.kernels)
@@ -251,6 +253,7 @@ static int run_model(const struct options *options, struct arena *arena, struct 
     print_diagnostics(options, &sink);
     run.seed = options->seed_given ? options->seed : run.model->training.seed;
     int code = act(&run, &model->graph, options);
+    threads_stop(run.threads);
     return finish(options, &sink, failure, code);
 }
 

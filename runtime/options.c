@@ -18,6 +18,7 @@ const char options_help[] =
     "\n"
     "  -D NAME=VALUE        give a param of the file another value\n"
     "  --seed N             in place of the file's seed\n"
+    "  --threads N          processors for large layers (default: all); no number changes by it\n"
     "  --fma                use fused multiply-add: faster, and other last bits\n"
     "\n"
     "  --explain            what would be computed: sizes, rates, loops and memory\n"
@@ -33,6 +34,8 @@ const char options_help[] =
     "\n"
     "  nnrun models/twolayer.nn --train --save twolayer.safetensors\n"
     "  echo 0.3,-0.2 | nnrun models/twolayer.nn --load twolayer.safetensors --predict\n";
+
+enum { THREADS_MAX = 1024 };
 
 enum value { VALUE_NONE, VALUE_NEEDED, VALUE_OPTIONAL };
 
@@ -54,6 +57,18 @@ static bool read_seed(struct options *options, const char *value, struct arena *
                            value);
     options->seed = seed;
     options->seed_given = true;
+    return true;
+}
+
+static bool read_threads(struct options *options, const char *value, struct arena *arena,
+                         struct failure *failure) {
+    char *end;
+    (void)arena;
+    long threads = strtol(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || threads < 1 || threads > THREADS_MAX)
+        return failure_set(failure, FAILURE_USAGE, "--threads %s: expected a whole number from 1 to %d",
+                           value, THREADS_MAX);
+    options->threads = (int)threads;
     return true;
 }
 
@@ -84,7 +99,7 @@ static const struct option option_table[] = {
     {"--plot", VALUE_NEEDED, AT(plot)},         {"--log", VALUE_NEEDED, AT(log)},
     {"-D", VALUE_NEEDED, 0, read_definition},   {"--seed", VALUE_NEEDED, 0, read_seed},
     {"--trace", VALUE_NEEDED, 0, read_trace},   {"--check-gradients", VALUE_NONE, AT(check_gradients)},
-    {"--predict", VALUE_OPTIONAL, AT(predict)},
+    {"--predict", VALUE_OPTIONAL, AT(predict)}, {"--threads", VALUE_NEEDED, 0, read_threads},
 };
 #undef AT
 

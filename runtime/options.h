@@ -11,6 +11,7 @@ struct options {
     bool train, evaluate, check_gradients, explain, fused, quiet, json, help, version;
     const char *predict; /* path, "-": standard input; NULL: no prediction */
     const char *save, *load, *plot, *log;
+    int threads; /* 0: not given */
     bool seed_given;
     uint64_t seed;
     struct definition *definitions; /* (definition_count) */

@@ -46,6 +46,7 @@ struct predictor *predictor_new(struct run *run, const struct result *outputs, i
     predictor->count = count;
     predictor->plan = plan_make(&run->model->graph, roots, count, run->arena);
     predictor->interpreter = interpreter_new(predictor->plan, run->kernels, run->weights.values, run->arena);
+    interpreter_use_threads(predictor->interpreter, run->threads);
     predictor->layout = rows_plan(run, false, 0);
     predictor->results = arena_array(run->arena, void *, (size_t)count);
     predictor->columns = arena_array(run->arena, const void *, (size_t)run->model->column_count);

@@ -3,6 +3,7 @@
 #include "classes.h"
 #include "plan/plan.h"
 #include "sources.h"
+#include "threads.h"
 #include "train.h"
 
 #include <math.h>
@@ -229,6 +230,7 @@ void report_version(struct text *out) {
                fused ? fused->name : "none for this processor");
     text_print(out,
                "floating point: each operation rounded by itself; with --fma products are fused into sums\n");
+    text_print(out, "threads: %d\n", threads_available());
 #ifdef HAVE_ZLIB
     text_print(out, "gzip: yes (zlib)\n");
 #else

@@ -10,11 +10,13 @@
 
 struct class_names;
 struct nn_numpy;
+struct threads;
 
 struct run {
     struct arena *arena;
     const struct model *model;
     const struct kernels *kernels;
+    struct threads *threads;  /* that large layers are shared among; NULL: one */
     struct diagnostics *sink; /* what went wrong at a place in the model's file */
     struct failure *failure;  /* what went wrong elsewhere */
     uint64_t seed;

@@ -257,6 +257,7 @@ static void make_interpreter(struct trainer *trainer) {
     }
     trainer->interpreter = interpreter_new(plan_make(&model->graph, roots, count, run->arena), run->kernels,
                                            run->weights.values, run->arena);
+    interpreter_use_threads(trainer->interpreter, run->threads);
 }
 
 /* A training that was interrupted is brought to its end; any other is followed by as many epochs as the file

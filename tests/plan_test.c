@@ -801,11 +801,39 @@ static void few_rows(void **state) {
                       "output y = x @ w\n}\n");
 }
 
+/* ---- threads: large products, with the same bits ---- */
+
+static void any_number_of_threads(void **state) {
+    (void)state;
+    struct bench bench;
+    enum { ROWS = 130, WEIGHT = 190 * 170 };
+    static double expected[WEIGHT], found[WEIGHT];
+    double cost = 0, again = 0;
+    bench_start(&bench, 7);
+    bench_model(&bench, "model m {\ninput x : f64[batch, 190]\ntarget t : f64[batch, 170]\n"
+                        "weight W : f64[190, 170] = normal(0, 1)\nloss cost = mse(tanh(x @ W), t)\n}\n"
+                        "train {\nsolver = sgd(1)\nbatch = 130\n}\n");
+    struct node *roots[2] = {bench.model->loss.node, bench.model->updates[0]->inputs[1]};
+    const struct plan *plan = plan_make(bench.graph, roots, 2, &bench.arena);
+    bench_fill(&bench, ROWS);
+    bench_run(&bench, bench_interpreter(&bench, plan), (void *[]){&cost, expected});
+    for (int count = 2; count < 6; count++) {
+        struct threads *threads = threads_new(count);
+        struct interpreter *interpreter = bench_interpreter(&bench, plan);
+        interpreter_use_threads(interpreter, threads);
+        bench_run(&bench, interpreter, (void *[]){&again, found});
+        threads_stop(threads);
+        assert_memory_equal(&again, &cost, sizeof cost);
+        assert_memory_equal(found, expected, sizeof expected);
+    }
+    bench_drop(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_models), cmocka_unit_test(traces_are_predictions),
         cmocka_unit_test(random_graphs),  cmocka_unit_test(rows_in_any_order),
-        cmocka_unit_test(few_rows),
+        cmocka_unit_test(few_rows),       cmocka_unit_test(any_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

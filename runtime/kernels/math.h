@@ -40,6 +40,15 @@
 #define NN_APART(lanes)
 #endif
 
+/*@ nn_parallel: */
+/* Before a loop whose turns share no results: with OpenMP they are shared out among threads if `work` (products) is
+ * worth it.  Each result is computed by one thread in the same order, so the bits are those of one thread. */
+#if defined _OPENMP
+#define NN_PARALLEL(work) const int threaded = (work) > 1L << 20; _Pragma("omp parallel for schedule(static) if (threaded)")
+#else
+#define NN_PARALLEL(work)
+#endif
+
 /*@ nn_fma: */
 /* a * b + c, rounded once when NN_FUSED is 1 and twice when it is 0. Every function holds its error bound in
  * both. */

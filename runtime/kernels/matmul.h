@@ -124,7 +124,7 @@ static void nn_matmul_result(long depth, long rows, long stride, const real *res
     }
 }
 
-/*@ nn_matmul_rows: nn_fma nn_matmul_block nn_matmul_few nn_matmul_result */
+/*@ nn_matmul_rows: nn_fma nn_parallel nn_matmul_block nn_matmul_few nn_matmul_result */
 /* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], for n results j and rows r of a tile; `rows` is a
  * whole number of vectors, of which `live` are rows of the batch.  x_k, w_k, w_j, c_j: distances between consecutive
  * k and j, in planes for x, in numbers for w, c (planes if c_rows).  c may be NULL: then the sum starts with its
@@ -136,14 +136,15 @@ static void nn_matmul_rows(long n, long depth, long rows, long live, long stride
                            const real *restrict w, long w_k, long w_j, const real *restrict c, long c_j, int c_rows,
                            real *restrict y) {
     enum { BLOCK = 8, STRETCH = 256, FEW = 4, SHORT = 12 };
-    real packed[STRETCH * BLOCK];
     const long blocks = depth <= SHORT ? 0 : n / BLOCK * BLOCK;
     if (live <= FEW && w_j == 1 && n > 1) {
         nn_matmul_few(n, depth, live, stride, x, x_k, w, w_k, c, c_j, c_rows, y);
         return;
     }
+    NN_PARALLEL(blocks * depth * rows)
     for (long j = 0; j < blocks; j += BLOCK)
         for (long from = 0; from < depth; from += STRETCH) {
+            real packed[STRETCH * BLOCK];
             const long count = depth - from < STRETCH ? depth - from : STRETCH, first = from || c ? 0 : 1;
             for (long b = 0; b < BLOCK; b++) {
                 const real *const p = w + from * w_k + (j + b) * w_j;
@@ -203,16 +204,17 @@ static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *
         }
 }
 
-/*@ nn_matmul_chain: nn_matmul_block */
+/*@ nn_matmul_chain: nn_parallel nn_matmul_block */
 /* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i in numbers.
  * For a stretch of rows, a panel of b is turned round, so that results lie in lanes, and a block of a is packed and
  * used for all of the panel. */
 static void nn_matmul_chain(long m, long n, long rows, long stride, const real *restrict a, long a_i,
                             const real *restrict b, long b_j, real *restrict y, long y_i) {
     enum { BLOCK = 8, STRETCH = 128, PANEL = 8 };
-    real turned[PANEL][STRETCH][LANES], packed[STRETCH * BLOCK];
+    NN_PARALLEL(m * n * rows)
     for (long j = 0; j < n; j += PANEL * LANES)
         for (long from = 0; from < rows; from += STRETCH) {
+            real turned[PANEL][STRETCH][LANES], packed[STRETCH * BLOCK];
             const long count = rows - from < STRETCH ? rows - from : STRETCH;
             for (long q = 0; q < PANEL; q++)
                 for (long l = 0; l < LANES; l++)
