@@ -3,6 +3,7 @@
 #   make train    installs what is missing, builds, trains models/twolayer.nn and shows the result
 #   make test     installs what is missing, builds and runs all tests (QUICK=1: without the slow ones)
 #   make          builds build/nnc and build/nnrun
+#   make bench    measures speed beside peers (BENCH=all: every case)
 #   make install  puts both and their man pages under PREFIX (default /usr/local)
 
 VERSION = 0.1.0
@@ -45,7 +46,7 @@ $(BUILD)/kernels/avx512.o:       KERNEL_SET = -DKERNELS=kernels_avx512 '-DKERNEL
 $(BUILD)/kernels/avx512_fma.o:   KERNEL_SET = -DKERNELS=kernels_avx512_fma '-DKERNELS_TITLE="AVX-512 with FMA"' -DNN_FUSED=1 -mavx2 -mfma $(AVX512)
 
 .DELETE_ON_ERROR:
-.PHONY: all train test tests install uninstall clean format accuracy fuzz
+.PHONY: all train test tests bench bench_tools install uninstall clean format accuracy fuzz
 
 all: $(BUILD)/nnc $(BUILD)/nnrun
 
@@ -141,6 +142,21 @@ $(BUILD)/fuzz: tests/fuzz/fuzz.c $(COMPILER)
 fuzz: $(BUILD)/fuzz
 	@mkdir -p $(BUILD)/corpus
 	$(BUILD)/fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 $(BUILD)/corpus tests/syntax tests/check models
+
+# ---- speed ----
+
+# Cases and peers in turn (docs/performance.md).  BENCH="spiral300 mlp" chooses cases, BENCH=all is every one.
+bench_tools: $(BUILD)/nnc $(BUILD)/bench/alternate $(BUILD)/bench/interpreter
+bench: bench_tools
+	@BENCH="$(BENCH)" sh tests/bench/bench.sh $(BENCH)
+
+$(BUILD)/bench/alternate: tests/bench/alternate.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lm
+
+$(BUILD)/bench/%: tests/bench/%.c tests/bench/worker.h $(COMPILER) $(RUNTIME) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(COMPILER) $(RUNTIME) $(LDLIBS)
 
 # ---- style ----
 

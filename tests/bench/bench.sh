@@ -1,0 +1,164 @@
+#!/bin/sh
+# Every case of the bench and its peers in turn; see docs/performance.md.
+#
+#   sh tests/bench/bench.sh [-c] [CASE ...]      -c: only compares what they compute
+#
+# Without a case, those of the default set; "all" is every one.  The environment: SECONDS_A_TURN (0.05), ROUNDS (9),
+# THREADS (1), BENCH_MARCH (native).  A peer whose program or library is not there is left out, with a line on
+# how to get it.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+out=build/bench
+export BENCH_TABLE=$out/table.md
+export THREADS="${THREADS:-1}"
+export OMP_NUM_THREADS="$THREADS" OPENBLAS_NUM_THREADS="$THREADS" OMP_WAIT_POLICY=passive
+march=${BENCH_MARCH:-native}
+python=${PYTHON:-/usr/bin/python3}
+only_check=
+if [ "${1:-}" = -c ]; then
+    only_check=-c
+    shift
+fi
+mkdir -p "$out"
+status=0
+
+# ---- building ----
+
+warnings="-std=c99 -Wall -Wextra"
+fast="-O3 -march=$march"
+[ "$THREADS" -gt 1 ] && fast="$fast -fopenmp"
+
+say() {
+    printf '%s\n' "$*"
+    [ -n "$only_check" ] || printf '\n%s\n' "$*" >> "$BENCH_TABLE"
+}
+
+# lacking PEER HOW: once.
+lacking() {
+    case " ${told:-} " in *" $1 "*) return ;; esac
+    told="${told:-} $1"
+    say "left out: $1; to have it: $2"
+}
+
+has_python() { "$python" -c "import $1" 2> /dev/null; }
+has_library() { printf 'int main(void){return 0;}' | cc -x c - "$@" -o "$out/probe" 2> /dev/null; }
+
+# build NAME SOURCE FLAGS...: $out/NAME; rebuilt each time, since the compiler's output is what is measured.
+build() {
+    name=$1 source=$2
+    shift 2
+    "$@" $warnings "$source" -o "$out/$name" -lm 2> "$out/$name.messages" && return
+    head -n 5 "$out/$name.messages"
+    return 1
+}
+
+# emit MODEL.nn TYPE: $out/MODEL.TYPE.nn with that type, and $out/MODEL.TYPE.c.
+emit() {
+    base=$(basename "$1" .nn).$2
+    sed "s/f64\\[/$2[/; s/f32\\[/$2[/" "$1" > "$out/$base.nn"
+    build/nnc "$out/$base.nn" -o "$out/$base.c"
+}
+
+real() { [ "$1" = f32 ] && echo "-DREAL=float -DSINGLE" || echo "-DREAL=double"; }
+
+# ---- a case ----
+
+# A case adds peers to its list, then runs it.
+peers=
+start() { title=$1 unit=$2 tolerance=$3; peers=; }
+peer() { # LABEL COMMAND
+    peers="$peers '$1' '$2'"
+}
+run() {
+    eval "$out/alternate $only_check -t $tolerance -s ${SECONDS_A_TURN:-0.05} -r ${ROUNDS:-9} '$title' $unit $peers" ||
+        status=1
+}
+
+# ours MODEL.nn TYPE MODE ROWS BATCH SCALE DEFINES...: emitted C by three compilers, and nnrun.
+ours() {
+    file=$1 type=$2 mode=$3 rows=$4 batch=$5 scale=$6
+    shift 6
+    emit "$file" "$type" || return 1
+    base=$(basename "$file" .nn).$type
+    model=$(sed -n 's/^void \([A-Za-z0-9_]*\)_init(.*/\1/p' "$out/$base.c")
+    names=$(sed -n 's/.*strcmp(name, \("[^"]*"\)) == 0.*/\1,/p' "$out/$base.c" | grep -v '\.[mv]"' | tr -d '\n')
+    defines="-I. -DNN_NO_MAIN -DEMITTED='\"$out/$base.c\"' -DMODEL=$model -DWEIGHTS='$names' $(real "$type") $*"
+    worker() { # LABEL SUFFIX COMPILER...
+        label=$1 suffix=$2
+        shift 2
+        if ! command -v "$1" > /dev/null; then
+            lacking "$1" "apt-get install $1"
+        elif eval "build $base.$suffix tests/bench/emitted.c $* $defines"; then
+            peer "$label" "$out/$base.$suffix $mode $rows $batch $scale"
+        fi
+    }
+    worker "emitted C, gcc -O3 -march=$march" gcc gcc $fast
+    worker "emitted C, clang -O3 -march=$march" clang clang $fast
+    [ "$type" = f64 ] && worker "emitted C, gcc -O2" gcc_O2 gcc -O2
+    case " $* " in *-DONE_HOT*) hot="CLASSES=3 " ;; *) hot= ;; esac
+    peer "nnrun" "$hot$out/interpreter $out/$base.nn $mode $rows $batch $scale"
+}
+
+python_peers() { # CASE TYPE ROWS BATCH SCALE
+    if has_python numpy; then
+        for style in ${numpy_styles:-}; do
+            peer "NumPy, $style" "$python tests/bench/peers.py numpy_$style $*"
+        done
+    else
+        lacking NumPy "apt-get install python3-numpy"
+    fi
+    if has_python torch; then
+        for style in ${torch_styles:-}; do
+            peer "PyTorch, $style" "$python tests/bench/peers.py torch_$style $*"
+        done
+    else
+        lacking PyTorch "apt-get install python3-torch"
+    fi
+}
+
+# ---- the cases ----
+
+spiral() { # TITLE MODEL TYPE ROWS BATCH RATE DEFINES...
+    what=$1 model=$2 type=$3 rows=$4 batch=$5 rate=$6
+    shift 6
+    [ "$type" = f32 ] && close=1e-3 || close=1e-6
+    start "spiral, $what, $type" updates $close
+    ours "$model" "$type" train "$rows" "$batch" 1 -DINPUTS=2 -DCLASSES=3 -DOUTPUTS=3 "$@"
+    build "handwritten.$type" tests/bench/handwritten.c gcc -O3 -march="$march" -fopenmp-simd $(real "$type") &&
+        peer "C by hand, rows in lanes" "$out/handwritten.$type $rows $batch 1 $rate"
+    build "naive.$type" tests/bench/naive.c gcc -O3 -march="$march" $(real "$type") &&
+        peer "C, naive, row by row" "$out/naive.$type $rows $batch 1 $rate"
+    numpy_styles="book lean" torch_styles="modules lean"
+    python_peers spiral "$type" "$rows" "$batch" 1 "$rate"
+    run
+}
+
+third=0.033333333333333333
+case_spiral300()     { spiral "300 rows (models/gorgonia.nn)" models/gorgonia.nn f64 300 300 $third -DONE_HOT; }
+case_spiral300_f32() { spiral "300 rows (models/gorgonia.nn)" models/gorgonia.nn f32 300 300 $third -DONE_HOT; }
+case_spiral30()      { spiral "30 rows of 300" tests/bench/models/spiral.nn f64 300 30 1; }
+case_spiral30_f32()  { spiral "30 rows of 300" tests/bench/models/spiral.nn f32 300 30 1; }
+
+default="spiral300 spiral300_f32 spiral30 spiral30_f32"
+all="$default"
+
+# ---- what was asked for ----
+
+[ $# -gt 0 ] || set -- $default
+[ "$1" = all ] && set -- $all
+if [ -z "$only_check" ]; then
+    {
+        echo "Measured by \`make bench${BENCH:+ BENCH=\"$BENCH\"}\`, $(date -u +%Y-%m-%d), $THREADS thread(s):"
+        echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2> /dev/null | head -n 1), $(uname -sm), $(gcc --version | head -n 1)."
+        echo "Medians of ${ROUNDS:-9} alternating turns; the ratios are medians of each round's."
+    } > "$BENCH_TABLE"
+    cat "$BENCH_TABLE"
+fi
+for case in "$@"; do
+    if ! type "case_$case" > /dev/null 2>&1; then
+        echo "no case '$case'; there are: $all" >&2
+        exit 2
+    fi
+    "case_$case"
+done
+exit $status
