@@ -3,9 +3,9 @@
  *   alternate [-c] [-t TOLERANCE] [-s SECONDS] [-r ROUNDS] TITLE UNIT LABEL COMMAND [LABEL COMMAND ...]
  *
  * UNIT is what a step is called where steps a second are shown (updates), or ms or us for the time of a step.
- * A turn takes about SECONDS.  All must have computed the same number, up to the tolerance (relative): else the
- * case is worthless, says so, and ends with 1.  -c compares and times nothing.  The file that BENCH_TABLE names
- * gets the table as Markdown besides.
+ * A turn takes about SECONDS.  All must have computed the same number, up to the tolerance (relative): else
+ * the case is worthless, says so, and ends with 1.  -c compares and times nothing.  The file that BENCH_TABLE
+ * names gets the table as Markdown besides.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
@@ -24,9 +24,9 @@ struct worker {
     FILE *to, *from;
     bool failed;
     double check;
-    long count;                               /* steps of a turn */
-    double seconds[MOST_ROUNDS];              /* of a step, by round */
-    double ratios[MOST_ROUNDS];               /* to the first worker, by round */
+    long count;                  /* steps of a turn */
+    double seconds[MOST_ROUNDS]; /* of a step, by round */
+    double ratios[MOST_ROUNDS];  /* to the first worker, by round */
 };
 
 struct settings {
@@ -188,11 +188,20 @@ int main(int argc, char **argv) {
     int option, count = 0;
     while ((option = getopt(argc, argv, "ct:s:r:")) != -1)
         switch (option) {
-        case 'c': settings.only_check = true; break;
-        case 't': settings.tolerance = atof(optarg); break;
-        case 's': settings.seconds = atof(optarg); break;
-        case 'r': settings.rounds = atoi(optarg); break;
-        default: return 2;
+        case 'c':
+            settings.only_check = true;
+            break;
+        case 't':
+            settings.tolerance = atof(optarg);
+            break;
+        case 's':
+            settings.seconds = atof(optarg);
+            break;
+        case 'r':
+            settings.rounds = atoi(optarg);
+            break;
+        default:
+            return 2;
         }
     if (argc - optind < 4 || settings.rounds < 1 || settings.rounds > MOST_ROUNDS)
         return 2;

@@ -49,6 +49,7 @@ build() {
     shift 2
     "$@" $warnings "$source" -o "$out/$name" -lm 2> "$out/$name.messages" && return
     head -n 5 "$out/$name.messages"
+    status=1
     return 1
 }
 
@@ -80,7 +81,7 @@ ours() {
     shift 6
     emit "$file" "$type" || return 1
     base=$(basename "$file" .nn).$type
-    model=$(sed -n 's/^void \([A-Za-z0-9_]*\)_init(.*/\1/p' "$out/$base.c")
+    model=$(sed -n 's/^void \([A-Za-z0-9_]*\)_init(.*/\1/p' "$out/$base.c" | head -n 1)
     names=$(sed -n 's/.*strcmp(name, \("[^"]*"\)) == 0.*/\1,/p' "$out/$base.c" | grep -v '\.[mv]"' | tr -d '\n')
     defines="-I. -DNN_NO_MAIN -DEMITTED='\"$out/$base.c\"' -DMODEL=$model -DWEIGHTS='$names' $(real "$type") $*"
     worker() { # LABEL SUFFIX COMPILER...

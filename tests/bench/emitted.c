@@ -4,8 +4,8 @@
  *   worker train|predict ROWS BATCH SCALE
  *
  * ROWS rows are walked through in batches of BATCH.  CLASSES or TARGETS says what a row's target is:
- * -DCLASSES=3 a class, with -DONE_HOT three numbers, -DTARGETS=4 four real numbers.  OUTPUTS is what a row of the
- * prediction holds.
+ * -DCLASSES=3 a class, with -DONE_HOT three numbers, -DTARGETS=4 four real numbers.  OUTPUTS is what a row of
+ * the prediction holds.
  */
 #define _POSIX_C_SOURCE 200809L
 #include EMITTED

@@ -4,8 +4,8 @@
  *
  * Rows lie in vector lanes, and each phase is a loop over the rows of a tile that stays in L1.
  *
- * - 2^a is 2^n N / D, with n whole and N, D = Q +- f P in f = a - n: tanh(f log 2 / 2) = f P / Q.  So a sigmoid
- *   1 / (1 + 2^a) = D / (D + 2^n N) and a softmax of three need one division each.
+ * - 2^a is 2^n N / D, with n whole and N, D = Q +- f P in f = a - n: tanh(f log 2 / 2) = f P / Q.  So a
+ * sigmoid 1 / (1 + 2^a) = D / (D + 2^n N) and a softmax of three need one division each.
  * - log2 e is folded into the weights in front of the exponentials, once an update.
  * - The softmax works on differences of scores: one exponential, one column of weights and one column of
  *   gradients fewer.  It holds while scores differ by less than 346 (f32: 41), which is not checked here.
@@ -25,14 +25,16 @@ struct worker {
     struct net net;
     long rows, batch;
     double rate;
-    long stride;                        /* rows of a plane of one batch, whole vectors */
-    REAL *x0, *x1, *is1, *is2, *is_row; /* for each batch a plane; is1: 1 where the class is 1; is_row: 0 in padding */
+    long stride; /* rows of a plane of one batch, whole vectors */
+    REAL *x0, *x1, *is1, *is2,
+        *is_row; /* for each batch a plane; is1: 1 where the class is 1; is_row: 0 in padding */
 };
 
 /* What a tile's phases hand on, and what they add up. */
 struct tile {
     REAL h[HIDDEN][TILE];
-    REAL g1[TILE], g2[TILE], right[TILE]; /* derivatives of scores 1 and 2; the probability of the right class */
+    REAL g1[TILE], g2[TILE],
+        right[TILE]; /* derivatives of scores 1 and 2; the probability of the right class */
 };
 struct sums {
     REAL W1[INPUTS][HIDDEN], b1[HIDDEN], W2[HIDDEN][2], b2[2];

@@ -50,17 +50,14 @@ static double step(void *context, long number) {
         columns[i] = (const char *)runner->columns[i] +
                      (size_t)(from * shape_inner_size(&type->shape)) * element_size(type->element);
     }
-    const struct batch batch = {.rows = runner->batch,
-                                .columns = columns,
-                                .results = runner->results,
-                                .step = (double)(number + 1)};
+    const struct batch batch = {
+        .rows = runner->batch, .columns = columns, .results = runner->results, .step = (double)(number + 1)};
     interpreter_run(runner->interpreter, &batch);
     if (runner->training)
         return element_at(model->loss.node->type.element, runner->results[0], 0);
     double sum = 0;
     for (long i = 0; number == 0 && i < runner->output_size; i++)
-        sum += (double)(i % 7 + 1) *
-               element_at(model->outputs[0].node->type.element, runner->results[0], i);
+        sum += (double)(i % 7 + 1) * element_at(model->outputs[0].node->type.element, runner->results[0], i);
     return sum;
 }
 
@@ -136,7 +133,7 @@ int main(int count, char **arguments) {
     sink.arena = &arena;
     if (setjmp(out_of_memory))
         return 3;
-    runner.model = model_read(arguments[1], NULL, 0, &arena, &sink, &failure);
+    runner.model = model_read(arguments[1], NULL, 0, false, &arena, &sink, &failure);
     if (!runner.model) {
         struct text text = {.arena = &arena};
         diagnostics_print(&sink, &text);

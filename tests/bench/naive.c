@@ -1,5 +1,6 @@
 /* The spiral's network row by row, as one writes it first: 2 inputs, 10 sigmoids, 3 scores, softmax,
- * cross-entropy, plain gradient descent.  The peer of whoever wonders whether a compiler for networks is worth it.
+ * cross-entropy, plain gradient descent.  The peer of whoever wonders whether a compiler for networks is
+ * worth it.
  *
  *   cc -O3 -DREAL=double naive.c -lm;  naive ROWS BATCH SCALE RATE
  */
