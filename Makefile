@@ -46,7 +46,7 @@ $(BUILD)/kernels/avx512.o:       KERNEL_SET = -DKERNELS=kernels_avx512 '-DKERNEL
 $(BUILD)/kernels/avx512_fma.o:   KERNEL_SET = -DKERNELS=kernels_avx512_fma '-DKERNELS_TITLE="AVX-512 with FMA"' -DNN_FUSED=1 -mavx2 -mfma $(AVX512)
 
 .DELETE_ON_ERROR:
-.PHONY: all train test tests bench bench_tools install uninstall clean format accuracy fuzz
+.PHONY: all train test tests bench bench_tools bench_check install uninstall clean format accuracy fuzz
 
 all: $(BUILD)/nnc $(BUILD)/nnrun
 
@@ -149,6 +149,10 @@ fuzz: $(BUILD)/fuzz
 bench_tools: $(BUILD)/nnc $(BUILD)/bench/alternate $(BUILD)/bench/interpreter
 bench: bench_tools
 	@BENCH="$(BENCH)" sh tests/bench/bench.sh $(BENCH)
+
+# Only whether the programs of a case compute the same.
+bench_check: bench_tools
+	@sh tests/bench/bench.sh -c $(BENCH)
 
 $(BUILD)/bench/alternate: tests/bench/alternate.c Makefile
 	@mkdir -p $(@D)
