@@ -403,6 +403,7 @@ static const struct builtin builtins[] = {
     {"einsum", "equation, a, b = none, c = none", call_einsum},
     {"repeat", "x, times, body, ...", call_repeat},
     {"weight_is", "name", call_weight_is},
+    {"scan", "x, body, initial, axis = 1, ...", call_scan},
     {"random_uniform", "", call_random_uniform},
     {"random_normal", "", call_random_normal},
 };

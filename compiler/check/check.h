@@ -96,6 +96,11 @@ struct frame {
     struct span call;
 };
 
+/* Weights that a scan's first step has made and its later ones meet again, in the same order. */
+struct sharing {
+    int first, next; /* in model->weights */
+};
+
 struct checker {
     struct arena *arena;
     struct diagnostics *sink;
@@ -122,6 +127,7 @@ struct checker {
     int reach_count, reach_capacity;
     const char *updated;       /* in the solver's settings: the weight that they are for; else NULL */
     bool asked_weight;         /* weight_is was called: the settings are not the same for all weights */
+    struct sharing *sharing;   /* inside a scan, but for its first step; or NULL */
     struct node *weight_shape; /* inside an initialiser: the weight that it is for */
 };
 
@@ -246,7 +252,7 @@ builtin_call call_squeeze, call_unsqueeze, call_broadcast_to, call_concat, call_
     call_repeat_interleave, call_pad, call_gather, call_one_hot, call_arange, call_shape, call_einsum;
 
 /* repetition.c */
-builtin_call call_repeat;
+builtin_call call_repeat, call_scan;
 
 /* weight.c */
 struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement);

@@ -142,6 +142,8 @@ struct node *declare_weight(struct checker *checker, struct scope *scope, const 
                     type_text(checker->arena, &type, checker->graph->batch_name));
         return NULL;
     }
+    if (checker->sharing)
+        return checker->model->weights[checker->sharing->next++].node;
     checker->graph->span = statement->span;
     struct weight weight = {.span = check_place(checker, statement->span)};
     bool file = statement->value && from_file(checker, statement, &weight);
