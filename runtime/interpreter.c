@@ -712,16 +712,12 @@ static void store_results(struct interpreter *in, int g) {
     }
 }
 
-static double start_of(enum operator_code code) {
-    return code == OPERATOR_max ? -INFINITY : code == OPERATOR_min ? INFINITY : 0;
-}
-
 static void start_sweeps(struct interpreter *in, int g) {
     for (int k = 0; k < in->counts[g]; k++) {
         const struct instruction *i = &in->groups[g][k];
         if (!plan_placement(in->plan, i->node)->sweep)
             continue;
-        double start = start_of(i->node->code);
+        double start = operators[i->node->code].start;
         float start_f32 = (float)start;
         const void *number =
             i->node->type.element == ELEMENT_F64 ? (const void *)&start : (const void *)&start_f32;

@@ -46,24 +46,12 @@ static bool chosen_axes(struct checker *checker, const struct value *axis, const
     return true;
 }
 
-/* fold(x, axis, keep): over the batch last, so that the columns of a row are taken together first. */
-static struct value fold(struct checker *checker, enum operator_code code, struct value *arguments,
-                         struct span span) {
-    struct node *x = tensor_argument(checker, &arguments[0]);
-    bool axes[RANK_MAX], two = arguments[1].kind == VALUE_TENSOR ||
-                               (arguments[0].kind == VALUE_NUMBER && arguments[1].kind == VALUE_NUMBER);
-    if (x && two && code != OPERATOR_sum) {
-        check_error(checker, span, "%s takes one tensor and an axis; of two values, take %simum(a, b)",
-                    operators[code].name, operators[code].name);
-        return value_error;
-    }
-    if (!x || !chosen_axes(checker, &arguments[1], x, axes))
-        return value_error;
-    if (x->type.element == ELEMENT_INT)
-        x = graph_convert(checker->graph, x, checker->real);
+/* Over the batch last, so that the columns of a row are taken together first.  keep: the axes stay, of
+ * length 1. */
+static struct node *fold_axes(struct checker *checker, enum operator_code code, struct node *x,
+                              const bool *axes, bool keep) {
     struct shape kept = x->type.shape;
     int batch = shape_batch_axis(&kept);
-    checker->graph->span = span;
     for (int axis = kept.rank - 1; axis >= 0; axis--) {
         if (axes[axis])
             kept.dims[axis] = 1;
@@ -72,18 +60,34 @@ static struct value fold(struct checker *checker, enum operator_code code, struc
     }
     if (batch >= 0 && axes[batch])
         x = graph_fold(checker->graph, code, x, shape_batch_axis(&x->type.shape));
-    return value_tensor(is_true(&arguments[2]) ? graph_reshape(checker->graph, x, kept) : x, span);
+    return keep ? graph_reshape(checker->graph, x, kept) : x;
 }
 
-static struct value call_sum(struct checker *checker, struct value *arguments, struct span span) {
-    return fold(checker, OPERATOR_sum, arguments, span);
+/* fold(x, axis, keep) */
+static struct value fold(struct checker *checker, enum operator_code code, struct value *arguments,
+                         struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    bool axes[RANK_MAX], two = arguments[1].kind == VALUE_TENSOR ||
+                               (arguments[0].kind == VALUE_NUMBER && arguments[1].kind == VALUE_NUMBER);
+    if (x && two && (code == OPERATOR_max || code == OPERATOR_min)) {
+        check_error(checker, span, "%s takes one tensor and an axis; of two values, take %simum(a, b)",
+                    operators[code].name, operators[code].name);
+        return value_error;
+    }
+    if (!x || !chosen_axes(checker, &arguments[1], x, axes))
+        return value_error;
+    checker->graph->span = span;
+    if (x->type.element == ELEMENT_INT)
+        x = graph_convert(checker->graph, x, checker->real);
+    return value_tensor(fold_axes(checker, code, x, axes, is_true(&arguments[2])), span);
 }
-static struct value call_max(struct checker *checker, struct value *arguments, struct span span) {
-    return fold(checker, OPERATOR_max, arguments, span);
-}
-static struct value call_min(struct checker *checker, struct value *arguments, struct span span) {
-    return fold(checker, OPERATOR_min, arguments, span);
-}
+
+#define FOLD(name, ...)                                                                                   \
+    static struct value call_##name(struct checker *checker, struct value *arguments, struct span span) { \
+        return fold(checker, OPERATOR_##name, arguments, span);                                           \
+    }
+#include "graph/folds.def"
+#undef FOLD
 
 /* The number of elements along the axes: a number, or for the batch the rows that arrived. */
 static struct value call_count(struct checker *checker, struct value *arguments, struct span span) {
@@ -195,39 +199,71 @@ static struct value call_pick(struct checker *checker, struct value *arguments, 
         graph_fold(checker->graph, OPERATOR_sum, product.tensor, product.tensor->type.shape.rank - 1), span);
 }
 
-/* The first index of the largest element along the last axis: the least index at which it equals the maximum.
- */
-static struct value call_argmax(struct checker *checker, struct value *arguments, struct span span) {
+/* Each element's number among those along the axes, the last axis fastest. */
+static struct node *places(struct checker *checker, const struct node *x, const bool *axes, double *count) {
+    struct graph *graph = checker->graph;
+    struct node *place = graph_number(graph, 0, x->type.element);
+    *count = 1;
+    for (int axis = x->type.shape.rank - 1; axis >= 0; axis--) {
+        if (!axes[axis])
+            continue;
+        struct shape along = {.rank = x->type.shape.rank - axis};
+        for (int i = 0; i < along.rank; i++)
+            along.dims[i] = i ? 1 : x->type.shape.dims[axis];
+        struct node *index =
+            graph_reshape(graph, coordinates(checker, along.dims[0], x->type.element), along);
+        struct node *step = graph_number(graph, *count, x->type.element);
+        place = graph_binary(graph, OPERATOR_add, place, graph_binary(graph, OPERATOR_multiply, index, step));
+        *count *= (double)along.dims[0];
+    }
+    return place;
+}
+
+/* argmax(x, axis, keep): the least of the places at which x is the largest (code is max) or smallest. */
+static struct value place_of_extreme(struct checker *checker, enum operator_code code,
+                                     struct value *arguments, struct span span) {
+    struct graph *graph = checker->graph;
     struct node *x = tensor_argument(checker, &arguments[0]);
-    if (!x || x->type.shape.rank == 0 || x->type.element == ELEMENT_INT) {
-        if (x)
-            check_error(checker, span, "expected real numbers along a last axis, found %s",
-                        type_text(checker->arena, &x->type, checker->graph->batch_name));
+    bool axes[RANK_MAX];
+    if (!x)
+        return value_error;
+    if (x->type.shape.rank == 0 || x->type.element == ELEMENT_INT) {
+        check_error(checker, span, "expected real numbers along an axis, found %s",
+                    type_text(checker->arena, &x->type, graph->batch_name));
         return value_error;
     }
-    int last = x->type.shape.rank - 1;
-    if (x->type.shape.dims[last] == BATCH) {
-        check_error(checker, span, "the last axis is the batch: expected an axis of classes");
+    if (!chosen_axes(checker, &arguments[1], x, axes))
+        return value_error;
+    int batch = shape_batch_axis(&x->type.shape);
+    if (batch >= 0 && axes[batch]) {
+        check_error(checker, span,
+                    "the place of a row in the batch has no meaning: expected other axes of %s",
+                    shape_text(checker->arena, &x->type.shape, graph->batch_name));
         return value_error;
     }
-    checker->graph->span = span;
-    struct shape kept = x->type.shape;
-    kept.dims[last] = 1;
-    struct node *top = graph_reshape(checker->graph, graph_fold(checker->graph, OPERATOR_max, x, last), kept);
-    struct node *index =
-        graph_ternary(checker->graph, OPERATOR_where, graph_binary(checker->graph, OPERATOR_equal, x, top),
-                      coordinates_like(checker, x),
-                      graph_number(checker->graph, (double)x->type.shape.dims[last], x->type.element));
-    return value_tensor(
-        graph_convert(checker->graph, graph_fold(checker->graph, OPERATOR_min, index, last), ELEMENT_INT),
-        span);
+    double count;
+    graph->span = span;
+    struct node *place = places(checker, x, axes, &count);
+    struct node *top = fold_axes(checker, code, x, axes, true);
+    struct node *least = graph_ternary(graph, OPERATOR_where, graph_binary(graph, OPERATOR_equal, x, top),
+                                       place, graph_number(graph, count, x->type.element));
+    least = fold_axes(checker, OPERATOR_min, least, axes, is_true(&arguments[2]));
+    return value_tensor(graph_convert(graph, least, ELEMENT_INT), span);
+}
+
+static struct value call_argmax(struct checker *checker, struct value *arguments, struct span span) {
+    return place_of_extreme(checker, OPERATOR_max, arguments, span);
+}
+static struct value call_argmin(struct checker *checker, struct value *arguments, struct span span) {
+    return place_of_extreme(checker, OPERATOR_min, arguments, span);
 }
 
 /* A class stays; a row of numbers becomes the index of its largest. */
 static struct value call_class_of(struct checker *checker, struct value *arguments, struct span span) {
     if (arguments[0].kind == VALUE_TENSOR && arguments[0].tensor->type.element == ELEMENT_INT)
         return arguments[0];
-    return call_argmax(checker, arguments, span);
+    struct value last[] = {arguments[0], value_number(-1, span), value_number(0, span)};
+    return call_argmax(checker, last, span);
 }
 
 static struct value call_transpose(struct checker *checker, struct value *arguments, struct span span) {
@@ -373,11 +409,12 @@ static struct value call_whole(struct checker *checker, struct value *arguments,
 }
 
 static const struct builtin builtins[] = {
-    {"sum", "x, axis = none, keep = false", call_sum},
-    {"max", "x, axis = none, keep = false", call_max},
-    {"min", "x, axis = none, keep = false", call_min},
+#define FOLD(name, ...) {#name, "x, axis = none, keep = false", call_##name},
+#include "graph/folds.def"
+#undef FOLD
     {"count", "x, axis = none", call_count},
-    {"argmax", "x", call_argmax},
+    {"argmax", "x, axis = -1, keep = false", call_argmax},
+    {"argmin", "x, axis = -1, keep = false", call_argmin},
     {"class_of", "t", call_class_of},
     {"pick", "x, t", call_pick},
     {"transpose", "x, axes = none", call_transpose},

@@ -331,8 +331,26 @@ static void print_stores(struct emitter *emitter, const struct plan *plan, int g
     }
 }
 
-static const char *start_text(const struct node *node) {
-    return node->code == OPERATOR_max ? "-INFINITY" : node->code == OPERATOR_min ? "INFINITY" : "0";
+/* The lanes of a sum as a tree, lane i and lane i + half until one is left: the interpreter's order. */
+static void print_tree(struct emitter *emitter, const struct node *node, int64_t from, int64_t to,
+                       struct text *out) {
+    enum element e = node->type.element;
+    const char *work = work_name(e);
+    struct node step = {.code = operators[node->code].kind == KIND_FOLD ? node->code : OPERATOR_sum,
+                        .type = node->type};
+    text_print(out, "    for (long i = 0; i < %lld; i++) { /* %s */\n        %s lanes[%d];\n",
+               (long long)shape_inner_size(&node->type.shape), emitter->printer.idents[node->id],
+               real_name(e), lanes_of(e));
+    text_print(out,
+               "        for (long l = 0; l < %d; l++)\n            lanes[l] = s->%s[%lld + i * %d + l];\n",
+               lanes_of(e), work, (long long)from, lanes_of(e));
+    text_print(
+        out,
+        "        for (long half = %d; half > 0; half /= 2)\n            for (long l = 0; l < half; l++)\n"
+        "                lanes[l] = %s;\n        s->%s[%lld + i] = lanes[0];\n    }\n",
+        lanes_of(e) / 2,
+        maths_text(&emitter->printer, &step, (const char *const[]){"lanes[l]", "lanes[l + half]", ""}), work,
+        (long long)to);
 }
 
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */
@@ -350,18 +368,10 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
             if (start)
                 text_print(out, "    for (int i = 0; i < %lld; i++)\n        s->%s[%lld + i] = %s;\n",
                            (long long)(lanes ? count * lanes_of(e) : count), work_name(e),
-                           (long long)(base + (lanes ? p->lanes : p->offset)), start_text(node));
-            else if (lanes) {
-                const char *tree = node->code == OPERATOR_max   ? "nn_max_lanes"
-                                   : node->code == OPERATOR_min ? "nn_min_lanes"
-                                                                : "nn_sum_lanes";
-                text_print(out,
-                           "    for (int i = 0; i < %lld; i++) /* %s */\n        s->%s[%lld + i] = %s(s->%s "
-                           "+ %lld + i * %d);\n",
-                           (long long)count, emitter->printer.idents[node->id], work_name(e),
-                           (long long)(base + p->offset), use_kernel(&emitter->printer, tree, e),
-                           work_name(e), (long long)(base + p->lanes), lanes_of(e));
-            }
+                           (long long)(base + (lanes ? p->lanes : p->offset)),
+                           number_text(&emitter->printer, operators[node->code].start, e));
+            else if (lanes)
+                print_tree(emitter, node, base + p->lanes, base + p->offset, out);
         }
 }
 

@@ -164,7 +164,7 @@ static const char *memory_text(struct nest_printer *np, const struct node *node)
                            (long long)(tile + once + p->offset * plan->tile),
                            (long long)(plan->kept_planes[e] * plan->tile));
     return text_format(printer->arena, "%s + %lld", work,
-                       (long long)(tile + (p->lanes >= 0 && np->rows ? p->lanes : p->offset)));
+                       (long long)(tile + (p->lanes >= 0 && nest_holds(np, node) ? p->lanes : p->offset)));
 }
 
 /* What the function computes, for its name: its last named value, else the first. */

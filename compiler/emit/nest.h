@@ -40,8 +40,6 @@ const char *nest_index(struct nest_printer *np, const struct access *access, int
 const char *nest_operand(struct nest_printer *np, const struct access *access, int64_t element);
 /* The C variable that holds an element (element >= 0, unrolled) or the loop's element of a node. */
 const char *nest_register(struct nest_printer *np, const struct node *node, int64_t element);
-/* The tokens of an operator's maths with the operands in place of a, b and c. */
-const char *nest_maths(struct nest_printer *np, const struct node *node, const char *const *operands);
 /* Prints one element (element >= 0) or the loop's element u of a node's value. */
 void nest_print_value(struct nest_printer *np, struct node *node, int64_t element);
 

@@ -157,13 +157,9 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
                            ? text_format(np->printer->arena, "%s[at * T + r]", nest_ident(np, access.source))
                            : text_format(np->printer->arena, "%s[at]", nest_ident(np, access.source));
     const char *sum = text_format(np->printer->arena, "%s[v%s]", name, rows);
-    enum operator_code op = node->code == OPERATOR_sum   ? OPERATOR_add
-                            : node->code == OPERATOR_max ? OPERATOR_maximum
-                                                         : OPERATOR_minimum;
-    struct node like = {.code = op, .type = node->type};
     text_print(np->out, "                const %s a = %s, b = %s;\n", real, sum, term);
     text_print(np->out, "                %s = k == 0 ? b : %s;\n            }\n        }\n", sum,
-               nest_maths(np, &like, (const char *const[]){"(a)", "b", ""}));
+               maths_text(np->printer, node, (const char *const[]){"a", "b", ""}));
 }
 
 /* ---- parts side by side, tables ---- */

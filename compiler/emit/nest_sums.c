@@ -80,13 +80,7 @@ void nest_print_sums(struct nest_printer *np, const struct node *node) {
             int64_t length;
             struct access access = plan_fold_operand(node, &length);
             const char *term = nest_operand(np, &access, unrolled ? c : -1);
-            if (node->code == OPERATOR_sum)
-                next = text_format(np->printer->arena, "%s + %s", sum, term);
-            else {
-                enum operator_code step = node->code == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-                struct node like = {.code = step, .type = node->type};
-                next = nest_maths(np, &like, (const char *const[]){sum, term, ""});
-            }
+            next = maths_text(np->printer, node, (const char *const[]){sum, term, ""});
         } else {
             struct matmul mm = plan_matmul(node);
             struct access a = mm.a, b = mm.b;

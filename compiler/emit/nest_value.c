@@ -81,32 +81,6 @@ const char *nest_operand(struct nest_printer *np, const struct access *access, i
 
 /* ---- maths ---- */
 
-const char *nest_maths(struct nest_printer *np, const struct node *node, const char *const *operands) {
-    struct printer *printer = np->printer;
-    enum element element = node->type.element;
-    struct text text = {.arena = printer->arena};
-    for (const char *p = operators[node->code].maths; *p;) {
-        size_t length = 1;
-        if (isalpha((unsigned char)*p) || *p == '_')
-            while (isalnum((unsigned char)p[length]) || p[length] == '_')
-                length++;
-        if (length == 1 && *p >= 'a' && *p <= 'c')
-            text_print(&text, "%s", operands[*p - 'a']);
-        else if (length == 4 && strncmp(p, "real", 4) == 0)
-            text_print(&text, "%s", real_name(element));
-        else if (length > 3 && strncmp(p, "nn_", 3) == 0) {
-            const char *name = arena_copy(printer->arena, p, length);
-            if (strcmp(name, "nn_sqrt") == 0 || strcmp(name, "nn_fabs") == 0)
-                text_print(&text, "%s%s", name + 3, element == ELEMENT_F32 ? "f" : "");
-            else
-                text_print(&text, "%s", use_kernel(printer, name, element));
-        } else
-            text_bytes(&text, p, length);
-        p += length;
-    }
-    return text_string(&text);
-}
-
 static const char *elementwise_text(struct nest_printer *np, const struct node *node, int64_t element) {
     const char *operands[3] = {"", "", ""};
     for (int k = 0; k < node->input_count; k++) {
@@ -120,7 +94,7 @@ static const char *elementwise_text(struct nest_printer *np, const struct node *
         return text_format(np->printer->arena, "(%s)%s", real_name(node->type.element), operands[0]);
     if (node->code == OPERATOR_copy)
         return operands[0];
-    return nest_maths(np, node, operands);
+    return maths_text(np->printer, node, operands);
 }
 
 /* A value put back among zeros. */
@@ -179,14 +153,8 @@ static void print_fold(struct nest_printer *np, const struct node *node, const c
                term_text(np, &access, length, element, 0));
     for (int64_t k = 1; k < length; k++) {
         const char *term = term_text(np, &access, length, element, k);
-        if (node->code == OPERATOR_sum)
-            text_print(np->out, "%s%s = %s + %s;\n", np->indent, name, name, term);
-        else {
-            enum operator_code step = node->code == OPERATOR_max ? OPERATOR_maximum : OPERATOR_minimum;
-            struct node like = {.code = step, .type = node->type};
-            text_print(np->out, "%s%s = %s;\n", np->indent, name,
-                       nest_maths(np, &like, (const char *const[]){name, term, ""}));
-        }
+        text_print(np->out, "%s%s = %s;\n", np->indent, name,
+                   maths_text(np->printer, node, (const char *const[]){name, term, ""}));
     }
 }
 

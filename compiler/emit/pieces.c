@@ -1,5 +1,6 @@
-/* Small pieces of C text: types, numbers, names of kernels, comments. */
+/* Small pieces of C text: types, numbers, maths, names of kernels, comments. */
 #include "emit/printer.h"
+#include "graph/operator.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -33,6 +34,31 @@ const char *number_text(struct printer *printer, double number, enum element ele
     const char *point = strpbrk(text, ".e") ? "" : ".0";
     text = text_format(printer->arena, "%s%s%s", text, point, element == ELEMENT_F32 ? "f" : "");
     return number < 0 ? text_format(printer->arena, "(%s)", text) : text;
+}
+
+const char *maths_text(struct printer *printer, const struct node *node, const char *const *operands) {
+    enum element element = node->type.element;
+    struct text text = {.arena = printer->arena};
+    for (const char *p = operators[node->code].maths; *p;) {
+        size_t length = 1;
+        if (isalpha((unsigned char)*p) || *p == '_')
+            while (isalnum((unsigned char)p[length]) || p[length] == '_')
+                length++;
+        if (length == 1 && *p >= 'a' && *p <= 'c')
+            text_print(&text, "%s", operands[*p - 'a']);
+        else if (length == 4 && strncmp(p, "real", 4) == 0)
+            text_print(&text, "%s", real_name(element));
+        else if (length > 3 && strncmp(p, "nn_", 3) == 0) {
+            const char *name = arena_copy(printer->arena, p, length);
+            if (strcmp(name, "nn_sqrt") == 0 || strcmp(name, "nn_fabs") == 0)
+                text_print(&text, "%s%s", name + 3, element == ELEMENT_F32 ? "f" : "");
+            else
+                text_print(&text, "%s", use_kernel(printer, name, element));
+        } else
+            text_bytes(&text, p, length);
+        p += length;
+    }
+    return text_string(&text);
 }
 
 void print_in_comment(struct text *out, const char *bytes, size_t length) {

@@ -52,6 +52,8 @@ const char *real_name(enum element element); /* "double", "float", "int32_t" */
 const char *work_name(enum element element); /* the state's scratch array: "work", "workf", "worki" */
 /* Marks a kernel section as used; `element` picks its float form. Returns its name. */
 const char *use_kernel(struct printer *printer, const char *name, enum element element);
+/* The tokens of an operator's maths, or of a fold's step, with the operands in place of a, b and c. */
+const char *maths_text(struct printer *printer, const struct node *node, const char *const *operands);
 const char *number_text(struct printer *printer, double number, enum element element);
 /* Does `name` stand in `text` as a whole word? */
 bool mentions(const char *text, const char *name);

@@ -18,6 +18,9 @@ enum operator_code {
 #define STRUCTURAL(name, ...) OPERATOR_##name,
 #include "graph/structural.def"
 #undef STRUCTURAL
+#define FOLD(name, ...) OPERATOR_##name,
+#include "graph/folds.def"
+#undef FOLD
     OPERATOR_COUNT
 };
 

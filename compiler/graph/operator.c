@@ -11,13 +11,17 @@ enum { CALL = true, SIGN = false };
 const struct operator_info operators[OPERATOR_COUNT] = {
 #define ELEMENTWISE(name, arity, callable, maths, ...) \
     [OPERATOR_##                                       \
-        name] = {#name, KIND_ELEMENTWISE, arity, callable, #maths, shape_elementwise, gradient_##name},
+        name] = {#name, KIND_ELEMENTWISE, arity, callable, #maths, 0, shape_elementwise, gradient_##name},
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
 #define STRUCTURAL(name, kind, shape, gradient) \
-    [OPERATOR_##name] = {#name, KIND_##kind, -1, false, NULL, shape, gradient},
+    [OPERATOR_##name] = {#name, KIND_##kind, -1, false, NULL, 0, shape, gradient},
 #include "graph/structural.def"
 #undef STRUCTURAL
+#define FOLD(name, step, start, gradient) \
+    [OPERATOR_##name] = {#name, KIND_FOLD, -1, false, #step, start, shape_fold, gradient},
+#include "graph/folds.def"
+#undef FOLD
 };
 
 #define nn_sqrt sqrt

@@ -19,7 +19,8 @@ struct operator_info {
     enum operator_kind kind;
     int arity;         /* -1: leaf */
     bool callable;     /* a model may call an element-wise operator by its name */
-    const char *maths; /* element-wise: C tokens over a, b, c */
+    const char *maths; /* element-wise: C tokens over a, b, c; a fold's step, over a and b */
+    double start;      /* of a fold */
     shape_rule *shape;
     gradient_rule *gradient;
 };
@@ -36,8 +37,8 @@ enum operator_code operator_named(const char *name);
 shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold,
     shape_matmul, shape_affine, shape_assign, shape_concat, shape_gather;
 gradient_rule no_gradient, gradient_convert, gradient_reshape, gradient_expand, gradient_transpose,
-    gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_matmul, gradient_concat,
-    gradient_gather, gradient_scatter;
+    gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_prod, gradient_matmul,
+    gradient_concat, gradient_gather, gradient_scatter;
 #define ELEMENTWISE(name, ...) gradient_rule gradient_##name;
 #include "graph/elementwise.def"
 #undef ELEMENTWISE

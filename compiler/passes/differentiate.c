@@ -102,6 +102,16 @@ void gradient_extreme(struct graph *graph, struct node *y, struct node *g, struc
     d[0] = MULTIPLY(chosen, with_axis(graph, y, DIVIDE(g, count)));
 }
 
+/* The product of the others: that of all that are not 0 divided by the element's own, and 0 where another is
+ * 0. */
+void gradient_prod(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    int axis = (int)y->attributes.axis;
+    struct node *is_zero = EQUAL(A, NUMBER(0)), *factor = WHERE(is_zero, NUMBER(1), A);
+    struct node *zeros = with_axis(graph, y, graph_fold(graph, OPERATOR_sum, is_zero, axis));
+    struct node *product = with_axis(graph, y, graph_fold(graph, OPERATOR_prod, factor, axis));
+    d[0] = MULTIPLY(with_axis(graph, y, g), MULTIPLY(EQUAL(zeros, is_zero), DIVIDE(product, factor)));
+}
+
 void gradient_matmul(struct graph *graph, struct node *y, struct node *g, struct node **d) {
     struct node *whole = graph_expand(graph, g, y->type.shape);
     d[0] = graph_binary(graph, OPERATOR_matmul, whole, graph_swap_last(graph, B));

@@ -9,10 +9,10 @@
 /* y[i] = maths(x[0][i], x[1][i], x[2][i]) for i < n; where scalar[k] is set, x[k][0] serves for all i. */
 typedef void elementwise_kernel(int64_t n, void *y, const void *const *x, const bool *scalar);
 
-/* y[i] = y[i] + x[i] (or their maximum, or minimum) for i < n. */
+/* y[i] and x[i] joined by the fold's step, for i < n. */
 typedef void join_kernel(int64_t n, void *y, const void *x);
 
-/* Adds rows 0..rows-1 of a plane to LANES accumulators. */
+/* Joins rows 0..rows-1 of a plane to LANES accumulators. */
 typedef void sweep_kernel(int64_t rows, const void *plane, void *lanes);
 
 /* The lanes as a tree: lane i and lane i + half, until one is left. */
@@ -20,7 +20,7 @@ typedef void tree_kernel(int64_t count, const void *lanes, void *y);
 
 struct real_kernels {
     elementwise_kernel *elementwise[OPERATOR_COUNT]; /* NULL for structural operators */
-    join_kernel *join[OPERATOR_COUNT];               /* by fold: sum, max, min */
+    join_kernel *join[OPERATOR_COUNT];               /* by fold; NULL for the others */
     sweep_kernel *sweep[OPERATOR_COUNT];
     tree_kernel *tree[OPERATOR_COUNT];
     void (*matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k, const void *w,

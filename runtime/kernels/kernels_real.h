@@ -43,14 +43,14 @@
 
 #include "kernels/gather.h"
 
-/* Folds over the batch: STEP joins the lane `a` and the row's value `b`. */
-#define SWEEP(fold, STEP)                                                                                    \
+/* Folds: `step` joins what is there, `a`, and the next value, `b`. */
+#define FOLD(fold, step, ...)                                                                                 \
     static void NAME(join_##fold)(int64_t n, void *result, const void *plane) {                              \
         real *restrict y = result;                                                                           \
         const real *restrict x = plane;                                                                      \
         for (int64_t i = 0; i < n; i++) {                                                                    \
             const real a = y[i], b = x[i];                                                                   \
-            y[i] = STEP;                                                                                     \
+            y[i] = step;                                                                                     \
         }                                                                                                    \
     }                                                                                                        \
     static void NAME(sweep_##fold)(int64_t rows, const void *plane, void *to) {                              \
@@ -60,23 +60,28 @@
         for (int64_t r = 0; r < whole; r += LANES)                                                           \
             for (int l = 0; l < LANES; l++) {                                                                \
                 const real a = lanes[l], b = x[r + l];                                                       \
-                lanes[l] = STEP;                                                                             \
+                lanes[l] = step;                                                                             \
             }                                                                                                \
         for (int64_t l = 0; l < rows - whole; l++) {                                                         \
             const real a = lanes[l], b = x[whole + l];                                                       \
-            lanes[l] = STEP;                                                                                 \
+            lanes[l] = step;                                                                                 \
         }                                                                                                    \
     }                                                                                                        \
     static void NAME(tree_##fold)(int64_t count, const void *from, void *result) {                           \
-        const real *lanes = from;                                                                            \
         real *y = result;                                                                                    \
-        for (int64_t i = 0; i < count; i++)                                                                  \
-            y[i] = nn_##fold##_lanes(lanes + i * LANES);                                                     \
+        for (int64_t i = 0; i < count; i++) {                                                                \
+            real lanes[LANES];                                                                               \
+            memcpy(lanes, (const real *)from + i * LANES, sizeof lanes);                                     \
+            for (int half = LANES / 2; half > 0; half /= 2)                                                  \
+                for (int l = 0; l < half; l++) {                                                             \
+                    const real a = lanes[l], b = lanes[l + half];                                            \
+                    lanes[l] = step;                                                                         \
+                }                                                                                            \
+            y[i] = lanes[0];                                                                                 \
+        }                                                                                                    \
     }
-SWEEP(sum, a + b)
-SWEEP(max, nn_maximum(a, b))
-SWEEP(min, nn_minimum(a, b))
-#undef SWEEP
+#include "graph/folds.def"
+#undef FOLD
 
 static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                        void *to) {
@@ -132,9 +137,11 @@ static const struct real_kernels NAME(table) = {
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
         },
-    .join = {[OPERATOR_sum] = NAME(join_sum), [OPERATOR_max] = NAME(join_max), [OPERATOR_min] = NAME(join_min)},
-    .sweep = {[OPERATOR_sum] = NAME(sweep_sum), [OPERATOR_max] = NAME(sweep_max), [OPERATOR_min] = NAME(sweep_min)},
-    .tree = {[OPERATOR_sum] = NAME(tree_sum), [OPERATOR_max] = NAME(tree_max), [OPERATOR_min] = NAME(tree_min)},
+#define FOLD(fold, ...)                         \
+    .join[OPERATOR_##fold] = NAME(join_##fold), \
+    .sweep[OPERATOR_##fold] = NAME(sweep_##fold), .tree[OPERATOR_##fold] = NAME(tree_##fold),
+#include "graph/folds.def"
+#undef FOLD
     .matmul_rows = NAME(matmul_rows),
     .matmul_planes = NAME(matmul_planes),
     .matmul_lanes = NAME(matmul_lanes),

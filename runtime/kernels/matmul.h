@@ -5,34 +5,6 @@
  * each result, rows r, r + LANES, ... for each lane.
  */
 
-/*@ nn_sum_lanes: */
-/* The lanes of a sum as a tree: lane i and lane i + half, until one is left. */
-static inline real nn_sum_lanes(const real *lanes) {
-    real sum[LANES];
-    for (int l = 0; l < LANES; l++)
-        sum[l] = lanes[l];
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; l++)
-            sum[l] = sum[l] + sum[l + half];
-    return sum[0];
-}
-
-/*@ nn_max_lanes: nn_maximum */
-static inline real nn_max_lanes(const real *lanes) {
-    real top = lanes[0];
-    for (int l = 1; l < LANES; l++)
-        top = nn_maximum(top, lanes[l]);
-    return top;
-}
-
-/*@ nn_min_lanes: nn_minimum */
-static inline real nn_min_lanes(const real *lanes) {
-    real least = lanes[0];
-    for (int l = 1; l < LANES; l++)
-        least = nn_minimum(least, lanes[l]);
-    return least;
-}
-
 /*@ nn_matmul_few: nn_fma */
 /* nn_matmul_rows for a few rows, fewer than a vector, and weights that lie side by side (w_j is 1): results lie in
  * lanes instead of rows, and the weights are read once from front to back.  The rows behind them become 0. */
