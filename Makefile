@@ -2,6 +2,7 @@
 #
 #   make train    installs what is missing, builds, trains models/twolayer.nn and shows the result
 #   make test     installs what is missing, builds and runs all tests (QUICK=1: without the slow ones)
+#   make models   trains the models of models/ in full and shows what they reach
 #   make          builds build/nnc and build/nnrun
 #   make bench    measures speed beside peers (BENCH=all: every case)
 #   make install  puts both and their man pages under PREFIX (default /usr/local)
@@ -46,7 +47,7 @@ $(BUILD)/kernels/avx512.o:       KERNEL_SET = -DKERNELS=kernels_avx512 '-DKERNEL
 $(BUILD)/kernels/avx512_fma.o:   KERNEL_SET = -DKERNELS=kernels_avx512_fma '-DKERNELS_TITLE="AVX-512 with FMA"' -DNN_FUSED=1 -mavx2 -mfma $(AVX512)
 
 .DELETE_ON_ERROR:
-.PHONY: all train test tests bench bench_tools bench_check install uninstall clean format accuracy fuzz
+.PHONY: all train test tests models bench bench_tools bench_check install uninstall clean format accuracy fuzz
 
 all: $(BUILD)/nnc $(BUILD)/nnrun
 
@@ -115,6 +116,9 @@ test:
 	@sh .ci/install test
 	@$(MAKE) --no-print-directory -s -j2 all tests
 	@sh tests/all.sh
+
+models: all
+	@sh tests/gallery.sh
 
 # ---- tests ----
 

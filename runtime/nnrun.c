@@ -8,6 +8,7 @@
 #include "predict.h"
 #include "report.h"
 #include "run.h"
+#include "sample.h"
 #include "sources.h"
 #include "threads.h"
 #include "train.h"
@@ -96,6 +97,8 @@ static bool check_possible(struct run *run, const struct options *options, const
         return refuse(run, "--check-gradients", "weights");
     if (options->predict && !model->output_count)
         return refuse(run, "--predict", "output");
+    if (options->sample && !model->output_count)
+        return refuse(run, "--sample", "output");
     if (options->save && !model->weight_count)
         return refuse(run, "--save", "weights");
     if (options->plot && !options->train && !picture_fits(run))
@@ -140,7 +143,7 @@ static bool prepare(struct run *run, const struct options *options) {
     if (!make_rows(run, options, "train", &run->train) || !make_rows(run, options, "test", &run->test) ||
         !weights_start(run, options->load != NULL) || (options->load && !weights_load(run, options->load)))
         return false;
-    if ((options->predict || options->evaluate) && !options->train && has_untrained(run))
+    if ((options->predict || options->evaluate || options->sample) && !options->train && has_untrained(run))
         diagnostic_warning(run->sink, (struct span){0},
                            "the weights of %s are untrained: add --train, or --load FILE", run->model->path);
     if (options->train && run->weights.afresh)
@@ -196,6 +199,8 @@ static int use_weights(struct run *run, const struct options *options, const str
     }
     if (options->predict && !predict_file(run, options->predict, stdout))
         return FAILURE_DATA;
+    if (options->sample && !sample_print(run, options->prompt, options->sample, stdout))
+        return FAILURE_DATA;
     if (options->plot && !picture_write(run, outcome, options->plot))
         return FAILURE_MACHINE;
     return code;
@@ -205,8 +210,8 @@ static int act(struct run *run, struct graph *graph, const struct options *optio
     struct train_outcome outcome = {0};
     const char *checkpoint = run->model->training.checkpoint;
     const char *save = options->save ? options->save : checkpoint ? run_path(run, checkpoint) : NULL;
-    bool silent =
-        !options->train && !options->evaluate && !options->predict && !options->plot && !options->save;
+    bool silent = !options->train && !options->evaluate && !options->predict && !options->sample &&
+                  !options->plot && !options->save;
     struct text text = {.arena = run->arena};
     int code = FAILURE_NONE;
     if (silent && !options->explain && !options->check_gradients) {

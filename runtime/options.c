@@ -12,6 +12,7 @@ const char options_help[] =
     "  --train              train as the file's train { ... } says\n"
     "  --evaluate           the loss and the metrics on the file's data\n"
     "  --predict [FILE]     outputs for rows of inputs: CSV in (FILE or standard input), CSV out\n"
+    "  --sample N           N characters that a model of text writes; --prompt TEXT is what they follow\n"
     "  --save FILE          write the weights as safetensors\n"
     "  --load FILE          start from such a file; with --train, training goes on from there\n"
     "  --plot FILE.svg      draw what was learned, and the loss\n"
@@ -72,6 +73,17 @@ static bool read_threads(struct options *options, const char *value, struct aren
     return true;
 }
 
+static bool read_sample(struct options *options, const char *value, struct arena *arena,
+                        struct failure *failure) {
+    char *end;
+    (void)arena;
+    options->sample = strtoll(value, &end, 10);
+    return (value[0] >= '0' && value[0] <= '9' && !*end && options->sample >= 1 &&
+            options->sample <= 1000000000) ||
+           failure_set(failure, FAILURE_USAGE,
+                       "--sample %s: expected a number of characters, 1 to 1000000000", value);
+}
+
 static bool read_definition(struct options *options, const char *value, struct arena *arena,
                             struct failure *failure) {
     const char *equals = strchr(value, '=');
@@ -95,6 +107,7 @@ static const struct option option_table[] = {
     {"--explain", VALUE_NONE, AT(explain)},     {"--fma", VALUE_NONE, AT(fused)},
     {"--quiet", VALUE_NONE, AT(quiet)},         {"--json", VALUE_NONE, AT(json)},
     {"--version", VALUE_NONE, AT(version)},     {"--help", VALUE_NONE, AT(help)},
+    {"--sample", VALUE_NEEDED, 0, read_sample}, {"--prompt", VALUE_NEEDED, AT(prompt)},
     {"--save", VALUE_NEEDED, AT(save)},         {"--load", VALUE_NEEDED, AT(load)},
     {"--plot", VALUE_NEEDED, AT(plot)},         {"--log", VALUE_NEEDED, AT(log)},
     {"-D", VALUE_NEEDED, 0, read_definition},   {"--seed", VALUE_NEEDED, 0, read_seed},
@@ -161,6 +174,8 @@ static bool check_sense(const struct options *options, struct failure *failure) 
                                      options->save || options->plot || options->explain))
         return failure_set(failure, FAILURE_USAGE,
                            "--check-gradients changes the weights: it cannot stand with another action");
+    if (options->prompt && !options->sample)
+        return failure_set(failure, FAILURE_USAGE, "--prompt is what a text follows: it needs --sample N");
     if (options->log && !options->train)
         return failure_set(failure, FAILURE_USAGE, "--log writes down a training: it needs --train");
     return true;

@@ -10,6 +10,8 @@ struct options {
     const char *model; /* path */
     bool train, evaluate, check_gradients, explain, fused, quiet, json, help, version;
     const char *predict; /* path, "-": standard input; NULL: no prediction */
+    int64_t sample;      /* characters to write; 0: none */
+    const char *prompt;  /* that they follow, or NULL */
     const char *save, *load, *plot, *log;
     int threads; /* 0: not given */
     bool seed_given;

@@ -34,6 +34,7 @@ for script in tests/pairs.sh tests/docs.sh tests/reference.sh tests/emit_bits.sh
     part "$(basename "$script" .sh)" sh "$script"
 done
 part "the bench's programs agree" make --no-print-directory -s bench_check
+part "models, short" env SHORT=1 sh tests/gallery.sh
 part "same bits of the maths" sh tests/accuracy/bits.sh build/bits
 part "man pages" sh -c 'mandoc -Tlint -W warning docs/*.1'
 if [ -z "${QUICK:-}" ]; then

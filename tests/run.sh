@@ -328,5 +328,18 @@ printf 'dcbaxb\n' >"$out/book.txt"
 expect 1 "" "book.txt:1:5: found the character 'x', expected one of the 5 characters of .*text.safetensors" $nnrun "$out/text.nn" --evaluate --load "$out/text.safetensors"
 
 
+# ---- text that a model writes ----
+sed 's/^loss/output p = softmax(score)\nloss/' "$out/text.nn" >"$out/write.nn"
+expect 0 "^abc" - $nnrun "$out/write.nn" --load "$out/text.safetensors" --sample 1 --prompt abc
+expect 0 "" - $nnrun "$out/write.nn" --load "$out/text.safetensors" --sample 40
+cp "$out/o" "$out/once"
+expect 0 "" - $nnrun "$out/write.nn" --load "$out/text.safetensors" --sample 40
+cmp -s "$out/o" "$out/once" && [ "$(wc -c <"$out/o")" = 41 ] && ok || bad "two samples with one seed differ"
+expect 2 - "byte 2 is not one of the 5" $nnrun "$out/write.nn" --load "$out/text.safetensors" --sample 4 --prompt ax
+expect 1 - "its characters are not known" $nnrun "$out/write.nn" --sample 4
+expect 1 - "expected one input of characters" $nnrun $model --sample 4
+expect 2 - "needs --sample" $nnrun $model --prompt x
+expect 2 - "expected a number of characters" $nnrun $model --sample 0
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
