@@ -10,6 +10,9 @@ static struct node *add_weight(struct checker *checker, struct weight weight, co
                                const struct type *type) {
     struct model *model = checker->model;
     struct attributes attributes;
+    if (checker->sharing)
+        check_error(checker, weight.span, "'%s' is kept between updates: the steps of a scan cannot share it",
+                    name);
     memset(&attributes, 0, sizeof attributes);
     attributes.index = model->weight_count;
     attributes.type = *type;
