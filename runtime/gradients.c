@@ -35,7 +35,7 @@ struct slopes {
     double value;
     double **gradients;             /* (count); NULL: the value does not depend on the weight */
     struct interpreter *value_only; /* for the quotients */
-    void *results[1];
+    void *results[2];
 };
 
 static double draw(struct checking *checking) {
@@ -86,8 +86,11 @@ static void disturb_weights(struct checking *checking) {
 
 /* ---- derivatives and quotients ---- */
 
+/* With an update that changes nothing, so that layers do as in training; `roots` has room for one more. */
 static struct interpreter *interpreter_for(struct checking *checking, struct node **roots, int count) {
     struct run *run = checking->run;
+    struct node *same[2] = {checking->weights[0], checking->weights[0]};
+    roots[count++] = graph_node(checking->graph, OPERATOR_assign, same, 2, NULL, NULL);
     return interpreter_new(plan_make(checking->graph, roots, count, run->arena), run->kernels,
                            run->weights.values, run->arena);
 }
@@ -96,7 +99,7 @@ static struct interpreter *interpreter_for(struct checking *checking, struct nod
 static struct slopes *slopes_of(struct checking *checking, struct node *value) {
     struct arena *arena = checking->run->arena;
     struct slopes *slopes = arena_new(arena, struct slopes);
-    size_t room = (size_t)checking->count + 1;
+    size_t room = (size_t)checking->count + 2;
     struct node **gradients = arena_array(arena, struct node *, room),
                 **roots = arena_array(arena, struct node *, room);
     void **results = arena_array(arena, void *, room);
@@ -354,7 +357,7 @@ bool gradients_check(struct run *run, struct graph *graph, FILE *out) {
     checking.weights = arena_array(run->arena, struct node *, (size_t)model->weight_count);
     checking.values = arena_array(run->arena, double *, (size_t)model->weight_count);
     for (int i = 0; i < model->weight_count; i++) {
-        if (model->weights[i].is_state)
+        if (model->weights[i].is_state || model->weights[i].is_running)
             continue;
         checking.values[checking.count] = run->weights.values[i];
         checking.weights[checking.count++] = model->weights[i].node;

@@ -62,7 +62,8 @@ static void print_weights(const struct run *run, struct text *out) {
     for (int i = 0; i < run->model->weight_count; i++) {
         const struct weight *weight = &run->model->weights[i];
         int64_t count = shape_inner_size(&weight->node->type.shape);
-        *(weight->is_state ? &states : &numbers) += count;
+        if (!weight->is_running)
+            *(weight->is_state ? &states : &numbers) += count;
         if (!weight->is_state)
             text_print(out, "  %-8s %s : %s%s%s\n", "weight", weight->name,
                        type_text(run->arena, &weight->node->type, NULL), weight->file ? " from " : "",

@@ -1,6 +1,7 @@
 /* The prelude's solvers and schedules, update by update, against PyTorch's (fixtures/solvers.py). */
 #include "harness.h"
 
+#include "tests/fixtures/batch_norm.h"
 #include "tests/fixtures/solvers.h"
 
 /* A model whose only weights are w and what the solver keeps; `train` is its solver. */
@@ -125,12 +126,49 @@ static void initialisers(void **state) {
     bench_drop(&bench);
 }
 
+static void check_numbers(const char *what, const double *found, const double *expected, int count) {
+    for (int i = 0; i < count; i++)
+        if (!(fabs(found[i] - expected[i]) <= 1e-12 * fmax(1, fabs(expected[i]))))
+            fail_msg("%s[%d]: found %.17g, expected %.17g", what, i, found[i], expected[i]);
+}
+
+/* One update, which normalises by its batch, and then an evaluation, which does by the running means. */
+static void batch_norm(void **state) {
+    struct bench bench;
+    double loss, y[4 * 2 * 3];
+    (void)state;
+    bench_start(&bench, 1);
+    bench_model(&bench, "model m {\n    input x : f64[batch, 2, 3]\n    output y = batch_norm1d(x)\n"
+                        "    loss cost = mean(y)\n}\ntrain {\n    solver = sgd(rate = 0)\n}\n");
+    assert_int_equal(bench.weight_count, 4);
+    bench_fill(&bench, 4);
+    const double ones[2] = {1, 1}, *const values[4] = {norm_gain, norm_bias, (double[2]){0}, ones};
+    static const char *const names[4] = {"y.gain", "y.bias", "y.mean", "y.variance"};
+    memcpy(bench.columns[0], norm_x, sizeof norm_x);
+    for (int w = 0; w < 4; w++) {
+        assert_string_equal(bench.model->weights[w].name, names[w]);
+        memcpy(bench.weights[w], values[w], 2 * sizeof(double));
+    }
+    struct node *roots[16] = {bench.model->loss.node, bench.model->outputs[0].node};
+    void *results[16] = {&loss, y};
+    for (int i = 0; i < bench.model->update_count; i++)
+        roots[2 + i] = bench.model->updates[i];
+    bench_run(
+        &bench,
+        bench_interpreter(&bench, plan_make(bench.graph, roots, 2 + bench.model->update_count, &bench.arena)),
+        results);
+    check_numbers("training", y, norm_training, 24);
+    check_numbers("mean", bench.weights[2], norm_mean, 2);
+    check_numbers("variance", bench.weights[3], norm_variance, 2);
+    bench_run(&bench, bench_interpreter(&bench, plan_make(bench.graph, roots, 2, &bench.arena)), results);
+    check_numbers("evaluation", y, norm_evaluation, 24);
+    bench_drop(&bench);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(solvers),
-        cmocka_unit_test(schedules),
-        cmocka_unit_test(groups),
-        cmocka_unit_test(initialisers),
+        cmocka_unit_test(solvers),      cmocka_unit_test(schedules),  cmocka_unit_test(groups),
+        cmocka_unit_test(initialisers), cmocka_unit_test(batch_norm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

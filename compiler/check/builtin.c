@@ -374,6 +374,18 @@ static struct value call_int(struct checker *checker, struct value *arguments, s
     return convert_to(checker, arguments, ELEMENT_INT, span);
 }
 
+/* One value in updates, another in evaluations and predictions. */
+static struct value call_when_training(struct checker *checker, struct value *arguments, struct span span) {
+    const struct value *typed = arguments[0].kind == VALUE_TENSOR ? &arguments[0] : &arguments[1];
+    bool is_real = typed->kind == VALUE_TENSOR && typed->tensor->type.element != ELEMENT_INT;
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type.element = is_real ? typed->tensor->type.element : checker->real;
+    struct node *training = graph_node(checker->graph, OPERATOR_training, NULL, 0, &attributes, NULL);
+    struct value operands[3] = {value_tensor(training, span), arguments[0], arguments[1]};
+    return apply_elementwise(checker, OPERATOR_where, operands, 3, span);
+}
+
 /* Random numbers of the shape of the weight whose initialiser is at work; one stream for each weight. */
 static struct value random_numbers(struct checker *checker, enum operator_code code, struct span span) {
     if (!checker->weight_shape) {
@@ -439,6 +451,8 @@ static const struct builtin builtins[] = {
     {"arange", "size", call_arange},
     {"einsum", "equation, a, b = none, c = none", call_einsum},
     {"repeat", "x, times, body, ...", call_repeat},
+    {"running_mean", "x, share, first", call_running_mean},
+    {"when_training", "update, otherwise", call_when_training},
     {"weight_is", "name", call_weight_is},
     {"scan", "x, body, initial, axis = 1, ...", call_scan},
     {"random_uniform", "", call_random_uniform},

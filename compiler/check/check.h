@@ -121,6 +121,8 @@ struct checker {
     int definition_count;
     struct weight_record *records; /* names of weights are settled at the end */
     int record_count, record_capacity;
+    struct node **running; /* (running_count) assignments to running means */
+    int running_count, running_capacity;
     int weight_capacity, value_capacity, output_capacity, metric_capacity, column_capacity;
     struct scope *output_names, *metric_names; /* given so far */
     struct reach *reaches;                     /* by node id, as far as they were asked for */
@@ -256,6 +258,8 @@ builtin_call call_repeat, call_scan;
 
 /* weight.c */
 struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement);
+/* running_mean(x, share, first) */
+struct value call_running_mean(struct checker *checker, struct value *arguments, struct span span);
 void settle_names(struct checker *checker);
 void build_updates(struct checker *checker, const struct update_settings *settings);
 

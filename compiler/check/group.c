@@ -28,7 +28,7 @@ static bool is_pattern(struct checker *checker, const struct value *value) {
     int count = 0;
     const char **names = arena_array(checker->arena, const char *, (size_t)checker->model->weight_count);
     for (int i = 0; i < checker->model->weight_count; i++) {
-        if (checker->model->weights[i].is_state)
+        if (checker->model->weights[i].is_state || checker->model->weights[i].is_running)
             continue;
         if (matches(value->text, checker->model->weights[i].name))
             return true;

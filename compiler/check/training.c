@@ -184,7 +184,7 @@ void check_training(struct checker *checker, const struct statement *statement) 
         return;
     }
     build_updates(checker, &update);
-    if (checker->sink->error_count == 0 && checker->model->update_count == 0)
+    if (checker->sink->error_count == 0 && checker->model->update_count == checker->running_count)
         check_error(checker, statement->keyword_span,
                     update.freeze.kind == VALUE_NONE
                         ? "there is nothing to train: the loss depends on no weight"

@@ -164,6 +164,55 @@ struct node *declare_weight(struct checker *checker, struct scope *scope, const 
     return node;
 }
 
+/* A mean that each update moves by a `share` towards x, and that lives with the weights; its value is that
+ * before the update.  Named as the value that it is given to. */
+struct value call_running_mean(struct checker *checker, struct value *arguments, struct span span) {
+    if (checker->weight_shape || checker->updated || checker->model->updates) {
+        check_error(checker, span, "running_mean stands only in a model and its layers");
+        return value_error;
+    }
+    if (arguments[0].kind != VALUE_TENSOR || arguments[0].tensor->type.element == ELEMENT_INT ||
+        shape_batch_axis(&arguments[0].tensor->type.shape) >= 0) {
+        check_error(
+            checker, arguments[0].span,
+            "running_mean takes real numbers that are the same for all rows, such as mean(x, axis = 0); "
+            "found %s",
+            value_describe(checker, &arguments[0]));
+        return value_error;
+    }
+    struct node *x = arguments[0].tensor;
+    struct node *first = to_tensor(checker, &arguments[2], x->type.element);
+    if (!first || !can_be_first(checker, first, arguments[2].span))
+        return value_error;
+    struct shape joined;
+    if (!shape_broadcast(&first->type.shape, &x->type.shape, &joined) ||
+        !shape_equal(&joined, &x->type.shape)) {
+        check_error(checker, arguments[2].span, "the first value is %s, the mean %s",
+                    describe_type(checker, &first->type), describe_type(checker, &x->type));
+        return value_error;
+    }
+    struct weight mean = {.is_running = true,
+                          .span = check_place(checker, span),
+                          .initial = graph_expand(checker->graph, first, x->type.shape)};
+    const char *name = checker->site && checker->site->statement ? checker->site->statement : "running";
+    struct value operands[2] = {value_tensor(add_weight(checker, mean, name, &x->type), span), arguments[0]};
+    struct node *variable = operands[0].tensor;
+    operands[1] =
+        apply_elementwise(checker, OPERATOR_subtract, (struct value[]){arguments[0], operands[0]}, 2, span);
+    operands[1] =
+        apply_elementwise(checker, OPERATOR_multiply, (struct value[]){arguments[1], operands[1]}, 2, span);
+    if (operands[1].kind == VALUE_ERROR)
+        return value_error;
+    operands[1] = apply_elementwise(checker, OPERATOR_add, operands, 2, span);
+    struct value assign =
+        make_node(checker, OPERATOR_assign, (struct node *[]){variable, operands[1].tensor}, 2, NULL, span);
+    if (assign.kind != VALUE_TENSOR)
+        return value_error;
+    arena_reserve(checker->arena, checker->running, checker->running_count, checker->running_capacity);
+    checker->running[checker->running_count++] = assign.tensor;
+    return value_tensor(variable, span);
+}
+
 /* ---- names: h.W, or score.dense2.W where a statement calls several layers that have weights ---- */
 
 static const char *join(struct checker *checker, const char *left, const char *right) {
@@ -247,9 +296,9 @@ static void run_statement(struct checker *checker, struct update *update, const 
     if (statement->kind != STATEMENT_VALUE)
         return; /* reported where the solver is declared */
     struct value value = evaluate(checker, update->scope, statement->value);
-    if (value.kind == VALUE_ERROR)
-        return;
     struct binding *binding = scope_find_here(update->scope, statement->name.text);
+    if (value.kind == VALUE_ERROR && binding)
+        return;
     if (!binding)
         binding = scope_add(checker, update->scope, statement->name.text, value);
     binding->value = value;
@@ -308,14 +357,17 @@ void build_updates(struct checker *checker, const struct update_settings *settin
     int statements = 1;
     for (const struct statement *s = solver.declaration->body; s; s = s->next)
         statements++;
-    model->updates = arena_array(checker->arena, struct node *, (size_t)trained * (size_t)statements);
+    model->updates = arena_array(checker->arena, struct node *,
+                                 (size_t)trained * (size_t)statements + (size_t)checker->running_count);
+    for (int i = 0; i < checker->running_count; i++)
+        model->updates[model->update_count++] = checker->running[i];
     for (int i = 0; i < trained; i++)
         weights[i] = model->weights[i].node;
     differentiate(checker->graph, model->loss.node, weights, trained, gradients);
     for (int i = 0; i < trained; i++) {
-        if (!gradients[i])
+        if (!gradients[i] && !model->weights[i].is_running)
             warn_untrained(checker, &model->weights[i]);
-        if (is_frozen(&settings->freeze, model->weights[i].name))
+        if (model->weights[i].is_running || is_frozen(&settings->freeze, model->weights[i].name))
             gradients[i] = NULL;
     }
     clip_gradients(checker, settings, gradients, trained);

@@ -26,7 +26,8 @@ struct weight {
     struct node *initial; /* its first value, a node without rows; NULL: from `file` */
     const char *file;     /* a CSV or NPY file, relative to the model's own; or NULL */
     struct span file_span;
-    bool is_state;
+    bool is_state;   /* of the solver */
+    bool is_running; /* of a layer: a running mean, which updates set and no solver changes */
     struct span span;
 };
 
@@ -99,7 +100,7 @@ struct model {
     int metric_count;
     struct result *values; /* every named value, for --trace */
     int value_count;
-    struct node **updates; /* assign nodes */
+    struct node **updates; /* assign nodes: of running means, then of weights and states */
     int update_count;
     struct data *data;
     int data_count;

@@ -8,6 +8,7 @@ struct lowering {
     struct graph *to;
     int *uses;            /* by id in `from`, 0: not reached */
     struct node **copies; /* by id in `from` */
+    bool training;        /* some root is an assignment: the job is an update */
 };
 
 bool reshape_is_unit(const struct node *node) {
@@ -95,6 +96,8 @@ static struct node *in_memory(struct lowering *lowering, struct node *value) {
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
     if (node->code == OPERATOR_stop_gradient)
         return inputs[0];
+    if (node->code == OPERATOR_training)
+        return graph_number(lowering->to, lowering->training, node->type.element);
     if (node->code == OPERATOR_reshape && !is_stored(inputs[0])) {
         struct node view = *node;
         view.inputs = inputs;
@@ -124,6 +127,8 @@ void lower(const struct graph *graph, struct node **roots, int root_count, struc
     struct lowering lowering = {.from = graph, .to = lowered};
     lowering.uses = arena_array(arena, int, (size_t)graph->count);
     lowering.copies = arena_array(arena, struct node *, (size_t)graph->count);
+    for (int i = 0; i < root_count; i++)
+        lowering.training = lowering.training || roots[i]->code == OPERATOR_assign;
     count_uses(&lowering, roots, root_count);
     for (int id = 0; id < graph->count; id++) {
         const struct node *node = graph->nodes[id];
