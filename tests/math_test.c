@@ -55,6 +55,8 @@ static void nan_goes_through(void **state) {
     for (int i = 0; i < 2; i++) {
         const double x = signs[i];
         assert_both_nan(nn_exp, x);
+        assert_both_nan(nn_exp_shifted, x);
+        assert_both_nan(nn_log_shifted, x);
         assert_both_nan(nn_exp2, x);
         assert_both_nan(nn_expm1, x);
         assert_both_nan(nn_sigmoid, x);
@@ -82,6 +84,9 @@ static void limits_of_exponentials(void **state) {
     assert_both(nn_exp, -infinity, 0.0);
     assert_both(nn_exp, 0.0, 1.0);
     assert_both(nn_exp, -0.0, 1.0);
+    assert_both(nn_exp_shifted, 0.0, 1.0);
+    assert_both(nn_exp_shifted, -infinity, 0.0);
+    assert_both(nn_log_shifted, 1.0, 0.0);
     assert_both(nn_exp2, infinity, infinity);
     assert_both(nn_exp2, -infinity, 0.0);
     assert_both(nn_expm1, infinity, infinity);

@@ -493,6 +493,11 @@ static struct node *positive(struct pool *pool, struct node *a) {
                         graph_number(pool->bench->graph, 0.4, a->type.element));
 }
 
+/* Those that passes alone place hold for what they place them on. */
+static bool is_for_passes(enum operator_code code) {
+    return code == OPERATOR_exp_shifted || code == OPERATOR_log_shifted;
+}
+
 static struct node *grow_elementwise(struct pool *pool) {
     static const enum operator_code all[] = {
 #define ELEMENTWISE(name, ...) OPERATOR_##name,
@@ -501,6 +506,8 @@ static struct node *grow_elementwise(struct pool *pool) {
     };
     enum operator_code code = all[bench_below(pool->bench, (int)(sizeof all / sizeof *all))];
     struct node *inputs[3];
+    if (is_for_passes(code))
+        return NULL;
     for (int k = 0; k < 3; k++) {
         inputs[k] = any(pool);
         if (inputs[k]->type.element == ELEMENT_INT)

@@ -62,11 +62,10 @@ void nest_start_sums(struct nest_printer *np, const struct node *node, const cha
 void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent) {
     struct sums sums = sums_of(np, node);
     int lanes = lanes_of(node->type.element);
-    text_print(np->out, "%sfor (long l = 0; l < %d; l++) {\n", indent, lanes);
     for (int64_t c = 0; c < sums.count; c++)
-        text_print(np->out, "%s    %s[%s * %d + l] = %s_%lld[l];\n", indent, nest_ident(np, node),
-                   sum_index(np, &sums, c), lanes, nest_ident(np, node), (long long)c);
-    text_print(np->out, "%s}\n", indent);
+        text_print(np->out, "%sfor (long l = 0; l < %d; l++)\n%s    %s[%s * %d + l] = %s_%lld[l];\n", indent,
+                   lanes, indent, nest_ident(np, node), sum_index(np, &sums, c), lanes, nest_ident(np, node),
+                   (long long)c);
 }
 
 /* The row's terms.  Where the vector is not whole, rows past the end of the batch change nothing. */

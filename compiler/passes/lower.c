@@ -93,6 +93,38 @@ static struct node *in_memory(struct lowering *lowering, struct node *value) {
     return leaf || !is_stored(value) ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
 }
 
+/* Is it x - max(x, axis), the maximum of each stretch spread over that stretch?  Then no element is above 0,
+ * and one of each stretch is 0. */
+static bool is_shifted(const struct node *node, int64_t *axis) {
+    if (node->code != OPERATOR_subtract)
+        return false;
+    const struct node *x = node->inputs[0], *top = node->inputs[1];
+    while (top->code == OPERATOR_expand)
+        top = top->inputs[0];
+    struct shape kept = top->type.shape;
+    if (top->code == OPERATOR_reshape)
+        top = top->inputs[0];
+    *axis = top->attributes.axis;
+    if (top->code != OPERATOR_max || top->inputs[0] != x)
+        return false;
+    struct shape stretch = x->type.shape;
+    stretch.dims[*axis] = 1;
+    return shape_equal(&kept, &stretch);
+}
+
+/* The exponentials of a softmax, and the logarithm of their sum, have a range that is known. */
+static enum operator_code narrowed(const struct node *node, const struct node *input) {
+    int64_t axis;
+    if (node->code == OPERATOR_exp && is_shifted(input, &axis))
+        return OPERATOR_exp_shifted;
+    const struct node *sum = below_views(input);
+    if (node->code == OPERATOR_log && sum->code == OPERATOR_sum &&
+        sum->inputs[0]->code == OPERATOR_exp_shifted && is_shifted(sum->inputs[0]->inputs[0], &axis) &&
+        sum->attributes.axis == axis)
+        return OPERATOR_log_shifted;
+    return node->code;
+}
+
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
     if (node->code == OPERATOR_stop_gradient)
         return inputs[0];
@@ -117,7 +149,8 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
         if (affine)
             return affine;
     }
-    return graph_node(lowering->to, node->code, inputs, node->input_count, &node->attributes, NULL);
+    enum operator_code code = node->input_count ? narrowed(node, inputs[0]) : node->code;
+    return graph_node(lowering->to, code, inputs, node->input_count, &node->attributes, NULL);
 }
 
 void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered,

@@ -2,18 +2,20 @@
 #include "plan/plan.h"
 #include "graph/operator.h"
 #include "passes/lower.h"
+#include "plan/sink.h"
 
 #include <string.h>
 
 /* Sizes that decide how something is done. */
 enum {
-    UNROLL_SIZE = 4,          /* elements of a value that are written out one by one, */
-    UNROLL_WORK = 256,        /* and the operations that one such loop may hold */
+    UNROLL_SIZE = 4, /* elements of a value that are written out one by one, */
+    UNROLL_WORK =
+        64, /* and the operations that one such loop may hold: rows one after the other then overlap */
+    FUNCTION_WORK = 16,       /* operations of an exponential and the like */
     INLINE_K = 64,            /* terms of a sum that is written inside a loop over its results */
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
     LANES_RESULTS = 1024,     /* results of a matmul over the batch that are summed in lanes */
     LOOKBACK = 32,            /* nests that are tried for fusion */
-    NEST_NODES = 64,          /* nodes of one nest: a C function of bounded size, with so many parameters */
     TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
     TILE_ROWS_MAX = 288,      /* no power of two: planes would meet in the same lines of L1 */
     TILE_ROWS_MIN = 32,
@@ -162,8 +164,7 @@ static struct nest *new_nest(struct planner *planner, struct group *group, enum 
     return nest;
 }
 
-/* The accesses of a node's operands, as its loops read them; returns how many. */
-static int operands_of(const struct node *node, struct access *accesses) {
+int plan_operands(const struct node *node, struct access *accesses) {
     if (is_matmul(node)) {
         struct matmul matmul = plan_matmul(node);
         accesses[0] = matmul.a;
@@ -192,9 +193,20 @@ static int operands_of(const struct node *node, struct access *accesses) {
     return node->input_count;
 }
 
+static bool is_comparison(const struct node *node) {
+    return node->code == OPERATOR_equal || node->code == OPERATOR_not_equal || node->code == OPERATOR_less ||
+           node->code == OPERATOR_less_equal;
+}
+
+/* Of a function of one number, such as an exponential. */
+static bool is_function(const struct node *node) {
+    return operators[node->code].kind == KIND_ELEMENTWISE && operators[node->code].arity == 1 &&
+           strstr(operators[node->code].maths, "nn_");
+}
+
 /* Operations of a node when it is written out element by element. */
 static int64_t unrolled_work(const struct node *node) {
-    int64_t size = shape_inner_size(&node->type.shape), length = 1;
+    int64_t size = shape_inner_size(&node->type.shape), length = is_function(node) ? FUNCTION_WORK : 1;
     if (is_matmul(node))
         length = plan_matmul(node).k;
     else if (is_fold(node))
@@ -213,7 +225,8 @@ static enum nest_kind kind_of(const struct node *node, int64_t *size) {
         return NEST_KERNEL;
     if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal || is_moving(node))
         return NEST_KERNEL;
-    if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK)
+    /* Comparisons of one value with several numbers exclude each other; gcc would make branches of them. */
+    if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK && !is_comparison(node))
         return NEST_UNROLLED;
     return NEST_LOOP;
 }
@@ -253,7 +266,7 @@ static struct reader *reader_of(struct planner *planner, int group, const struct
 
 static void note_weights(struct planner *planner, int group, int index, const struct node *node) {
     struct access accesses[3];
-    int count = operands_of(node, accesses);
+    int count = plan_operands(node, accesses);
     for (int k = 0; k < count; k++) {
         if (accesses[k].source->code != OPERATOR_weight)
             continue;
@@ -279,7 +292,7 @@ static void place_node(struct planner *planner, int group_index, struct node *no
     struct group *group = &planner->plan->groups[group_index];
     struct access accesses[3];
     int64_t size;
-    int count = operands_of(node, accesses);
+    int count = plan_operands(node, accesses);
     enum nest_kind kind = kind_of(node, &size);
     int chosen = -1, first = 0;
     if (node->code == OPERATOR_assign) {
@@ -308,7 +321,7 @@ static void place_node(struct planner *planner, int group_index, struct node *no
 static bool sweep_fits(const struct planner *planner, const struct node *node, int group, int index) {
     const struct nest *nest = &planner->plan->groups[group].nests[index];
     struct access accesses[3];
-    int count = operands_of(node, accesses);
+    int count = plan_operands(node, accesses);
     if (nest->kind == NEST_KERNEL || is_moving(node) || nest->element != node->type.element ||
         nest->count == NEST_NODES)
         return false;
@@ -408,7 +421,7 @@ static bool later(int group, int nest, const struct placement *placement) {
 static void note_reads(struct planner *planner, int group, int nest, const struct node *node) {
     struct plan *plan = planner->plan;
     struct access accesses[3];
-    int count = operands_of(node, accesses);
+    int count = plan_operands(node, accesses);
     for (int k = 0; k < count; k++) {
         struct placement *source = &plan->placements[accesses[k].source->id];
         if (later(group, nest, source)) {
@@ -454,7 +467,7 @@ static void find_inputs(struct planner *planner) {
         for (int n = 0; group->rows && n < group->nest_count; n++)
             for (int i = 0; i < group->nests[n].count; i++) {
                 struct access accesses[3];
-                int count = operands_of(group->nests[n].nodes[i], accesses);
+                int count = plan_operands(group->nests[n].nodes[i], accesses);
                 for (int k = 0; k < count; k++) {
                     struct node *source = accesses[k].source;
                     if (source->code != OPERATOR_input || seen[source->id] == g + 1)
@@ -727,6 +740,7 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
         plan->groups[g].rows = g % 2 == 1;
         fill_group(&planner, g);
     }
+    plan_sink(plan);
     find_reads(&planner);
     find_inputs(&planner);
     plan_memory(&planner);

@@ -26,6 +26,8 @@
 
 enum { LANES_F64 = 8, LANES_F32 = 16 };
 
+enum { NEST_NODES = 64 }; /* nodes of one nest: a C function of bounded size, with so many parameters */
+
 static inline int lanes_of(enum element element) {
     return element == ELEMENT_F64 ? LANES_F64 : LANES_F32;
 }
@@ -108,6 +110,9 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
 /* How the plan does this matmul or affine. */
 struct matmul plan_matmul(const struct node *node);
 
+/* The accesses of all of a node's operands, as its loops read them; returns how many.  One is the identity
+ * where the node's element i reads the operand's element i and no other. */
+int plan_operands(const struct node *node, struct access *accesses);
 /* Reads the operands of a node as its loops do: operand k over the node's own iteration. */
 struct access plan_operand(const struct node *node, int k);
 /* A fold reads its operand over [result.., length]: the length and the access. */

@@ -270,128 +270,106 @@ NN_INLINE float nn_expf(float x) {
     return nn_fmaf(e.fraction, first, first) * second;
 }
 
-/*@ nn_exp_ratio: nn_inline nn_fma nn_bits */
-/* e^x = 2^n (1 + above) / (1 + below), |x| <= 1400, for functions that divide anyhow. With r = x - n ln 2,
- * odd = r p(r^2) and even = r^2 q(r^2), e^r is (1 + even + odd) / (1 + even - odd); that is, odd / (1 + even)
- * is tanh(r / 2). p has degree 2 with p(0) = 1/2, q degree 1, error 2^-59.5 relative to e^r. n and `power` as
- * in nn_exp_parts. */
-struct nn_exp_ratio {
-    double above, below;
-    uint64_t power;
-};
-NN_INLINE struct nn_exp_ratio nn_exp_ratio(double x) {
-    const double shift = 4503599627372542.0;
-    const double shifted = nn_fma(x, 1.4426950408889634, shift);
-    const double n = shifted - shift;
-    const double upper = nn_fma(n, -0.69314718055920821, x);
-    const double lower = n * 7.3710025651677989e-13;
-    const double r = upper - lower;
-    const double r2 = r * r;
-    const double p = nn_fma(3.3042786805255272e-05, r2, 0.013887327891192708);
-    const double even = r2 * nn_fma(0.00099175133340535519, r2, 0.1111079891157165);
-    const double odd = nn_fma(r * r2, p, -0.5 * lower);
-    struct nn_exp_ratio ratio;
-    ratio.above = nn_fma(0.5, upper, even + odd);
-    ratio.below = nn_fma(-0.5, upper, even - odd);
-    ratio.power = nn_bits(shifted);
-    return ratio;
-}
-
-/*@ nn_exp_ratiof: nn_inline nn_fma nn_bitsf */
-/* The same for floats, |x| <= 170: p of degree 1, q of degree 0, error 2^-32.5. */
-struct nn_exp_ratiof {
-    float above, below;
-    uint32_t power;
-};
-NN_INLINE struct nn_exp_ratiof nn_exp_ratiof(float x) {
-    const float shift = 8388862.0f;
-    const float shifted = nn_fmaf(x, 1.44269502f, shift);
-    const float n = shifted - shift;
-    const float upper = nn_fmaf(n, -0.693145752f, x);
-    const float lower = n * 1.42860682e-06f;
-    const float r = upper - lower;
-    const float r2 = r * r;
-    const float even = 0.0999786108f * r2;
-    const float odd = nn_fmaf(r * r2, 0.00832267564f, -0.5f * lower);
-    struct nn_exp_ratiof ratio;
-    ratio.above = nn_fmaf(0.5f, upper, even + odd);
-    ratio.below = nn_fmaf(-0.5f, upper, even - odd);
-    ratio.power = nn_bitsf(shifted);
-    return ratio;
-}
-
-/*@ nn_sigmoid: nn_inline nn_fma nn_bits */
-/* 1 / (1 + e^-x). With e^-x = 2^n (even + odd) / (even - odd), the quotient of nn_exp_ratio, it is
- * below / (below + 2^n above): one division serves both. The bits of 2^n are those of n + 1023, which the magic
- * constant has added; x is held at -710, where n = 1024 makes 2^n an infinity and the result 0. So results under
- * 2^-1023 are 0. Kept short rather than exact to the last bit: it is where small networks spend their time. */
-NN_INLINE double nn_sigmoid(double x) {
+/*@ nn_exp_shifted: nn_inline nn_fma nn_bits nn_exp_tail */
+/* e^x for x <= 0, as it stands in a softmax whose largest score is taken out: no bound above, one step of scaling.  The
+ * bits of 2^n are those of n + 1023, which the magic constant has added; at -709, where they are 0, so is the result. */
+NN_INLINE double nn_exp_shifted(double x) {
     const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
-    const double t = nn_at_most(nn_at_least(-x, -708.0), 710.0);
+    const double t = nn_at_least(x, -709.0);
     const double shifted = nn_fma(t, 1.4426950408889634, shift);
     const double n = shifted - shift;
     const double upper = nn_fma(n, -0.69314718055920821, t);
     const double r = nn_fma(n, -7.3710025651677989e-13, upper);
-    const double r2 = r * r;
-    const double p = nn_fma(nn_fma(3.3042786805255272e-05, r2, 0.013887327891192708), r2, 0.5);
-    const double even = nn_fma(r2, nn_fma(0.00099175133340535519, r2, 0.1111079891157165), 1.0);
-    const double odd = r * p;
-    const double below = even - odd;
     const double scale = nn_from_bits(nn_bits(shifted) << 52);
-    return below / nn_fma(scale, even + odd, below);
+    return nn_fma(r + nn_exp_tail(r), scale, scale);
 }
 
-/*@ nn_sigmoidf: nn_inline nn_fma nn_bitsf */
-NN_INLINE float nn_sigmoidf(float x) {
+/*@ nn_exp_shiftedf: nn_inline nn_fma nn_bitsf nn_exp_tailf */
+NN_INLINE float nn_exp_shiftedf(float x) {
     const float shift = 12583039.0f; /* 1.5 2^23 + 127 */
-    const float t = nn_at_mostf(nn_at_leastf(-x, -87.0f), 89.0f);
+    const float t = nn_at_leastf(x, -88.0f);
     const float shifted = nn_fmaf(t, 1.44269502f, shift);
     const float n = shifted - shift;
     const float upper = nn_fmaf(n, -0.693145752f, t);
     const float r = nn_fmaf(n, -1.42860682e-06f, upper);
+    const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
+    return nn_fmaf(r + nn_exp_tailf(r), scale, scale);
+}
+
+/*@ nn_sigmoid: nn_inline nn_fma nn_bits */
+/* 1 / (1 + e^-x). With r = x + n ln 2, odd = r p(r^2) and even = 1 + r^2 q(r^2), e^r is (even + odd) / (even - odd), that
+ * is, odd / even is tanh(r / 2); p has degree 2 with p(0) = 1/2, q degree 1, error 2^-59.5.  So e^-x is
+ * 2^n above / below, and the result below / (below + 2^n above): one division serves both.  The bits of 2^n are those of
+ * n + 1023, which the magic constant has added; x is held at -710, where n = 1024 makes 2^n an infinity and the result 0.
+ * So results under 2^-1023 are 0. Kept short rather than exact to the last bit: it is where small networks spend
+ * their time. */
+NN_INLINE double nn_sigmoid(double x) {
+    const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
+    const double t = nn_at_most(nn_at_least(x, -710.0), 708.0);
+    const double shifted = nn_fma(t, -1.4426950408889634, shift);
+    const double n = shifted - shift;
+    const double upper = nn_fma(n, 0.69314718055920821, t);
+    const double r = nn_fma(n, 7.3710025651677989e-13, upper);
+    const double r2 = r * r;
+    const double p = nn_fma(nn_fma(3.3042786805255272e-05, r2, 0.013887327891192708), r2, 0.5);
+    const double even = nn_fma(r2, nn_fma(0.00099175133340535519, r2, 0.1111079891157165), 1.0);
+    const double odd = r * p;
+    const double below = even + odd;
+    const double scale = nn_from_bits(nn_bits(shifted) << 52);
+    return below / nn_fma(scale, even - odd, below);
+}
+
+/*@ nn_sigmoidf: nn_inline nn_fma nn_bitsf */
+/* The same: p of degree 1, q of degree 0, error 2^-32.5. */
+NN_INLINE float nn_sigmoidf(float x) {
+    const float shift = 12583039.0f; /* 1.5 2^23 + 127 */
+    const float t = nn_at_mostf(nn_at_leastf(x, -89.0f), 87.0f);
+    const float shifted = nn_fmaf(t, -1.44269502f, shift);
+    const float n = shifted - shift;
+    const float upper = nn_fmaf(n, 0.693145752f, t);
+    const float r = nn_fmaf(n, 1.42860682e-06f, upper);
     const float r2 = r * r;
     const float even = nn_fmaf(r2, 0.0999786108f, 1.0f);
     const float odd = r * nn_fmaf(0.00832267564f, r2, 0.5f);
-    const float below = even - odd;
+    const float below = even + odd;
     const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
-    return below / nn_fmaf(scale, even + odd, below);
+    return below / nn_fmaf(scale, even - odd, below);
 }
 
-/*@ nn_tanh: nn_inline nn_fma nn_bits nn_exp_ratio */
-/* With z = x^2: below 0.625, x + x z P(z) / Q(z), the rational function of Cephes (S. Moshier, tanh.c);
- * above, for a = |x| up to 20 and e^2a = S (1 + above) / (1 + below), 1 - 2 (1 + below) / (1 + below + S (1 +
- * above)). One division serves both. */
+/*@ nn_tanh: nn_inline nn_fma nn_bits */
+/* (s - 1) / (s + 1) with s = e^2x = 2^n (even + odd) / (even - odd), where odd / even = tanh(h) and h = x - n ln(2) / 2.
+ * Near 0, n is 0 and this is odd / even to the last bit; elsewhere 2^n - 1 and 2^n + 1 are exact.  Signs are such that
+ * -0 stays -0.  The polynomials are those of nn_sigmoid in 2h. */
 NN_INLINE double nn_tanh(double x) {
-    const double a = fabs(x);
-    const uint64_t small = nn_sign_mask(a - 0.625);
-    const struct nn_exp_ratio e = nn_exp_ratio(2.0 * nn_at_most(a, 20.0));
-    const double scale = nn_from_bits((e.power - 1023) << 52);
-    const double bottom = (1.0 + scale) + nn_fma(scale, e.above, e.below);
-    const double z = a * a;
-    double p = nn_fma(-0.96439917942505223, z, -99.287723100191858);
-    p = nn_fma(p, z, -1614.6876844170844);
-    double q = nn_fma(z + 112.81167849163293, z, 2235.4883906010046);
-    q = nn_fma(q, z, 4844.0630532512551);
-    const double numerator = nn_select(small, a * z * p, nn_fma(-2.0, e.below, -2.0));
-    const double quotient = numerator / nn_select(small, q, bottom);
-    return nn_with_sign(nn_select(small, a, 1.0) + quotient, x);
+    const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
+    const double t = nn_at_most(nn_at_least(x, -20.0), 20.0);
+    const double shifted = nn_fma(t, 2.8853900817779268, shift);
+    const double n = shifted - shift;
+    const double upper = nn_fma(n, -0.346573590279604105, t);
+    const double h = nn_fma(n, -3.68550128258389945e-13, upper);
+    const double h2 = h * h;
+    const double p = nn_fma(nn_fma(0.001057369177768168704, h2, 0.111098623129541664), h2, 1.0);
+    const double even = nn_fma(h2, nn_fma(0.01586802133448568304, h2, 0.444431956462866), 1.0);
+    const double odd = h * p;
+    const double scale = nn_from_bits(nn_bits(shifted) << 52);
+    const double more = scale + 1.0, less = 1.0 - scale;
+    return nn_fma(-less, even, more * odd) / nn_fma(-less, odd, more * even);
 }
 
-/*@ nn_tanhf: nn_inline nn_fma nn_bitsf nn_exp_ratiof */
-/* The same, but for a polynomial of degree 4 in place of P / Q, error 2^-27.7. */
+/*@ nn_tanhf: nn_inline nn_fma nn_bitsf */
 NN_INLINE float nn_tanhf(float x) {
-    const float a = fabsf(x);
-    const uint32_t small = nn_sign_maskf(a - 0.625f);
-    const struct nn_exp_ratiof e = nn_exp_ratiof(2.0f * nn_at_mostf(a, 10.0f));
-    const float scale = nn_from_bitsf((e.power - 127) << 23);
-    const float bottom = (1.0f + scale) + nn_fmaf(scale, e.above, e.below);
-    const float z = a * a;
-    float p = nn_fmaf(-0.00569738308f, z, 0.0206325464f);
-    p = nn_fmaf(p, z, -0.0537377968f);
-    p = nn_fmaf(p, z, 0.133314207f);
-    p = nn_fmaf(p, z, -0.333332807f);
-    const float large = 1.0f - nn_fmaf(2.0f, e.below, 2.0f) / bottom;
-    return nn_with_signf(nn_selectf(small, nn_fmaf(a * z, p, a), large), x);
+    const float shift = 12583039.0f; /* 1.5 2^23 + 127 */
+    const float t = nn_at_mostf(nn_at_leastf(x, -10.0f), 10.0f);
+    const float shifted = nn_fmaf(t, 2.88539004f, shift);
+    const float n = shifted - shift;
+    const float upper = nn_fmaf(n, -0.346572876f, t);
+    const float h = nn_fmaf(n, -7.1430341e-07f, upper);
+    const float h2 = h * h;
+    const float even = nn_fmaf(h2, 0.399914443f, 1.0f);
+    const float odd = h * nn_fmaf(0.0665814051f, h2, 1.0f);
+    const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
+    const float more = scale + 1.0f, less = 1.0f - scale;
+    return nn_fmaf(-less, even, more * odd) / nn_fmaf(-less, odd, more * even);
 }
 
 /*@ nn_log_parts: nn_inline nn_fma nn_bits */
@@ -502,6 +480,19 @@ NN_INLINE float nn_logf(float x) {
     const struct nn_log_partsf parts = nn_log_partsf(x * nn_selectf(tiny, 0x1p32f, 0.5f));
     const float exponent = parts.exponent + nn_selectf(tiny, -32.0f, 1.0f);
     return nn_log_endsf(x, nn_log_sumf(exponent, parts.fraction, 0.0f));
+}
+
+/*@ nn_log_shifted: nn_inline nn_log_parts */
+/* ln x for 1 <= x < inf, a sum of nn_exp_shifted; or a NaN, which x - x carries on. */
+NN_INLINE double nn_log_shifted(double x) {
+    const struct nn_log_parts parts = nn_log_parts(x);
+    return nn_log_sum(parts.exponent, parts.fraction, x - x);
+}
+
+/*@ nn_log_shiftedf: nn_inline nn_log_partsf */
+NN_INLINE float nn_log_shiftedf(float x) {
+    const struct nn_log_partsf parts = nn_log_partsf(x);
+    return nn_log_sumf(parts.exponent, parts.fraction, x - x);
 }
 
 /*@ nn_exp2: nn_inline nn_fma nn_bits nn_exp_tail */
