@@ -504,6 +504,7 @@ static void print_init(struct emitter *emitter, struct text *out) {
 static void print_train(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->train, &calls);
+    text_print(out, "NN_WORK ");
     print_train_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -517,6 +518,7 @@ static void print_train(struct emitter *emitter, struct text *out) {
 static void print_evaluate(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->evaluate, &calls);
+    text_print(out, "NN_WORK ");
     print_evaluate_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -549,6 +551,7 @@ static void print_predict(struct emitter *emitter, struct text *out) {
             diagnostic_error(emitter->printer.sink, model->columns[i].span,
                              "an output depends on the target '%s'", model->columns[i].name);
     print_job(emitter, &emitter->predict, &calls);
+    text_print(out, "NN_WORK ");
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
     print_batch_locals(&calls, false, out);
@@ -606,10 +609,30 @@ static void print_title(struct emitter *emitter, struct text *out) {
     text_print(out, " */\n");
 }
 
-static void print_preamble(struct text *out) {
+/* Up to so many bytes of functions a file asks for more of the compiler than its options do: beyond, that
+ * takes minutes. */
+enum { SMALL_TEXT = 128 << 10 };
+
+static void print_preamble(struct text *out, bool small) {
     text_print(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#elif defined(__GNUC__)\n"
-                    "#pragma GCC optimize(\"fp-contract=off\")\n#endif\n\n"
-                    "#include <math.h>\n#include <string.h>\n\n");
+                    "#pragma GCC optimize(\"fp-contract=off\")\n");
+    if (small)
+        text_print(out, "#if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)\n"
+                        "#pragma GCC optimize(\"O3\") /* -O2 leaves loops without vectors */\n#endif\n");
+    text_print(out, "#endif\n\n#include <math.h>\n#include <string.h>\n\n");
+    if (small)
+        text_print(
+            out,
+            "/* Without an option for the processor, the work is compiled for AVX2 besides, and the program "
+            "takes\n"
+            " * what the machine has when it starts.  AVX2 alone has no fused multiply-add: the bits are the "
+            "same. "
+            "*/\n"
+            "#if defined(__x86_64__) && defined(__GLIBC__) && defined(__OPTIMIZE__) && !defined(__AVX2__)\n"
+            "#define NN_WORK __attribute__((target_clones(\"avx2\", \"default\")))\n"
+            "#else\n#define NN_WORK\n#endif\n\n");
+    else
+        text_print(out, "#define NN_WORK\n\n");
 }
 
 void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink,
@@ -647,7 +670,7 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     print_kernels(printer, &library_kernels);
     print_program(printer, &program);
     print_kernels(printer, &program_kernels);
-    print_preamble(out);
+    print_preamble(out, printer->body.length <= SMALL_TEXT);
     print_interface(emitter, out);
     text_print(out, "\n/* ---- kernels ---- */\n\n%s", text_string(&library_kernels));
     text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body),
