@@ -85,13 +85,8 @@
 
 static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                        void *to) {
-    const real *x = rows;
     real *planes = to;
-    for (int64_t r = 0; r < count; r++) {
-        const real *row = x + (order ? (int64_t)order[r] : r) * inner;
-        for (int64_t e = 0; e < inner; e++)
-            planes[e * stride + r] = row[e];
-    }
+    nn_load_rows(rows, order, inner, count, stride, planes);
     for (int64_t e = 0; e < inner; e++)
         for (int64_t r = count; r < stride; r++)
             planes[e * stride + r] = 0;

@@ -93,6 +93,11 @@
 #else
 #define NN_UNROLL
 #endif
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define NN_SHUFFLES 1
+#endif
+#endif
 #if NN_FUSED && defined __FMA__ && defined __GNUC__
 #include <immintrin.h>
 #endif

@@ -68,7 +68,9 @@ static void nn_matmul_block(long results, long vectors, long depth, nn_matrix a,
     if (a.row == 1)
         switch (2 * results + vectors - 1) {
             NN_TILES(1, 1)
-            NN_TILES(2, 1) NN_TILES(3, 1) NN_TILES(4, 1) NN_TILES(5, 1) NN_TILES(6, 1)
+            NN_TILES(2, 1)
+            NN_TILES(3, 1)
+            NN_TILES(4, 1) NN_TILES(5, 1) NN_TILES(6, 1)
 #if NN_RESULTS == 12
                 NN_TILES(7, 1) NN_TILES(8, 1) NN_TILES(9, 1) NN_TILES(10, 1) NN_TILES(11, 1) NN_TILES(12, 1)
 #endif
@@ -76,9 +78,10 @@ static void nn_matmul_block(long results, long vectors, long depth, nn_matrix a,
     else
         switch (2 * results + vectors - 1) {
             NN_TILES(1, a.row)
-            NN_TILES(2, a.row) NN_TILES(3, a.row)
+            NN_TILES(2, a.row)
+            NN_TILES(3, a.row)
 #if NN_RESULTS == 12
-                NN_TILES(4, a.row) NN_TILES(5, a.row) NN_TILES(6, a.row)
+            NN_TILES(4, a.row) NN_TILES(5, a.row) NN_TILES(6, a.row)
 #endif
         }
 #undef NN_TILES
@@ -86,7 +89,7 @@ static void nn_matmul_block(long results, long vectors, long depth, nn_matrix a,
 
 /*@ nn_matmul_copy: */
 /* Few numbers, four at a time: what is vectorised for many would take longer. */
-static void nn_matmul_copy(long count, const real *restrict from, real *restrict to) {
+NN_INLINE void nn_matmul_copy(long count, const real *restrict from, real *restrict to) {
     long i = 0;
     for (; i + 4 <= count; i += 4)
         to[i] = from[i], to[i + 1] = from[i + 1], to[i + 2] = from[i + 2], to[i + 3] = from[i + 3];
@@ -94,10 +97,35 @@ static void nn_matmul_copy(long count, const real *restrict from, real *restrict
         to[i] = from[i];
 }
 
-/*@ nn_matmul_pack: nn_matrix nn_matmul_copy */
+/*@ nn_turn: nn_vectors */
+/* Four rows of four numbers become columns, in registers: to[k * wide + i] = x_i[k]. */
+NN_INLINE void nn_turn(const real *x0, const real *x1, const real *x2, const real *x3, real *to, long wide) {
+#if NN_SHUFFLES
+    typedef real four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+    const four a = *(const four *)x0, b = *(const four *)x1, c = *(const four *)x2, d = *(const four *)x3;
+    const four p = __builtin_shufflevector(a, b, 0, 4, 1, 5), q = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const four s = __builtin_shufflevector(a, b, 2, 6, 3, 7), t = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(four *)to = __builtin_shufflevector(p, q, 0, 1, 4, 5);
+    *(four *)(to + wide) = __builtin_shufflevector(p, q, 2, 3, 6, 7);
+    *(four *)(to + 2 * wide) = __builtin_shufflevector(s, t, 0, 1, 4, 5);
+    *(four *)(to + 3 * wide) = __builtin_shufflevector(s, t, 2, 3, 6, 7);
+#else
+    for (long k = 0; k < 4; k++)
+        to[k * wide] = x0[k], to[k * wide + 1] = x1[k], to[k * wide + 2] = x2[k], to[k * wide + 3] = x3[k];
+#endif
+}
+
+/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_vector nn_turn */
 /* to[k * wide + i] = x[i][k] for i < count and k < depth. */
-static void nn_matmul_pack(long count, long wide, long depth, nn_matrix x, real *restrict to) {
+static void nn_matmul_pack(long count, long wide, long depth, nn_matrix x, real *to) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     long i = 0;
+    if (x.row == 1 && count == 2 * VECTOR) {
+        for (long k = 0; k < depth; k++)
+            for (long q = 0; q < 2 * VECTOR; q += VECTOR)
+                *(nn_vector *)(to + k * wide + q) = *(const nn_vector *)(x.at + k * x.column + q);
+        return;
+    }
     if (x.row == 1) {
         for (long k = 0; k < depth; k++)
             nn_matmul_copy(count, x.at + k * x.column, to + k * wide);
@@ -107,9 +135,7 @@ static void nn_matmul_pack(long count, long wide, long depth, nn_matrix x, real 
         const real *const p = x.at + i * x.row;
         long k = 0;
         for (; k + 4 <= depth && x.column == 1; k += 4)
-            for (long l = 0; l < 4; l++)
-                for (long q = 0; q < 4; q++)
-                    to[(k + l) * wide + i + q] = p[q * x.row + k + l];
+            nn_turn(p + k, p + x.row + k, p + 2 * x.row + k, p + 3 * x.row + k, to + k * wide + i, wide);
         for (; k < depth; k++)
             for (long q = 0; q < 4; q++)
                 to[k * wide + i + q] = p[q * x.row + k * x.column];
@@ -144,30 +170,34 @@ static void nn_matmul_edge(long results, long columns, long depth, nn_matrix a, 
                 y[i * y_i + j * y_j] = tile[i * WIDE + j];
 }
 
-/*@ nn_matmul_vector: nn_fma nn_matrix */
+/*@ nn_matmul_vector: nn_fma nn_matrix nn_vector_fma */
 /* One row of results of a matrix that lies row after row (b.column is 1), read once from front to back:
  * y[j] = c[j] + sum over k of a[k] * b[k][j]. */
 static void nn_matmul_vector(long n, long depth, const real *a, long a_k, nn_matrix b, nn_matrix c, real *y,
                              long y_j) {
-    enum { STRETCH = 32 * LANES };
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRETCH = 32 * LANES };
+    const nn_vector zero = {0};
     for (long from = 0; from < n; from += STRETCH) {
-        const long count = n - from < STRETCH ? n - from : STRETCH, whole = count / LANES * LANES;
+        const long count = n - from < STRETCH ? n - from : STRETCH, whole = count / VECTOR * VECTOR;
         real sum[STRETCH];
         long k = c.at ? 0 : 1;
         for (long j = 0; j < count; j++)
             sum[j] = c.at ? c.at[(from + j) * c.column] : a[0] * b.at[from + j];
-        for (; k < depth - 3; k += 4) {
+        for (; k + 4 <= depth; k += 4) {
             const real *const p = b.at + k * b.row + from;
             const real a0 = a[k * a_k], a1 = a[(k + 1) * a_k], a2 = a[(k + 2) * a_k], a3 = a[(k + 3) * a_k];
-            for (long j = 0; j < whole; j += LANES)
-                for (long l = j; l < j + LANES; l++)
-                    sum[l] = nn_fma(
-                        a3, p[3 * b.row + l],
-                        nn_fma(a2, p[2 * b.row + l], nn_fma(a1, p[b.row + l], nn_fma(a0, p[l], sum[l]))));
-            for (long j = whole; j < count; j++)
-                sum[j] =
-                    nn_fma(a3, p[3 * b.row + j],
-                           nn_fma(a2, p[2 * b.row + j], nn_fma(a1, p[b.row + j], nn_fma(a0, p[j], sum[j]))));
+            for (long j = 0; j < whole; j += VECTOR) {
+                nn_vector here = *(nn_vector *)(sum + j);
+                here = nn_vector_fma(*(const nn_vector *)(p + j), a0 - zero, here);
+                here = nn_vector_fma(*(const nn_vector *)(p + b.row + j), a1 - zero, here);
+                here = nn_vector_fma(*(const nn_vector *)(p + 2 * b.row + j), a2 - zero, here);
+                *(nn_vector *)(sum + j) =
+                    nn_vector_fma(*(const nn_vector *)(p + 3 * b.row + j), a3 - zero, here);
+            }
+            for (long j = whole; j < count; j++) {
+                real here = nn_fma(a1, p[b.row + j], nn_fma(a0, p[j], sum[j]));
+                sum[j] = nn_fma(a3, p[3 * b.row + j], nn_fma(a2, p[2 * b.row + j], here));
+            }
         }
         for (; k < depth; k++)
             for (long j = 0; j < count; j++)
