@@ -162,6 +162,10 @@ $(BUILD)/bench/alternate: tests/bench/alternate.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lm
 
+$(BUILD)/bench/matmul: tests/bench/matmul.c tests/bench/worker.h $(COMPILER) $(RUNTIME) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(COMPILER) $(RUNTIME) -lopenblas $(LDLIBS)
+
 $(BUILD)/bench/%: tests/bench/%.c tests/bench/worker.h $(COMPILER) $(RUNTIME) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(COMPILER) $(RUNTIME) $(LDLIBS)

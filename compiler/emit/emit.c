@@ -269,16 +269,19 @@ static void print_interface(struct emitter *emitter, struct text *out) {
 /* `nn_load`: rows of the caller into planes. */
 static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group,
                         struct text *out) {
-    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"};
+    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"},
+                             *const wide_loads[] = {"nn_load_widef", "nn_load_wide", "nn_loadi"};
+    enum { WIDE = 16 };
     for (int i = 0; i < group->input_count; i++) {
         const struct node *node = group->inputs[i];
         enum element e = node->type.element;
         long long inner = (long long)shape_inner_size(&node->type.shape);
-        text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", loads[e],
+        const char *load = (inner < WIDE ? loads : wide_loads)[e];
+        text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", load,
                    emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile,
                    work_name(e), (long long)(plan_placement(plan, node)->offset * plan->tile));
-        if (!mentions(text_string(&emitter->printer.kernels_used), loads[e]))
-            text_print(&emitter->printer.kernels_used, " %s ", loads[e]);
+        if (!mentions(text_string(&emitter->printer.kernels_used), load))
+            text_print(&emitter->printer.kernels_used, " %s ", load);
     }
 }
 

@@ -15,6 +15,15 @@ static void nn_load(const real *restrict row, int inner, int rows, int m, int st
     }
 }
 
+/*@ nn_load_wide: nn_load_rows */
+/* The same for long rows. */
+static void nn_load_wide(const real *row, long inner, long rows, long m, long stride, real *planes) {
+    nn_load_rows(row, NULL, inner, rows, stride, planes);
+    for (long e = 0; e < inner; e++)
+        for (long r = rows; r < m; r++)
+            planes[e * stride + r] = 0;
+}
+
 /*@ nn_loadi: */
 /* The same for classes and other whole numbers. */
 static void nn_loadi(const int32_t *restrict row, int inner, int rows, int m, int stride,

@@ -46,19 +46,15 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
     const char *start = "NULL", *result;
     nest_use(np, node, true);
     if (mm->a.rows && mm->b.rows) {
-        text_print(np->out, "    for (int i = 0; i < %lld; i++)\n        for (int j = 0; j < %lld; j++)\n", m,
-                   n);
         if (affine)
-            start = address(np, &mm->c,
-                            text_format(np->printer->arena, "%lld + i * %lld + j * %lld", (long long)c0,
-                                        (long long)ci, (long long)cj));
-        text_print(
-            np->out,
-            "            %s(%lld, m, T, %s, %lld, %s, %lld, %s, %d, %s + (%lld + i * %lld + j) * T);\n",
-            use_kernel(np->printer, "nn_matmul_planes", node->type.element), k,
-            address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak,
-            address(np, &mm->b, strided(np, b0, "j", bj)), (long long)bk, start, mm->c.rows,
-            nest_ident(np, node), (long long)(lead * mm->m * mm->n), n);
+            start = address(np, &mm->c, text_format(np->printer->arena, "%lld", (long long)c0));
+        text_print(np->out,
+                   "    %s(%lld, %lld, %lld, m, T, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %d, %s + %lld * T);\n",
+                   use_kernel(np->printer, "nn_matmul_planes", node->type.element), m, n, k,
+                   address(np, &mm->a, text_format(np->printer->arena, "%lld", (long long)a0)), (long long)ai,
+                   (long long)ak, address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)b0)),
+                   (long long)bk, (long long)bj, start, (long long)ci, (long long)cj, mm->c.rows,
+                   nest_ident(np, node), (long long)(lead * mm->m * mm->n));
         return;
     }
     long long outer = left ? m : n, results = left ? n : m;

@@ -25,8 +25,9 @@ struct real_kernels {
     tree_kernel *tree[OPERATOR_COUNT];
     void (*matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k, const void *w,
                         long w_k, long w_j, const void *c, long c_j, int c_rows, void *y);
-    void (*matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b,
-                          long b_k, const void *c, int c_rows, void *y);
+    void (*matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
+                          const void *b, long b_k, long b_j, const void *c, long c_i, long c_j, int c_rows,
+                          void *y);
     void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                          long b_j, void *lanes);
     void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,

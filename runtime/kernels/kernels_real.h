@@ -85,13 +85,8 @@
 
 static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                        void *to) {
-    const real *x = rows;
     real *planes = to;
-    for (int64_t r = 0; r < count; r++) {
-        const real *row = x + (order ? (int64_t)order[r] : r) * inner;
-        for (int64_t e = 0; e < inner; e++)
-            planes[e * stride + r] = row[e];
-    }
+    nn_load_rows(rows, order, inner, count, stride, planes);
     for (int64_t e = 0; e < inner; e++)
         for (int64_t r = count; r < stride; r++)
             planes[e * stride + r] = 0;
@@ -101,9 +96,10 @@ static void NAME(matmul_rows)(long n, long depth, long rows, long live, long str
                               long w_k, long w_j, const void *c, long c_j, int c_rows, void *y) {
     nn_matmul_rows(n, depth, rows, live, stride, x, x_k, w, w_k, w_j, c, c_j, c_rows, y);
 }
-static void NAME(matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b, long b_k,
-                                const void *c, int c_rows, void *y) {
-    nn_matmul_planes(depth, rows, stride, a, a_k, b, b_k, c, c_rows, y);
+static void NAME(matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
+                                const void *b, long b_k, long b_j, const void *c, long c_i, long c_j, int c_rows,
+                                void *y) {
+    nn_matmul_planes(m, n, depth, rows, stride, a, a_i, a_k, b, b_k, b_j, c, c_i, c_j, c_rows, y);
 }
 static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                                long b_j, void *lanes) {

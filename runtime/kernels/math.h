@@ -68,6 +68,89 @@
 #define nn_fmaf(a, b, c) ((a) * (b) + (c))
 #endif
 
+/*@ nn_vectors: nn_inline nn_fma */
+/* For kernels that keep sums in registers: how wide a register is, how many results of a matrix product fit
+ * into all of them beside what is multiplied, and loops that have to be unrolled for arrays to become
+ * registers. Elsewhere a vector is one number. */
+#if defined __AVX512F__
+#define NN_VECTOR(real) __attribute__((vector_size(64), aligned(sizeof(real)), may_alias))
+#elif defined __AVX__
+#define NN_VECTOR(real) __attribute__((vector_size(32), aligned(sizeof(real)), may_alias))
+#elif defined __GNUC__
+#define NN_VECTOR(real) __attribute__((vector_size(16), aligned(sizeof(real)), may_alias))
+#else
+#define NN_VECTOR(real)
+#endif
+#if defined __AVX512F__ || defined __aarch64__
+#define NN_RESULTS 12
+#else
+#define NN_RESULTS 6
+#endif
+#if defined __clang__
+#define NN_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined __GNUC__
+#define NN_UNROLL _Pragma("GCC unroll 16")
+#else
+#define NN_UNROLL
+#endif
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define NN_SHUFFLES 1
+#endif
+#endif
+#if NN_FUSED && defined __FMA__ && defined __GNUC__
+#include <immintrin.h>
+#endif
+
+/*@ nn_vector: nn_vectors */
+typedef double nn_vector NN_VECTOR(double);
+
+/*@ nn_vectorf: nn_vectors */
+typedef float nn_vectorf NN_VECTOR(float);
+
+/*@ nn_vector_fma: nn_vector */
+NN_INLINE nn_vector nn_vector_fma(nn_vector a, nn_vector b, nn_vector c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__ && defined __AVX512F__
+    return _mm512_fmadd_pd(a, b, c);
+#elif defined __FMA__ && defined __GNUC__
+    return _mm256_fmadd_pd(a, b, c);
+#elif defined __GNUC__
+    for (unsigned l = 0; l < sizeof a / sizeof a[0]; l++)
+        c[l] = fma(a[l], b[l], c[l]);
+    return c;
+#else
+    return fma(a, b, c);
+#endif
+}
+
+/*@ nn_vector_fmaf: nn_vectorf */
+NN_INLINE nn_vectorf nn_vector_fmaf(nn_vectorf a, nn_vectorf b, nn_vectorf c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__ && defined __AVX512F__
+    return _mm512_fmadd_ps(a, b, c);
+#elif defined __FMA__ && defined __GNUC__
+    return _mm256_fmadd_ps(a, b, c);
+#elif defined __GNUC__
+    for (unsigned l = 0; l < sizeof a / sizeof a[0]; l++)
+        c[l] = fmaf(a[l], b[l], c[l]);
+    return c;
+#else
+    return fmaf(a, b, c);
+#endif
+}
+
+/*@ nn_threads: */
+/* How many threads a loop of the program may use. */
+#if defined _OPENMP
+#include <omp.h>
+#define NN_THREADS omp_get_max_threads()
+#else
+#define NN_THREADS 1
+#endif
+
 /*@ nn_int: nn_inline */
 /* Towards 0; the least int for what no int can hold. */
 #include <stdint.h>
