@@ -110,6 +110,7 @@ static struct batch batch_at(struct trainer *trainer, int64_t update_of_epoch, i
                           .order = trainer->shuffled ? trainer->order + from : NULL,
                           .results = trainer->results,
                           .step = (double)update,
+                          .drawn = (uint32_t)update,
                           .seed = run->seed};
 }
 

@@ -336,6 +336,8 @@ static void print_main(struct printer *printer, const struct data *train, const 
     if (train->source == DATA_SPIRAL)
         text_print(out, "    make_train(%s);\n", numpy ? "&stream" : "seed");
     text_print(out, "    %s_start(&state, %s);\n", printer->prefix, numpy ? "&stream" : "seed");
+    if (printer->noise)
+        text_print(out, "    state.seed = seed;\n");
     if (shuffled && numpy)
         text_print(out, "    for (uint32_t i = 0; i < %lld; i++)\n        order[i] = i;\n", (long long)rows);
     print_epochs(printer, rows, batch, shuffled, out);
