@@ -389,7 +389,8 @@ static struct value call_when_training(struct checker *checker, struct value *ar
 /* Random numbers of the shape of the weight whose initialiser is at work; one stream for each weight. */
 static struct value random_numbers(struct checker *checker, enum operator_code code, struct span span) {
     if (!checker->weight_shape) {
-        check_error(checker, span, "random numbers can only be drawn in an initialiser");
+        check_error(checker, span, "random_uniform and random_normal are for initialisers; in a model, uniform_like(x) and "
+                    "normal_like(x) draw in the shape of x");
         return value_error;
     }
     struct attributes attributes;
