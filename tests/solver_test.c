@@ -126,6 +126,94 @@ static void initialisers(void **state) {
     bench_drop(&bench);
 }
 
+/* The first value of a weight, as doubles. */
+static double *first_value(struct bench *bench, int w) {
+    struct node *initial = bench->model->weights[w].initial;
+    int64_t count = shape_inner_size(&initial->type.shape);
+    void *found = bench_room(bench, initial);
+    double *numbers = arena_array(&bench->arena, double, (size_t)count);
+    bench_run(bench, bench_interpreter(bench, plan_make(bench->graph, &initial, 1, &bench->arena)), &found);
+    for (int64_t i = 0; i < count; i++)
+        numbers[i] = number_at(initial->type.element, found, i);
+    return numbers;
+}
+
+enum { DRAWN = 100000 };
+
+/* Between -2 and 2 deviations the normal distribution has a deviation of 0.87962566103423978. */
+static void check_truncated(const double *values) {
+    const double deviation = 0.87962566103423978;
+    double sum = 0, squares = 0, least = 0, most = 0;
+    for (int i = 0; i < DRAWN; i++) {
+        double z = (values[i] - 3) / 0.5;
+        sum += z;
+        squares += z * z;
+        least = fmin(least, z);
+        most = fmax(most, z);
+    }
+    assert_true(least >= -2 && least < -1.99 && most <= 2 && most > 1.99);
+    assert_true(fabs(sum / DRAWN) < 5 * deviation / sqrt(DRAWN));
+    assert_true(fabs(sqrt(squares / DRAWN) - deviation) < 0.005);
+}
+
+static void truncated_normal(void **state) {
+    static struct bench bench;
+    (void)state;
+    bench_start(&bench, 1);
+    bench_model(&bench, "model m {\n    weight a : f64[100000] = truncated_normal(3, 0.5)\n"
+                        "    weight b : f32[100000] = truncated_normal(3, 0.5)\n"
+                        "    output y = sum(a)\n    output z = sum(b)\n}\n");
+    check_truncated(first_value(&bench, 0));
+    check_truncated(first_value(&bench, 1));
+    bench_drop(&bench);
+}
+
+/* x (rows, columns): the greatest difference between the products of its rows and scale^2 times the identity.
+ */
+static double distance_from_orthonormal(const double *x, int rows, int columns, int step, int next,
+                                        double scale) {
+    double worst = 0;
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < rows; k++) {
+            double product = 0;
+            for (int j = 0; j < columns; j++)
+                product += x[i * step + j * next] * x[k * step + j * next];
+            worst = fmax(worst, fabs(product - (i == k ? scale * scale : 0)));
+        }
+    return worst;
+}
+
+/* Of a weight of that shape, which is a matrix of `rows` and `columns`. */
+static void check_orthogonal(const char *shape, int rows, int columns) {
+    static struct bench bench;
+    bench_start(&bench, 1);
+    bench_model(&bench, text_format(&bench.arena,
+                                    "model m {\n    weight p : f64%s = orthogonal(scale = 3)\n"
+                                    "    weight q : f32%s = orthogonal(scale = 3)\n"
+                                    "    output y = sum(p)\n    output z = sum(q)\n}\n",
+                                    shape, shape));
+    for (int w = 0; w < 2; w++) {
+        const double *q = first_value(&bench, w);
+        double distance = rows <= columns ? distance_from_orthonormal(q, rows, columns, columns, 1, 3)
+                                          : distance_from_orthonormal(q, columns, rows, 1, columns, 3);
+        if (!(distance < (w ? 1e-5 : 1e-12)))
+            fail_msg("%s in %s: %g from orthonormal", shape, w ? "f32" : "f64", distance);
+    }
+    bench_drop(&bench);
+}
+
+static void orthogonal(void **state) {
+    (void)state;
+    check_orthogonal("[1, 1]", 1, 1);
+    check_orthogonal("[2, 2]", 2, 2);
+    check_orthogonal("[64, 64]", 64, 64);
+    check_orthogonal("[5, 80]", 5, 80);
+    check_orthogonal("[80, 5]", 80, 5);
+    check_orthogonal("[7]", 1, 7);
+    check_orthogonal("[3, 4, 5]", 12, 5);
+    check_orthogonal("[2, 3, 30]", 6, 30);
+}
+
 static void check_numbers(const char *what, const double *found, const double *expected, int count) {
     for (int i = 0; i < count; i++)
         if (!(fabs(found[i] - expected[i]) <= 1e-12 * fmax(1, fabs(expected[i]))))
@@ -168,7 +256,8 @@ static void batch_norm(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(solvers),      cmocka_unit_test(schedules),  cmocka_unit_test(groups),
-        cmocka_unit_test(initialisers), cmocka_unit_test(batch_norm),
+        cmocka_unit_test(initialisers), cmocka_unit_test(batch_norm), cmocka_unit_test(truncated_normal),
+        cmocka_unit_test(orthogonal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
