@@ -1,5 +1,5 @@
-/* The best weights are a copy of all of them, with what the solver keeps.  They stand in run->weights.best, so that a
- * file of an interrupted training has both. */
+/* The best weights are a copy of all of them, with what the solver keeps.  They stand in run->weights.best,
+ * so that a file of an interrupted training has both. */
 #include "watch.h"
 #include "evaluate.h"
 

@@ -179,8 +179,8 @@ static void add_best(struct run *run, struct safetensors *file, struct safetenso
     const struct best *best = &run->weights.best;
     metadata[0] = (struct safetensors_text){"best_measure", best->measure};
     metadata[1] = (struct safetensors_text){"best_value", text_number(run->arena, best->value, false)};
-    metadata[2] = (struct safetensors_text){
-        "best_epoch", text_format(run->arena, "%lld", (long long)best->epoch)};
+    metadata[2] =
+        (struct safetensors_text){"best_epoch", text_format(run->arena, "%lld", (long long)best->epoch)};
     for (int i = 0; best->values && i < run->model->weight_count; i++) {
         struct safetensor *tensor = &file->tensors[file->count++];
         *tensor = tensor_of(run, i);

@@ -389,7 +389,8 @@ static struct value call_when_training(struct checker *checker, struct value *ar
 /* Random numbers of the shape of the weight whose initialiser is at work; one stream for each weight. */
 static struct value random_numbers(struct checker *checker, enum operator_code code, struct span span) {
     if (!checker->weight_shape) {
-        check_error(checker, span, "random_uniform and random_normal are for initialisers; in a model, uniform_like(x) and "
+        check_error(checker, span,
+                    "random_uniform and random_normal are for initialisers; in a model, uniform_like(x) and "
                     "normal_like(x) draw in the shape of x");
         return value_error;
     }
@@ -427,7 +428,8 @@ static struct value call_uniform_like(struct checker *checker, struct value *arg
 static struct value call_within(struct checker *checker, struct value *arguments, struct span span) {
     const struct value *x = &arguments[0], *low = &arguments[1], *high = &arguments[2];
     if (low->kind != VALUE_NUMBER || high->kind != VALUE_NUMBER || arguments[3].kind != VALUE_TEXT) {
-        check_error(checker, span, "within takes a value, two numbers and a text that says what the value is");
+        check_error(checker, span,
+                    "within takes a value, two numbers and a text that says what the value is");
         return value_error;
     }
     if (x->kind == VALUE_NUMBER && !(x->number >= low->number && x->number <= high->number)) {

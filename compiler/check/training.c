@@ -108,9 +108,7 @@ static void set_stop(struct checker *checker, const struct expression *rule) {
     if (epochs.kind == VALUE_ERROR ||
         !to_integer(checker, &epochs, "epochs", 1, (int64_t)1 << 31, &training->stop_epochs))
         good = false;
-    const char *best = !parts[2]                              ? ""
-                       : parts[2]->kind == EXPRESSION_NAME ? parts[2]->string
-                                                           : "?";
+    const char *best = !parts[2] ? "" : parts[2]->kind == EXPRESSION_NAME ? parts[2]->string : "?";
     if (parts[2] && strcmp(best, "highest") != 0 && strcmp(best, "lowest") != 0) {
         check_error(checker, parts[2]->span, "best is highest or lowest");
         good = false;
@@ -145,10 +143,9 @@ static void set_clip(struct checker *checker, const struct value *value, const c
 }
 
 static void set_training(struct checker *checker, const struct statement *s, struct update_settings *update) {
-    static const char *const names[] = {"solver",  "batch",  "epochs",     "seed",
-                                        "shuffle", "rng",    "freeze",     "checkpoint",
-                                        "expect",  "report", "clip_value", "clip_norm",
-                                        "stop"};
+    static const char *const names[] = {"solver",     "batch",     "epochs",     "seed",   "shuffle",
+                                        "rng",        "freeze",    "checkpoint", "expect", "report",
+                                        "clip_value", "clip_norm", "stop"};
     struct training *training = &checker->model->training;
     const char *name = s->name.text;
     int64_t number = 0;

@@ -60,8 +60,9 @@ static void find_noise(struct emitter *emitter) {
     const struct job *jobs[] = {&emitter->train, &emitter->predict, &emitter->evaluate};
     for (int j = 0; j < 3; j++)
         for (int id = 0; jobs[j]->plan && id < jobs[j]->plan->graph.count; id++)
-            emitter->printer.noise = emitter->printer.noise || (jobs[j]->plan->graph.nodes[id]->code == OPERATOR_noise &&
-                                                jobs[j]->plan->placements[id].group >= 0);
+            emitter->printer.noise =
+                emitter->printer.noise || (jobs[j]->plan->graph.nodes[id]->code == OPERATOR_noise &&
+                                           jobs[j]->plan->placements[id].group >= 0);
 }
 
 static int64_t most_rows(const struct emitter *emitter) {

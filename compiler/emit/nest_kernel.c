@@ -235,8 +235,10 @@ static void print_random(struct nest_printer *np, struct node *node) {
 
 /* The number of element u in a row has index row * size + u. */
 static void print_noise(struct nest_printer *np, struct node *node) {
-    const char *kernel = use_kernel(np->printer, "nn_noise", node->type.element), *name = nest_ident(np, node);
-    long long size = (long long)shape_inner_size(&node->type.shape), stream = (long long)node->attributes.index;
+    const char *kernel = use_kernel(np->printer, "nn_noise", node->type.element),
+               *name = nest_ident(np, node);
+    long long size = (long long)shape_inner_size(&node->type.shape),
+              stream = (long long)node->attributes.index;
     nest_use(np, node, true);
     if (np->rows)
         text_print(np->out,

@@ -265,8 +265,8 @@ static const char *watched(struct printer *printer) {
     return "loss";
 }
 
-/* Before the epochs, after each of them, and after the last: the best weights, as the runtime's watch.c keeps them.
- * `data` is what they are measured on. */
+/* Before the epochs, after each of them, and after the last: the best weights, as the runtime's watch.c keeps
+ * them. `data` is what they are measured on. */
 static void start_watch(struct printer *printer, struct text *out) {
     text_print(out, "    static %s best;\n    double watched, best_value = 0;\n    long best_epoch = 0;\n",
                printer->prefix);
@@ -277,18 +277,21 @@ static void print_watch(struct printer *printer, const char *data, int64_t rows,
     text_print(out, "        loss = %s_evaluate(&state, %lld", printer->prefix, (long long)rows);
     print_arguments(printer, data, NULL, out);
     text_print(out, ", metrics);\n        watched = %s;\n", watched(printer));
-    text_print(out,
-               "        if (best_epoch ? watched %s best_value : watched == watched) {\n"
-               "            best = state;\n            best_value = watched;\n            best_epoch = epoch;\n"
-               "        }\n        if (epoch - best_epoch >= %lld)\n            epochs = epoch;\n",
-               training->stop_highest ? ">" : "<", (long long)training->stop_epochs);
+    text_print(
+        out,
+        "        if (best_epoch ? watched %s best_value : watched == watched) {\n"
+        "            best = state;\n            best_value = watched;\n            best_epoch = epoch;\n"
+        "        }\n        if (epoch - best_epoch >= %lld)\n            epochs = epoch;\n",
+        training->stop_highest ? ">" : "<", (long long)training->stop_epochs);
 }
 
 static void end_watch(struct printer *printer, const char *data, struct text *out) {
-    text_print(out, "    if (best_epoch) {\n        const uint64_t updates = state.updates;\n        state = best;\n"
-                    "        state.updates = updates;\n");
+    text_print(
+        out, "    if (best_epoch) {\n        const uint64_t updates = state.updates;\n        state = best;\n"
+             "        state.updates = updates;\n");
     text_print(out,
-               "        printf(\"best   epoch %%ld of %%ld  %s %s %%.6g\\n\", best_epoch, epochs, best_value);\n    }\n",
+               "        printf(\"best   epoch %%ld of %%ld  %s %s %%.6g\\n\", best_epoch, epochs, "
+               "best_value);\n    }\n",
                data, printer->model->training.stop_measure);
 }
 
@@ -301,7 +304,8 @@ static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, b
     if (watch_data)
         start_watch(printer, out);
     text_print(out,
-               "    %slong epochs = %lld;\n    for (long epoch = 1; epoch <= epochs; epoch++) {\n        double sum = 0;\n",
+               "    %slong epochs = %lld;\n    for (long epoch = 1; epoch <= epochs; epoch++) {\n        "
+               "double sum = 0;\n",
                watch_data ? "" : "const ", (long long)training->epochs);
     if (shuffled && numpy)
         text_print(out,
@@ -331,11 +335,13 @@ static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, b
     text_print(out, "        if (epoch == 1 || epoch %% %lld == 0 || epoch == epochs)\n",
                (long long)(report ? report : 1));
     if (watch_data)
-        text_print(out, "            printf(\"epoch %%ld  %s %%.6g  %s %s %%.6g\\n\", epoch, sum / %lld, watched);\n",
-                   model->loss.name, watch_data, training->stop_measure, (long long)rows);
+        text_print(
+            out,
+            "            printf(\"epoch %%ld  %s %%.6g  %s %s %%.6g\\n\", epoch, sum / %lld, watched);\n",
+            model->loss.name, watch_data, training->stop_measure, (long long)rows);
     else
-        text_print(out, "            printf(\"epoch %%ld  %s %%.6g\\n\", epoch, sum / %lld);\n", model->loss.name,
-                   (long long)rows);
+        text_print(out, "            printf(\"epoch %%ld  %s %%.6g\\n\", epoch, sum / %lld);\n",
+                   model->loss.name, (long long)rows);
     text_print(out, "    }\n");
     if (watch_data)
         end_watch(printer, watch_data, out);
@@ -389,10 +395,11 @@ static void print_main(struct printer *printer, const struct data *train, const 
     if (shuffled && numpy)
         text_print(out, "    for (uint32_t i = 0; i < %lld; i++)\n        order[i] = i;\n", (long long)rows);
     if (test && test->source == DATA_SPIRAL && numpy)
-        text_print(out,
-                   "    struct nn_numpy test_stream;\n    nn_numpy_seed(&test_stream, (uint32_t)(seed + 1 + %d));\n"
-                   "    make_test(&test_stream);\n",
-                   (int)(test - model->data));
+        text_print(
+            out,
+            "    struct nn_numpy test_stream;\n    nn_numpy_seed(&test_stream, (uint32_t)(seed + 1 + %d));\n"
+            "    make_test(&test_stream);\n",
+            (int)(test - model->data));
     else if (test && test->source == DATA_SPIRAL)
         text_print(out, "    make_test(seed);\n");
     print_epochs(printer, rows, batch, shuffled,
