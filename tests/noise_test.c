@@ -77,11 +77,11 @@ static void a_number_is_that_of_its_place(void **state) {
                 for (int e = 0; e < WIDTH; e++) {
                     uint64_t index = (uint64_t)((r + first) * WIDTH + e);
                     uint64_t other = (uint64_t)((r + first) * WIDTH + (2 - e % 3) * 2 + e / 3);
-                    uint64_t bits = bits_at(STREAM_NOISE, update, index);
+                    uint64_t bits = bits_at(NOISE_STREAM, update, index);
                     assert_true((&u[r][0][0])[e] == ((double)(bits >> 12) + 0.5) * 0x1p-52);
-                    bits = bits_at(STREAM_NOISE + 1, update, other);
+                    bits = bits_at(NOISE_STREAM + 1, update, other);
                     assert_true((&v[r][0][0])[e] == ((double)(bits >> 12) + 0.5) * 0x1p-52);
-                    bits = bits_at(STREAM_NOISE + 2, update, index);
+                    bits = bits_at(NOISE_STREAM + 2, update, index);
                     assert_true((double)(&single[r][0][0])[e] == ((double)(bits >> 41) + 0.5) * 0x1p-23);
                 }
         }
@@ -99,11 +99,11 @@ static void values_without_rows(void **state) {
     bench_fill(&drawing.bench, 1);
     draw(&drawing, 1, 0, 0, 1, (void *[]){u});
     for (int e = 0; e < WIDTH; e++)
-        assert_true(u[e] == nn_uniform(SEED, STREAM_NOISE, (uint64_t)e));
+        assert_true(u[e] == nn_uniform(SEED, NOISE_STREAM, (uint64_t)e));
     draw(&drawing, 1, 4000000000u, 0, 1, (void *[]){u});
     for (int e = 0; e < WIDTH; e++)
         assert_true(u[e] ==
-                    ((double)(bits_at(STREAM_NOISE, 4000000000u, (uint64_t)e) >> 12) + 0.5) * 0x1p-52);
+                    ((double)(bits_at(NOISE_STREAM, 4000000000u, (uint64_t)e) >> 12) + 0.5) * 0x1p-52);
     bench_drop(&drawing.bench);
 }
 

@@ -420,7 +420,7 @@ static struct value call_uniform_like(struct checker *checker, struct value *arg
     attributes.type = x->type;
     if (attributes.type.element == ELEMENT_INT)
         attributes.type.element = checker->real;
-    attributes.index = STREAM_NOISE + checker->noise_count++;
+    attributes.index = NOISE_STREAM + checker->noise_count++;
     return make_node(checker, OPERATOR_noise, NULL, 0, &attributes, span);
 }
 

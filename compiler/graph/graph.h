@@ -25,7 +25,7 @@ enum operator_code {
 };
 
 /* The stream of the first noise of a model; weights draw from those numbered from 0. */
-enum { STREAM_NOISE = 0x70000000 };
+enum { NOISE_STREAM = 0x70000000 };
 
 /* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that equal nodes
  * have equal settings. */
