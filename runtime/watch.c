@@ -11,6 +11,7 @@ struct watch {
     int measure;             /* by position in the evaluator */
     double *values;          /* of all measures, at the last epoch */
     const struct rows *rows; /* that it is measured on */
+    int64_t start;           /* epochs before: patience counts from there while there is no best */
 };
 
 static struct best *best_of(const struct watch *watch) {
@@ -31,6 +32,7 @@ struct watch *watch_new(struct run *run) {
     watch->rows = run->test.count ? &run->test : &run->train;
     while (strcmp(evaluator_name(watch->evaluator, watch->measure), training->stop_measure) != 0)
         watch->measure++;
+    watch->start = run->weights.progress.epochs;
     best->measure = training->stop_measure;
     if (best->epoch && !best->values)
         best->epoch = run->weights.progress.epochs;
@@ -54,7 +56,7 @@ bool watch_epoch(struct watch *watch) {
         best->epoch = epoch;
         weights_copy(run, run->weights.values, best->values);
     }
-    return epoch - best->epoch >= training->stop_epochs;
+    return epoch - (best->epoch ? best->epoch : watch->start) >= training->stop_epochs;
 }
 
 static void print_measure(const struct watch *watch, double value, FILE *out) {

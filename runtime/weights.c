@@ -241,6 +241,11 @@ static void load_values(struct run *run, int index, const struct safetensor *ten
             ((double *)to)[k] = (double)((const float *)tensor->data)[k];
 }
 
+static bool has_shape(const struct safetensor *found, const struct safetensor *wanted) {
+    return found->rank == wanted->rank &&
+           memcmp(found->dims, wanted->dims, (size_t)wanted->rank * sizeof *wanted->dims) == 0;
+}
+
 static bool load_weight(struct run *run, int index, struct safetensors *file, const char *path) {
     const struct weight *weight = &run->model->weights[index];
     struct safetensor wanted = tensor_of(run, index), *found = safetensors_find(file, weight->name);
@@ -253,8 +258,7 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
         return failure_set(run->failure, FAILURE_DATA,
                            "%s: there is no tensor '%s', a weight of the model (%s)", path, weight->name,
                            run_place(run, weight->node->origin, weight->span));
-    bool same = found->rank == wanted.rank &&
-                memcmp(found->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) == 0;
+    bool same = has_shape(found, &wanted);
     bool widened = found->element == SAFETENSORS_F32 && wanted.element == SAFETENSORS_F64;
     if (!same || (found->element != wanted.element && !widened))
         return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is %s in the file and %s in the model%s",
@@ -278,14 +282,14 @@ static void load_best(struct run *run, struct safetensors *file) {
     best.value = strtod(value, NULL);
     best.values = weights_new_copy(run);
     for (int i = 0; i < run->model->weight_count; i++) {
-        const struct safetensor *found = safetensors_find(file, best_name(run, i));
-        complete = complete && found && found->element == tensor_of(run, i).element &&
-                   memcmp(found->dims, tensor_of(run, i).dims, sizeof found->dims) == 0;
+        const struct safetensor *found = safetensors_find(file, best_name(run, i)),
+                                wanted = tensor_of(run, i);
+        complete = complete && found && found->element == wanted.element && has_shape(found, &wanted);
         if (complete)
             load_values(run, i, found, best.values[i]);
     }
     best.values = complete ? best.values : NULL;
-    if (best.epoch > 0 && best.epoch <= run->weights.progress.epochs && isfinite(best.value))
+    if (best.epoch > 0 && best.epoch <= run->weights.progress.epochs && !isnan(best.value))
         run->weights.best = best;
 }
 

@@ -99,33 +99,6 @@ static void groups(void **state) {
     bench_drop(&bench);
 }
 
-/* The variances that the papers give, over numbers enough to tell them apart. */
-static void initialisers(void **state) {
-    enum { ROWS = 50, COLUMNS = 80 };
-    struct bench bench;
-    (void)state;
-    bench_start(&bench, 1);
-    bench_model(
-        &bench,
-        "model m {\n    weight a : f64[50, 80] = lecun_normal\n    weight b : f64[50, 80] = lecun_uniform\n"
-        "    weight c : f64[50, 80] = identity(scale = 3)\n    output y = sum(a + b + c)\n}\n");
-    for (int w = 0; w < 3; w++) {
-        double values[ROWS * COLUMNS], squares = 0;
-        void *results[1] = {values};
-        bench_run(&bench,
-                  bench_interpreter(
-                      &bench, plan_make(bench.graph, &bench.model->weights[w].initial, 1, &bench.arena)),
-                  results);
-        for (int i = 0; i < ROWS * COLUMNS; i++)
-            squares += values[i] * values[i];
-        for (int i = 0; w == 2 && i < ROWS * COLUMNS; i++)
-            assert_true(values[i] == (i / COLUMNS == i % COLUMNS ? 3 : 0));
-        if (w < 2)
-            assert_true(fabs(squares / (ROWS * COLUMNS) * ROWS - 1) < 0.06);
-    }
-    bench_drop(&bench);
-}
-
 /* The first value of a weight, as doubles. */
 static double *first_value(struct bench *bench, int w) {
     struct node *initial = bench->model->weights[w].initial;
@@ -136,6 +109,64 @@ static double *first_value(struct bench *bench, int w) {
     for (int64_t i = 0; i < count; i++)
         numbers[i] = number_at(initial->type.element, found, i);
     return numbers;
+}
+
+/* The means and variances that the papers give, over numbers enough to tell them apart. */
+static const struct {
+    const char *initialiser;
+    double mean, variance;
+} initialiser_cases[] = {
+    {"zeros", 0, 0},
+    {"ones", 1, 0},
+    {"constant(0.25)", 0.25, 0},
+    {"uniform(-1, 3)", 1, 16 / 12.0},
+    {"normal(1, 2)", 1, 4},
+    {"glorot_uniform", 0, 2 / 130.0},
+    {"glorot_normal", 0, 2 / 130.0},
+    {"he_uniform", 0, 2 / 50.0},
+    {"he_normal", 0, 2 / 50.0},
+    {"lecun_uniform", 0, 1 / 50.0},
+    {"lecun_normal", 0, 1 / 50.0},
+    {"reshape(arange(4000), [50, 80])", 3999 / 2.0, (4000.0 * 4000 - 1) / 12},
+};
+
+enum { CELLS = 50 * 80 };
+
+static void check_moments(size_t c, const double *values) {
+    double mean = 0, variance = 0, expected = initialiser_cases[c].variance;
+    for (int i = 0; i < CELLS; i++)
+        mean += values[i] / CELLS;
+    for (int i = 0; i < CELLS; i++)
+        variance += (values[i] - mean) * (values[i] - mean) / CELLS;
+    if (fabs(mean - initialiser_cases[c].mean) > 4 * sqrt(expected / CELLS) + 1e-12 ||
+        fabs(variance - expected) > 0.06 * expected + 1e-12)
+        fail_msg("%s: mean %g and variance %g, expected %g and %g", initialiser_cases[c].initialiser, mean,
+                 variance, initialiser_cases[c].mean, expected);
+}
+
+static void check_initialiser(size_t c) {
+    static struct bench bench;
+    bench_start(&bench, 1);
+    bench_model(&bench, text_format(&bench.arena,
+                                    "model m {\n    weight a : f64[50, 80] = %s\n"
+                                    "    output y = sum(a)\n}\n",
+                                    initialiser_cases[c].initialiser));
+    check_moments(c, first_value(&bench, 0));
+    bench_drop(&bench);
+}
+
+static void initialisers(void **state) {
+    static struct bench bench;
+    (void)state;
+    for (size_t c = 0; c < sizeof initialiser_cases / sizeof *initialiser_cases; c++)
+        check_initialiser(c);
+    bench_start(&bench, 1);
+    bench_model(&bench,
+                "model m {\n    weight a : f64[5, 8] = identity(scale = 3)\n    output y = sum(a)\n}\n");
+    const double *values = first_value(&bench, 0);
+    for (int i = 0; i < 5 * 8; i++)
+        assert_true(values[i] == (i / 8 == i % 8 ? 3 : 0));
+    bench_drop(&bench);
 }
 
 enum { DRAWN = 100000 };
