@@ -55,38 +55,41 @@ static uint64_t bits_at(uint32_t stream, uint32_t update, uint64_t index) {
 
 enum { ROWS = 700, WIDTH = 6 };
 
-static void a_number_is_that_of_its_place(void **state) {
+static void check_places(bool training) {
     static const int64_t batches[] = {1, 7, 16, 33, 288, 289, ROWS};
     static double u[ROWS][2][3], v[ROWS][2][3];
     static float single[ROWS][2][3];
-    (void)state;
-    for (int training = 0; training < 2; training++) {
-        struct drawing drawing;
-        bench_start(&drawing.bench, 1);
-        start_drawing(&drawing,
-                      "    input x : f64[batch, 2, 3]\n    output u = uniform_like(x)\n"
-                      "    output v = uniform_like(transpose(u))[:, 2::-1, 0:2] -> transpose\n"
-                      "    output s = uniform_like(f32(x))\n",
-                      training);
-        bench_fill(&drawing.bench, ROWS);
-        for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
-            uint32_t update = (uint32_t)b * 1000 + 1;
-            int64_t first = (int64_t)b * 5;
-            draw(&drawing, batches[b], update, first, 3, (void *[]){u, v, single});
-            for (int64_t r = 0; r < batches[b]; r++)
-                for (int e = 0; e < WIDTH; e++) {
-                    uint64_t index = (uint64_t)((r + first) * WIDTH + e);
-                    uint64_t other = (uint64_t)((r + first) * WIDTH + (2 - e % 3) * 2 + e / 3);
-                    uint64_t bits = bits_at(NOISE_STREAM, update, index);
-                    assert_true((&u[r][0][0])[e] == ((double)(bits >> 12) + 0.5) * 0x1p-52);
-                    bits = bits_at(NOISE_STREAM + 1, update, other);
-                    assert_true((&v[r][0][0])[e] == ((double)(bits >> 12) + 0.5) * 0x1p-52);
-                    bits = bits_at(NOISE_STREAM + 2, update, index);
-                    assert_true((double)(&single[r][0][0])[e] == ((double)(bits >> 41) + 0.5) * 0x1p-23);
-                }
-        }
-        bench_drop(&drawing.bench);
+    static struct drawing drawing;
+    bench_start(&drawing.bench, 1);
+    start_drawing(&drawing,
+                  "    input x : f64[batch, 2, 3]\n    output u = uniform_like(x)\n"
+                  "    output v = uniform_like(transpose(u))[:, 2::-1, 0:2] -> transpose\n"
+                  "    output s = uniform_like(f32(x))\n",
+                  training);
+    bench_fill(&drawing.bench, ROWS);
+    for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
+        uint32_t update = (uint32_t)b * 1000 + 1;
+        int64_t first = (int64_t)b * 5;
+        draw(&drawing, batches[b], update, first, 3, (void *[]){u, v, single});
+        for (int64_t r = 0; r < batches[b]; r++)
+            for (int e = 0; e < WIDTH; e++) {
+                uint64_t index = (uint64_t)((r + first) * WIDTH + e);
+                uint64_t other = (uint64_t)((r + first) * WIDTH + (2 - e % 3) * 2 + e / 3);
+                uint64_t bits = bits_at(NOISE_STREAM, update, index);
+                assert_true((&u[r][0][0])[e] == ((double)(bits >> 12) + 0.5) * 0x1p-52);
+                bits = bits_at(NOISE_STREAM + 1, update, other);
+                assert_true((&v[r][0][0])[e] == ((double)(bits >> 12) + 0.5) * 0x1p-52);
+                bits = bits_at(NOISE_STREAM + 2, update, index);
+                assert_true((double)(&single[r][0][0])[e] == ((double)(bits >> 41) + 0.5) * 0x1p-23);
+            }
     }
+    bench_drop(&drawing.bench);
+}
+
+static void a_number_is_that_of_its_place(void **state) {
+    (void)state;
+    check_places(true);
+    check_places(false);
 }
 
 /* Update 0 is what initialisers draw from; noise without rows too. */
@@ -143,31 +146,35 @@ static double count_equal(const double *x, const double *y, int64_t count) {
     return (double)equal;
 }
 
+static void check_dropout(double rate, bool training) {
+    static double y[CELLS], z[CELLS];
+    static struct drawing drawing;
+    bench_start(&drawing.bench, 1);
+    start_drawing(&drawing,
+                  text_format(&drawing.bench.arena,
+                              "    input x : f64[batch, 8, 5]\n    output y = dropout(x, %g)\n"
+                              "    output z = dropout(x, %g)\n",
+                              rate, rate),
+                  training);
+    bench_fill(&drawing.bench, MANY);
+    const double *x = drawing.bench.columns[0];
+    draw(&drawing, MANY, 1, 0, 2, (void *[]){y, z});
+    for (int c = 0; c < CELLS; c++)
+        assert_true(y[c] == 0 || y[c] == (training && rate < 1 ? x[c] / (1 - rate) : x[c]));
+    double share = training ? 1 - rate : 1;
+    assert_true(fabs(count_kept(y, CELLS) / CELLS - share) <= 5 * deviation_of_share(share, CELLS));
+    bool differ = memcmp(y, z, sizeof y) != 0; /* two calls have two streams */
+    assert_true(differ == (training && rate > 0 && rate < 1));
+    bench_drop(&drawing.bench);
+}
+
 static void dropout_keeps_its_share(void **state) {
     static const double rates[] = {0, 0.1, 0.5, 0.9, 1};
-    static double y[CELLS], z[CELLS];
     (void)state;
-    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
-        for (int training = 0; training < 2; training++) {
-            struct drawing drawing;
-            bench_start(&drawing.bench, 1);
-            start_drawing(&drawing,
-                          text_format(&drawing.bench.arena,
-                                      "    input x : f64[batch, 8, 5]\n    output y = dropout(x, %g)\n"
-                                      "    output z = dropout(x, %g)\n",
-                                      rates[i], rates[i]),
-                          training);
-            bench_fill(&drawing.bench, MANY);
-            const double *x = drawing.bench.columns[0];
-            draw(&drawing, MANY, 1, 0, 2, (void *[]){y, z});
-            for (int c = 0; c < CELLS; c++)
-                assert_true(y[c] == 0 || y[c] == (training && rates[i] < 1 ? x[c] / (1 - rates[i]) : x[c]));
-            double share = training ? 1 - rates[i] : 1;
-            assert_true(fabs(count_kept(y, CELLS) / CELLS - share) <= 5 * deviation_of_share(share, CELLS));
-            bool differ = memcmp(y, z, sizeof y) != 0; /* two calls have two streams */
-            assert_true(differ == (training && rates[i] > 0 && rates[i] < 1));
-            bench_drop(&drawing.bench);
-        }
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        check_dropout(rates[i], true);
+        check_dropout(rates[i], false);
+    }
 }
 
 /* Masks of one half agree by chance: from update to update, row to row, element to element. */
