@@ -76,7 +76,7 @@ $(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
 	@mkdir -p $(@D)
 	awk -f $< $(TEXTS) > $@
 
-$(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/matmul.h \
+$(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h \
                                    runtime/kernels/gather.h
 	@mkdir -p $(@D)
 	awk -f $^ > $@

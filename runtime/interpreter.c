@@ -411,6 +411,19 @@ static void run_random(struct interpreter *in, const struct instruction *i) {
     }
 }
 
+/* The number of element e in row r has index r * count + e. */
+static void run_noise(struct interpreter *in, const struct instruction *i) {
+    const struct batch *batch = in->batch;
+    const uint32_t stream = (uint32_t)i->node->attributes.index;
+    const uint64_t count = (uint64_t)i->count, row = (uint64_t)(batch->first_row + in->from);
+    if (!i->result.rows)
+        i->kernels->noise((long)i->count, batch->seed, stream, batch->drawn, 0, 1,
+                          plane(in, &i->result, 0, i->size));
+    for (int64_t e = 0; i->result.rows && e < i->count; e++)
+        i->kernels->noise((long)in->stride, batch->seed, stream, batch->drawn, row * count + (uint64_t)e,
+                          count, plane(in, &i->result, e, i->size));
+}
+
 static void run_assign(struct interpreter *in, const struct instruction *i) {
     char *weight = i->operands[0].base;
     const struct operand *value = &i->operands[1];
@@ -565,6 +578,8 @@ static struct instruction new_instruction(struct interpreter *in, const struct n
         choose_moving(in, &i);
     else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
         i.run = run_random;
+    else if (node->code == OPERATOR_noise)
+        i.run = run_noise;
     else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
         choose_matmul(in, &i);
     else if (operators[node->code].kind == KIND_FOLD)

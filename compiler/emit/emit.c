@@ -56,6 +56,15 @@ static void make_plans(struct emitter *emitter) {
         emitter->train = (struct job){"train", plan_of(emitter, roots, count)};
 }
 
+static void find_noise(struct emitter *emitter) {
+    const struct job *jobs[] = {&emitter->train, &emitter->predict, &emitter->evaluate};
+    for (int j = 0; j < 3; j++)
+        for (int id = 0; jobs[j]->plan && id < jobs[j]->plan->graph.count; id++)
+            emitter->printer.noise =
+                emitter->printer.noise || (jobs[j]->plan->graph.nodes[id]->code == OPERATOR_noise &&
+                                           jobs[j]->plan->placements[id].group >= 0);
+}
+
 static int64_t most_rows(const struct emitter *emitter) {
     const struct model *model = emitter->printer.model;
     int64_t rows = model->training.batch;
@@ -132,6 +141,7 @@ static void name_everything(struct emitter *emitter) {
     struct names *fields = arena_new(printer->arena, struct names),
                  *columns = arena_new(printer->arena, struct names);
     unique_ident(printer->arena, fields, "updates");
+    unique_ident(printer->arena, fields, "seed");
     printer->weight_names = arena_array(printer->arena, const char *, (size_t)model->weight_count);
     for (int i = 0; i < model->weight_count; i++)
         printer->weight_names[i] = unique_ident(printer->arena, fields, model->weights[i].name);
@@ -213,6 +223,8 @@ static void print_state(struct emitter *emitter, struct text *out) {
                               shape_text(emitter->printer.arena, &model->weights[i].node->type.shape, NULL))
                 : "");
     text_print(out, "    uint64_t updates; /* done so far */\n");
+    if (emitter->printer.noise)
+        text_print(out, "    uint64_t seed; /* of the random numbers that updates draw */\n");
     for (int e = 0; e < 3; e++)
         if (emitter->work[e])
             text_print(out, "    %s[%lld];\n", work[e], (long long)emitter->work[e]);
@@ -441,6 +453,9 @@ static void print_batch_locals(const struct text *calls, bool training, struct t
     if (uses(calls, "step"))
         text_print(out, "    const double step = (double)%s;\n",
                    training ? "(s->updates + 1)" : "s->updates");
+    if (uses(calls, "drawn"))
+        text_print(out, "    const uint32_t drawn = %s; /* the update whose random numbers are drawn */\n",
+                   training ? "(uint32_t)(s->updates + 1)" : "0");
 }
 
 /* A scalar root as a double. */
@@ -494,6 +509,8 @@ static void print_init(struct emitter *emitter, struct text *out) {
         text_print(body, "    (void)%s;\n", numpy ? "stream" : "seed");
     text_print(body, "%s%s    s->updates = 0;\n}\n\n", text_string(&calls), text_string(&copies));
     text_print(out, "void %s_init(%s *s, uint64_t seed) {\n", p, p);
+    if (emitter->printer.noise)
+        text_print(out, "    s->seed = seed;\n");
     if (numpy) {
         use_kernel(&emitter->printer, "nn_numpy_seed", ELEMENT_F64);
         text_print(out,
@@ -651,6 +668,7 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     name_everything(emitter);
     make_plans(emitter);
     size_work(emitter);
+    find_noise(emitter);
     if (!fits_int(emitter))
         return;
     print_title(emitter, out);

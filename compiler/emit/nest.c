@@ -205,6 +205,12 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
         add_parameter(signature, "long batch_rows", "batch_rows");
     if (np->uses_step)
         add_parameter(signature, "double step", "step");
+    if (first->code == OPERATOR_noise) {
+        add_parameter(signature, "uint64_t seed", "s->seed");
+        add_parameter(signature, "uint32_t drawn", "drawn");
+        if (np->rows)
+            add_parameter(signature, "uint64_t row", "from");
+    }
     if (first->code == OPERATOR_uniform || first->code == OPERATOR_normal)
         add_parameter(signature, numpy ? "struct nn_numpy *stream" : "uint64_t seed",
                       numpy ? "stream" : "seed");

@@ -229,9 +229,29 @@ static void print_random(struct nest_printer *np, struct node *node) {
                    (long long)node->attributes.index);
 }
 
+/* The number of element u in a row has index row * size + u. */
+static void print_noise(struct nest_printer *np, struct node *node) {
+    const char *kernel = use_kernel(np->printer, "nn_noise", node->type.element),
+               *name = nest_ident(np, node);
+    long long size = (long long)shape_inner_size(&node->type.shape),
+              stream = (long long)node->attributes.index;
+    nest_use(np, node, true);
+    if (np->rows)
+        text_print(np->out,
+                   "    for (long u = 0; u < %lld; u++)\n        %s(m, seed, %lldu, drawn, row * %lld + "
+                   "(uint64_t)u, %lld, %s + u * T);\n",
+                   size, kernel, stream, size, size, name);
+    else
+        text_print(np->out, "    %s(%lld, seed, %lldu, drawn, 0, 1, %s);\n", kernel, size, stream, name);
+}
+
 void nest_print_kernel(struct nest_printer *np) {
     struct node *node = np->nest->nodes[0];
     print_origin(np->printer, node, "    ", np->out);
+    if (node->code == OPERATOR_noise) {
+        print_noise(np, node);
+        return;
+    }
     if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal) {
         print_random(np, node);
         return;

@@ -40,6 +40,9 @@ struct real_kernels {
                    long index_e, long index_r, const void *table, long table_e, long table_r, void *y);
     void (*scatter)(long count, long width, long limit, long rows, long stride, const int32_t *index,
                     long index_e, long index_r, const void *x, void *table, long table_e, long table_r);
+    /* Of random.h: uniform numbers of an update. */
+    void (*noise)(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
+                  void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
     void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                  void *planes);

@@ -126,6 +126,11 @@ static void NAME(scatter)(long count, long width, long limit, long rows, long st
     nn_scatter(count, width, limit, rows, stride, index, index_e, index_r, x, to, to_e, to_r);
 }
 
+static void NAME(noise)(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
+                        void *y) {
+    nn_noise(n, seed, stream, update, first, distance, y);
+}
+
 static const struct real_kernels NAME(table) = {
     .elementwise =
         {
@@ -146,5 +151,6 @@ static const struct real_kernels NAME(table) = {
     .concat = NAME(concat),
     .gather = NAME(gather),
     .scatter = NAME(scatter),
+    .noise = NAME(noise),
     .load = NAME(load),
 };

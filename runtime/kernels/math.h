@@ -1057,5 +1057,10 @@ NN_INLINE double nn_normal_quantile(double p) {
     return (top / bottom + ends) + outside;
 }
 
+/*@ nn_normal_quantilef: nn_inline nn_normal_quantile */
+NN_INLINE float nn_normal_quantilef(float p) {
+    return (float)nn_normal_quantile((double)p);
+}
+
 /*@ nn_end: */
 #endif
