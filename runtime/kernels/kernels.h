@@ -5,6 +5,7 @@
 #define NN_KERNELS_H
 
 #include "graph/graph.h"
+#include "kernels/convolution.h"
 
 /* y[i] = maths(x[0][i], x[1][i], x[2][i]) for i < n; where scalar[k] is set, x[k][0] serves for all i. */
 typedef void elementwise_kernel(int64_t n, void *y, const void *const *x, const bool *scalar);
@@ -39,6 +40,13 @@ struct real_kernels {
                    long index_e, long index_r, const void *table, long table_e, long table_r, void *y);
     void (*scatter)(long count, long width, long limit, long rows, long stride, const int32_t *index,
                     long index_e, long index_r, const void *x, void *table, long table_e, long table_r);
+    /* Of convolve.h. */
+    void (*convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
+                     const void *c, long c_j, void *y);
+    void (*convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x,
+                             const void *g, void *lanes);
+    void (*overlap)(long outer, long n, long places, long size, long step, long dilation, long inside,
+                    long rows, long stride, const void *x, void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
     void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                  void *planes);

@@ -43,6 +43,8 @@
 
 #include "kernels/gather.h"
 
+#include "kernels/convolve.h"
+
 /* Folds: `step` joins what is there, `a`, and the next value, `b`. */
 #define FOLD(fold, step, ...)                                                                                 \
     static void NAME(join_##fold)(int64_t n, void *result, const void *plane) {                              \
@@ -130,6 +132,19 @@ static void NAME(scatter)(long count, long width, long limit, long rows, long st
     nn_scatter(count, width, limit, rows, stride, index, index_e, index_r, x, to, to_e, to_r);
 }
 
+static void NAME(convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
+                           const void *c, long c_j, void *y) {
+    nn_convolve(shape, rows, stride, x, w, c, c_j, y);
+}
+static void NAME(convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x, const void *g,
+                                   void *lanes) {
+    nn_convolve_weights(shape, rows, stride, x, g, lanes);
+}
+static void NAME(overlap)(long outer, long n, long places, long size, long step, long dilation, long inside, long rows,
+                          long stride, const void *x, void *y) {
+    nn_overlap(outer, n, places, size, step, dilation, inside, rows, stride, x, y);
+}
+
 static const struct real_kernels NAME(table) = {
     .elementwise =
         {
@@ -150,5 +165,8 @@ static const struct real_kernels NAME(table) = {
     .concat = NAME(concat),
     .gather = NAME(gather),
     .scatter = NAME(scatter),
+    .convolve = NAME(convolve),
+    .convolve_weights = NAME(convolve_weights),
+    .overlap = NAME(overlap),
     .load = NAME(load),
 };
