@@ -296,6 +296,10 @@ struct node *pad_axis(struct checker *checker, struct node *x, int axis, const i
     attributes.number = number;
     attributes.type = x->type;
     attributes.type.shape.dims[axis] += widths[0] + widths[1];
+    if (shape_inner_size(&attributes.type.shape) > ELEMENTS_MAX) {
+        check_error(checker, checker->graph->span, "the result would have too many elements");
+        return NULL;
+    }
     return graph_node(checker->graph, OPERATOR_pad, &x, 1, &attributes, NULL);
 }
 
@@ -329,13 +333,12 @@ struct value call_pad(struct checker *checker, struct value *arguments, struct s
     checker->graph->span = span;
     bool whole = x->type.element == ELEMENT_INT;
     x = as_real(checker, x);
-    for (int i = 0; i < axis_count; i++) {
-        int axis = fixed_axis(checker, &axes[i], x);
-        if (axis < 0)
+    for (int i = 0; i < axis_count; i++)
+        if (fixed_axis(checker, &axes[i], x) < 0)
             return value_error;
-        x = pad_axis(checker, x, axis, width, arguments[3].number);
-    }
-    return value_tensor(as_before(checker, x, whole), span);
+    for (int i = 0; i < axis_count && x; i++)
+        x = pad_axis(checker, x, fixed_axis(checker, &axes[i], x), width, arguments[3].number);
+    return x ? value_tensor(as_before(checker, x, whole), span) : value_error;
 }
 
 /* ---- indices ---- */

@@ -128,6 +128,8 @@ struct value call_window(struct checker *checker, struct value *arguments, struc
         x = graph_convert(checker->graph, x, checker->real);
     x = pad_axis(checker, x, axis, sides,
                  arguments[6].kind == VALUE_NONE ? (double)-INFINITY : arguments[6].number);
+    if (!x)
+        return value_error;
     memset(&attributes, 0, sizeof attributes);
     attributes.axis = axis;
     attributes.step = step;
@@ -183,6 +185,8 @@ static int image_and_weights(struct checker *checker, struct value *arguments, s
         return 0;
     }
     checker->graph->span = span;
+    if (inputs[0]->type.element == ELEMENT_INT)
+        inputs[0] = graph_convert(checker->graph, inputs[0], inputs[1]->type.element);
     for (int k = 0; rank == 3 && k < 2; k++)
         inputs[k] = as_image(checker, inputs[k]);
     return rank - 2;

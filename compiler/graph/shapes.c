@@ -264,6 +264,8 @@ bool shape_convolve_transposed(struct graph *graph, struct node *const *inputs, 
         return fail(error, text_format(graph->arena, "%lld channels by weights for %lld",
                                        (long long)y->dims[1], (long long)w->dims[0]));
     *type = attributes->type;
+    if (shape_inner_size(&type->shape) > ELEMENTS_MAX)
+        return fail(error, "the result would have too many elements");
     return true;
 }
 
