@@ -242,8 +242,8 @@ bool shape_convolve(struct graph *graph, struct node *const *inputs, int input_c
         int64_t reach = how->dilation[axis] * (w->dims[2 + axis] - 1) + 1;
         if (reach > size)
             return fail(error, text_format(graph->arena,
-                                           "the kernel reaches over %lld elements %s, which do not fit into "
-                                           "%lld, with the padding",
+                                           "the kernel reaches over %lld elements %s, but there are %lld, "
+                                           "the padding included",
                                            (long long)reach, axis ? "across" : "down", (long long)size));
         type->shape.dims[2 + axis] = (size - reach) / how->stride[axis] + 1;
     }
