@@ -138,7 +138,8 @@ static void run_pad(struct interpreter *in, const struct instruction *i) {
     int64_t n = i->result.rows ? in->stride : 1;
     const double number = i->node->attributes.number;
     const float single = (float)number;
-    const void *outside = i->node->type.element == ELEMENT_F32 ? (const void *)&single : (const void *)&number;
+    const void *outside =
+        i->node->type.element == ELEMENT_F32 ? (const void *)&single : (const void *)&number;
     for (int64_t e = 0; e < i->count; e++) {
         char *y = plane(in, &i->result, e, i->size);
         int64_t from = i->operands[0].index[e]; /* -1: nothing was there */

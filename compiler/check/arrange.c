@@ -285,7 +285,8 @@ struct value call_repeat_interleave(struct checker *checker, struct value *argum
     return repeated(checker, arguments, true, span);
 }
 
-struct node *pad_axis(struct checker *checker, struct node *x, int axis, const int64_t *widths, double number) {
+struct node *pad_axis(struct checker *checker, struct node *x, int axis, const int64_t *widths,
+                      double number) {
     if (widths[0] + widths[1] == 0)
         return x;
     struct attributes attributes;

@@ -256,7 +256,8 @@ builtin_call call_squeeze, call_unsqueeze, call_broadcast_to, call_concat, call_
 /* The axis that a value names, of which the size is a number; -1 and an error if there is none. */
 int fixed_axis(struct checker *checker, const struct value *axis, const struct node *of);
 /* `number` before and behind x along an axis; NULL and an error where that is too large. */
-struct node *pad_axis(struct checker *checker, struct node *x, int axis, const int64_t *widths, double number);
+struct node *pad_axis(struct checker *checker, struct node *x, int axis, const int64_t *widths,
+                      double number);
 
 /* convolution.c */
 builtin_call call_pair, call_window, call_convolve, call_convolve_transposed;

@@ -55,8 +55,8 @@ static bool is_text(const struct value *value, const char *text) {
     return value->kind == VALUE_TEXT && strcmp(value->text, text) == 0;
 }
 
-/* "valid", "same", a number for both sides, or [before, after].  `all`: what "same" adds to both sides together, the
- * odd one behind. */
+/* "valid", "same", a number for both sides, or [before, after].  `all`: what "same" adds to both sides
+ * together, the odd one behind. */
 static bool sides_of(struct checker *checker, const struct value *padding, int64_t all, int64_t *sides) {
     sides[0] = sides[1] = 0;
     if (is_text(padding, "valid"))
@@ -164,7 +164,8 @@ static struct value as_line(struct checker *checker, struct value y) {
     return y;
 }
 
-/* The image and the weights, one-dimensional ones as images of one line; how many axes of places they have, or 0. */
+/* The image and the weights, one-dimensional ones as images of one line; how many axes of places they have,
+ * or 0. */
 static int image_and_weights(struct checker *checker, struct value *arguments, struct node **inputs,
                              struct span span) {
     for (int k = 0; k < 2; k++) {
@@ -229,8 +230,8 @@ struct value call_convolve(struct checker *checker, struct value *arguments, str
     return axes == 1 ? as_line(checker, y) : y;
 }
 
-/* convolve_transposed(x, W, stride, padding, dilation, groups, output_padding): the image that a convolution with these
- * settings makes x of; of the sizes that there may be, the smallest and output_padding more. */
+/* convolve_transposed(x, W, stride, padding, dilation, groups, output_padding): the image that a convolution
+ * with these settings makes x of; of the sizes that there may be, the smallest and output_padding more. */
 struct value call_convolve_transposed(struct checker *checker, struct value *arguments, struct span span) {
     struct node *inputs[2];
     struct attributes attributes;
@@ -247,7 +248,8 @@ struct value call_convolve_transposed(struct checker *checker, struct value *arg
         if (!part_for(checker, &arguments[3], axis + axes - 2, axes, &padding) ||
             !part_for(checker, &arguments[6], axis + axes - 2, axes, &more) ||
             !sides_of(checker, &padding, reach - stride, how->padding[axis]) ||
-            !to_integer(checker, &more, "output_padding, which is less than the stride,", 0, stride - 1, &extra))
+            !to_integer(checker, &more, "output_padding, which is less than the stride,", 0, stride - 1,
+                        &extra))
             return value_error;
         if (is_text(&padding, "same") && reach < stride)
             extra = stride - reach;

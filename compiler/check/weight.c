@@ -38,8 +38,8 @@ static struct node *add_weight(struct checker *checker, struct weight weight, co
     return weight.node;
 }
 
-/* fan_in and fan_out of a weight: of a matrix [n, m] n and m; of a convolution's [results, channels, window...] the
- * others' sizes times that of the window; of a vector its length. */
+/* fan_in and fan_out of a weight: of a matrix [n, m] n and m; of a convolution's [results, channels,
+ * window...] the others' sizes times that of the window; of a vector its length. */
 static void bind_fans(struct checker *checker, struct scope *scope, const struct shape *shape,
                       struct span span) {
     double window = 1;

@@ -26,8 +26,9 @@ static uint64_t hash_of(enum operator_code code, struct node *const *inputs, int
     uint64_t hash = hash_bytes(0xcbf29ce484222325u, &code, sizeof code);
     for (int i = 0; i < input_count; i++)
         hash = hash_bytes(hash, &inputs[i]->id, sizeof inputs[i]->id);
-    const int64_t words[] = {attributes->index, attributes->axis,         attributes->start,
-                             attributes->step,  attributes->type.element, attributes->type.shape.rank, attributes->dilation};
+    const int64_t words[] = {attributes->index,   attributes->axis,         attributes->start,
+                             attributes->step,    attributes->type.element, attributes->type.shape.rank,
+                             attributes->dilation};
     hash = hash_bytes(hash, words, sizeof words);
     hash = hash_bytes(hash, &attributes->number, sizeof attributes->number);
     hash = hash_bytes(hash, attributes->order, sizeof attributes->order);

@@ -252,7 +252,8 @@ bool shape_convolve(struct graph *graph, struct node *const *inputs, int input_c
     return true;
 }
 
-/* y [batch, o, ...] by w [o, c / groups, kh, kw]: the image that the attributes say, which y may come from. */
+/* y [batch, o, ...] by w [o, c / groups, kh, kw]: the image that the attributes say, which y may come from.
+ */
 bool shape_convolve_transposed(struct graph *graph, struct node *const *inputs, int input_count,
                                const struct attributes *attributes, struct type *type,
                                struct shape_error *error) {

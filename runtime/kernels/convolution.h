@@ -1,12 +1,13 @@
-/* The shape of a convolution, and which elements meet which: for the kernels of convolve.h, of either type, and for who
- * calls them.
+/* The shape of a convolution, and which elements meet which: for the kernels of convolve.h, of either type,
+ * and for who calls them.
  */
 #ifndef NN_CONVOLUTION_H
 #define NN_CONVOLUTION_H
 
 /*@ nn_convolution: */
 /* One axis: element `at` of the source meets element k of the kernel in result i where
- * at = i * stride + k * dilation - padding; in a transposed convolution, where i = at * stride + k * dilation - padding. */
+ * at = i * stride + k * dilation - padding; in a transposed convolution, where i = at * stride + k * dilation
+ * - padding. */
 struct convolution_axis {
     long source, result, kernel; /* sizes */
     long stride, dilation, padding;
@@ -18,8 +19,8 @@ struct convolution {
     struct convolution_axis down, across;
 };
 
-/* The elements of the source that meet result i, `count` of them: k goes from `first` by `step`, the source's index
- * from `at` by `at_step`. */
+/* The elements of the source that meet result i, `count` of them: k goes from `first` by `step`, the source's
+ * index from `at` by `at_step`. */
 struct taps {
     long count, first, step, at, at_step;
 };

@@ -1,16 +1,17 @@
 /* Kernels of convolutions, for rows in lanes.  One text, used twice, as matmul.h is.
  *
- * Nothing is rearranged: a convolution reads its source where it lies, and adds, for each result, over channels, then
- * down, then across the kernel, in this order.  Six results are in registers at a time: channels that read the same
- * elements.  Borders cost nothing inside, as each place knows the elements that it meets.
+ * Nothing is rearranged: a convolution reads its source where it lies, and adds, for each result, over
+ * channels, then down, then across the kernel, in this order.  Six results are in registers at a time:
+ * channels that read the same elements.  Borders cost nothing inside, as each place knows the elements that
+ * it meets.
  */
 
 /*@ nn_convolve_block: nn_fma nn_apart */
-/* sums[b][l] += the products of up to six result channels, `count` of them, for LANES rows at one place.  x_ and w_ are the
- * distances of channels, lines and columns, w_b that of the result channels. */
-static void nn_convolve_block(long count, long channels, long lines, long columns, const real *x, long x_channel,
-                              long x_line, long x_column, const real *w, long w_b, long w_channel, long w_line,
-                              long w_column, real *restrict sums) {
+/* sums[b][l] += the products of up to six result channels, `count` of them, for LANES rows at one place.  x_
+ * and w_ are the distances of channels, lines and columns, w_b that of the result channels. */
+static void nn_convolve_block(long count, long channels, long lines, long columns, const real *x,
+                              long x_channel, long x_line, long x_column, const real *w, long w_b,
+                              long w_channel, long w_line, long w_column, real *restrict sums) {
     const long b1 = count > 1 ? w_b : 0, b2 = count > 2 ? 2 * w_b : b1, b3 = count > 3 ? 3 * w_b : b1;
     const long b4 = count > 4 ? 4 * w_b : b1, b5 = count > 5 ? 5 * w_b : b1;
     real sum[6][LANES];
@@ -38,14 +39,15 @@ static void nn_convolve_block(long count, long channels, long lines, long column
 }
 
 /*@ nn_convolve: nn_convolution nn_parallel nn_convolve_block */
-/* y[o][i][j] = c[o] + the sum of x[channel][at_i][at_j] * w[..][k_i][k_j], of which k meet which at: taps_of.  In memory w
- * is [convolution's results][its channels of a group][down][across]; a transposed convolution reads it the other way
- * round.  c_j is the distance of biases; c may be NULL. */
+/* y[o][i][j] = c[o] + the sum of x[channel][at_i][at_j] * w[..][k_i][k_j], of which k meet which at: taps_of.
+ * In memory w is [convolution's results][its channels of a group][down][across]; a transposed convolution
+ * reads it the other way round.  c_j is the distance of biases; c may be NULL. */
 static void nn_convolve(const struct convolution *s, long rows, long stride, const real *restrict x,
                         const real *restrict w, const real *restrict c, long c_j, real *restrict y) {
     enum { BLOCK = 6, COLUMNS = 64 };
     const long area = s->down.kernel * s->across.kernel, blocks = (s->results + BLOCK - 1) / BLOCK;
-    const long w_b = s->transposed ? area : s->sources * area, w_channel = s->transposed ? s->results * area : area;
+    const long w_b = s->transposed ? area : s->sources * area,
+               w_channel = s->transposed ? s->results * area : area;
     const long wide = s->across.source, x_channel = s->down.source * wide * stride;
     const long y_channel = s->down.result * s->across.result * stride;
     NN_PARALLEL(s->groups * s->results * s->sources * area * s->down.result * s->across.result * rows)
@@ -75,8 +77,8 @@ static void nn_convolve(const struct convolution *s, long rows, long stride, con
                         nn_convolve_block(count, s->sources, down.count, taps->count,
                                           from + (down.at * wide + taps->at) * stride + r, x_channel,
                                           down.at_step * wide * stride, taps->at_step * stride,
-                                          weights + down.first * s->across.kernel + taps->first, w_b, w_channel,
-                                          down.step * s->across.kernel, taps->step, sums);
+                                          weights + down.first * s->across.kernel + taps->first, w_b,
+                                          w_channel, down.step * s->across.kernel, taps->step, sums);
                         for (long b = 0; b < count; b++)
                             for (long l = 0; l < LANES; l++)
                                 to[b * y_channel + (i * s->across.result + left + j) * stride + r + l] =
@@ -89,11 +91,11 @@ static void nn_convolve(const struct convolution *s, long rows, long stride, con
 }
 
 /*@ nn_convolve_weights_block: nn_fma nn_apart */
-/* sums[b][l] += x * g[b] over lines and columns of places, for LANES rows and up to six result channels; s_b, g_b: their
- * distances. */
-static void nn_convolve_weights_block(long count, long lines, long columns, const real *x, long x_line, long x_column,
-                                      const real *g, long g_b, long g_line, long g_column, real *restrict sums,
-                                      long s_b) {
+/* sums[b][l] += x * g[b] over lines and columns of places, for LANES rows and up to six result channels; s_b,
+ * g_b: their distances. */
+static void nn_convolve_weights_block(long count, long lines, long columns, const real *x, long x_line,
+                                      long x_column, const real *g, long g_b, long g_line, long g_column,
+                                      real *restrict sums, long s_b) {
     const long b1 = count > 1 ? g_b : 0, b2 = count > 2 ? 2 * g_b : b1, b3 = count > 3 ? 3 * g_b : b1;
     const long b4 = count > 4 ? 4 * g_b : b1, b5 = count > 5 ? 5 * g_b : b1;
     real sum[6][LANES];
@@ -120,9 +122,9 @@ static void nn_convolve_weights_block(long count, long lines, long columns, cons
 
 /*@ nn_convolve_weights_rest: nn_fma */
 /* The same for fewer rows than a vector holds. */
-static void nn_convolve_weights_rest(long live, long count, long lines, long columns, const real *x, long x_line,
-                                     long x_column, const real *g, long g_b, long g_line, long g_column,
-                                     real *restrict sums, long s_b) {
+static void nn_convolve_weights_rest(long live, long count, long lines, long columns, const real *x,
+                                     long x_line, long x_column, const real *g, long g_b, long g_line,
+                                     long g_column, real *restrict sums, long s_b) {
     for (long b = 0; b < count; b++)
         for (long line = 0; line < lines; line++)
             for (long k = 0; k < columns; k++) {
@@ -134,8 +136,9 @@ static void nn_convolve_weights_rest(long live, long count, long lines, long col
 }
 
 /*@ nn_convolve_weights: nn_convolution nn_parallel nn_convolve_weights_block nn_convolve_weights_rest */
-/* lanes[weight][r mod LANES] += x * g over the places of an image and the rows of a tile: a lane takes row after row, and
- * of a row the places in their order.  Some lines of places at a time, as many as stay in L1 for all of the kernel. */
+/* lanes[weight][r mod LANES] += x * g over the places of an image and the rows of a tile: a lane takes row
+ * after row, and of a row the places in their order.  Some lines of places at a time, as many as stay in L1
+ * for all of the kernel. */
 static void nn_convolve_weights(const struct convolution *s, long rows, long stride, const real *restrict x,
                                 const real *restrict g, real *restrict lanes) {
     enum { BLOCK = 6, NEAR = 256 };
@@ -149,7 +152,8 @@ static void nn_convolve_weights(const struct convolution *s, long rows, long str
         for (long r = 0; r < rows; r += LANES)
             for (long top = 0; top < s->down.result; top += stretch)
                 for (long at = 0; at < s->sources * area; at++) {
-                    const long channel = at / area, k_down = at % area / s->across.kernel, k_across = at % s->across.kernel;
+                    const long channel = at / area, k_down = at % area / s->across.kernel,
+                               k_across = at % s->across.kernel;
                     const struct places across = places_of(&s->across, k_across);
                     struct places down = places_of(&s->down, k_down);
                     down.from = down.from < top ? top : down.from;
@@ -157,28 +161,35 @@ static void nn_convolve_weights(const struct convolution *s, long rows, long str
                     if (down.from >= down.to || across.from >= across.to)
                         continue;
                     const long lines = down.to - down.from, columns = across.to - across.from;
-                    const long line = down.from * s->down.stride + k_down * s->down.dilation - s->down.padding;
-                    const long column = across.from * s->across.stride + k_across * s->across.dilation - s->across.padding;
+                    const long line =
+                        down.from * s->down.stride + k_down * s->down.dilation - s->down.padding;
+                    const long column =
+                        across.from * s->across.stride + k_across * s->across.dilation - s->across.padding;
                     const real *const v =
-                        x + (((group * s->sources + channel) * s->down.source + line) * wide + column) * stride + r;
+                        x +
+                        (((group * s->sources + channel) * s->down.source + line) * wide + column) * stride +
+                        r;
                     const real *const p =
                         g + ((first * s->down.result + down.from) * places + across.from) * stride + r;
                     real *const sums = lanes + (first * s->sources * area + at) * LANES;
                     const long g_b = s->down.result * places * stride;
                     if (rows - r >= LANES)
                         nn_convolve_weights_block(count, lines, columns, v, s->down.stride * wide * stride,
-                                                  s->across.stride * stride, p, g_b, places * stride, stride, sums, s_b);
+                                                  s->across.stride * stride, p, g_b, places * stride, stride,
+                                                  sums, s_b);
                     else
-                        nn_convolve_weights_rest(rows - r, count, lines, columns, v, s->down.stride * wide * stride,
-                                                 s->across.stride * stride, p, g_b, places * stride, stride, sums, s_b);
+                        nn_convolve_weights_rest(rows - r, count, lines, columns, v,
+                                                 s->down.stride * wide * stride, s->across.stride * stride, p,
+                                                 g_b, places * stride, stride, sums, s_b);
                 }
     }
 }
 
 /*@ nn_overlap: */
-/* y[outer][n][inside], the sum of x[outer][place][k][inside] with place * step + k * dilation = n, from the first k on. */
-static void nn_overlap(long outer, long n, long places, long size, long step, long dilation, long inside, long rows,
-                       long stride, const real *restrict x, real *restrict y) {
+/* y[outer][n][inside], the sum of x[outer][place][k][inside] with place * step + k * dilation = n, from the
+ * first k on. */
+static void nn_overlap(long outer, long n, long places, long size, long step, long dilation, long inside,
+                       long rows, long stride, const real *restrict x, real *restrict y) {
     for (long o = 0; o < outer; o++)
         for (long at = 0; at < n; at++) {
             real *const to = y + (o * n + at) * inside * stride;
