@@ -31,6 +31,7 @@ struct instruction {
     int operand_count;
     struct operand operands[3], result;
     struct matmul matmul;
+    struct convolution convolution;
     void *lanes; /* sweeps */
 };
 
@@ -135,11 +136,15 @@ static void run_convert(struct interpreter *in, const struct instruction *i) {
 
 static void run_pad(struct interpreter *in, const struct instruction *i) {
     int64_t n = i->result.rows ? in->stride : 1;
+    const double number = i->node->attributes.number;
+    const float single = (float)number;
+    const void *outside =
+        i->node->type.element == ELEMENT_F32 ? (const void *)&single : (const void *)&number;
     for (int64_t e = 0; e < i->count; e++) {
         char *y = plane(in, &i->result, e, i->size);
         int64_t from = i->operands[0].index[e]; /* -1: nothing was there */
         if (from < 0)
-            memset(y, 0, (size_t)n * i->size);
+            i->kernels->elementwise[OPERATOR_copy](n, y, (const void *[]){outside}, (bool[]){true});
         else if (i->operands[0].rows || !i->result.rows)
             memcpy(y, plane(in, &i->operands[0], from, i->size), (size_t)n * i->size);
         else
@@ -395,6 +400,32 @@ static void run_scatter(struct interpreter *in, const struct instruction *i) {
                         i->result.rows);
 }
 
+/* ---- convolutions ---- */
+
+static void run_convolve(struct interpreter *in, const struct instruction *i) {
+    struct access bias = {0};
+    if (i->operand_count == 3)
+        bias = plan_operand(i->node, 2);
+    i->kernels->convolve(&i->convolution, in->stride, in->stride, plane(in, &i->operands[0], 0, i->size),
+                         plane(in, &i->operands[1], 0, i->size),
+                         i->operand_count == 3 ? plane(in, &i->operands[2], bias.offset, i->size) : NULL,
+                         bias.strides[1], plane(in, &i->result, 0, i->size));
+}
+
+static void run_convolve_weights(struct interpreter *in, const struct instruction *i) {
+    i->kernels->convolve_weights(&i->convolution, in->rows, in->stride,
+                                 plane(in, &i->operands[0], 0, i->size),
+                                 plane(in, &i->operands[1], 0, i->size), i->lanes);
+}
+
+static void run_overlap(struct interpreter *in, const struct instruction *i) {
+    const struct attributes *attributes = &i->node->attributes;
+    struct overlap o = plan_overlap(i->node);
+    int64_t n = i->result.rows ? in->stride : 1;
+    i->kernels->overlap(o.outer, o.n, o.places, o.size, attributes->step, attributes->dilation, o.inside, n,
+                        n, plane(in, &i->operands[0], 0, i->size), plane(in, &i->result, 0, i->size));
+}
+
 /* ---- random numbers, assignments ---- */
 
 static void run_random(struct interpreter *in, const struct instruction *i) {
@@ -533,16 +564,21 @@ static void choose_pad(struct interpreter *in, struct instruction *i) {
 }
 
 /* Operands that lie in whole planes, as lower() leaves them. */
-static void choose_moving(struct interpreter *in, struct instruction *i) {
+static void choose_whole(struct interpreter *in, struct instruction *i) {
     for (int k = 0; k < i->operand_count; k++) {
         struct access flat = whole(i->node->inputs[k]);
         flat.identity = true;
         flat.uniform = false;
         i->operands[k] = place_operand(in, &flat);
     }
-    i->run = i->node->code == OPERATOR_concat   ? run_concat
-             : i->node->code == OPERATOR_gather ? run_gather
-                                                : run_scatter;
+    if (plan_is_convolution(i->node))
+        i->convolution = plan_convolution(i->node);
+    i->run = i->node->code == OPERATOR_concat             ? run_concat
+             : i->node->code == OPERATOR_gather           ? run_gather
+             : i->node->code == OPERATOR_scatter          ? run_scatter
+             : i->node->code == OPERATOR_overlap          ? run_overlap
+             : i->node->code == OPERATOR_convolve_weights ? run_convolve_weights
+                                                          : run_convolve;
 }
 
 static void choose_assign(struct interpreter *in, struct instruction *i) {
@@ -574,8 +610,8 @@ static struct instruction new_instruction(struct interpreter *in, const struct n
         i.run = run_convert;
     } else if (node->code == OPERATOR_pad)
         choose_pad(in, &i);
-    else if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter)
-        choose_moving(in, &i);
+    else if (operators[node->code].kind == KIND_KERNEL)
+        choose_whole(in, &i);
     else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
         i.run = run_random;
     else if (node->code == OPERATOR_noise)

@@ -5,6 +5,7 @@
 #define NN_KERNELS_H
 
 #include "graph/graph.h"
+#include "kernels/convolution.h"
 
 /* y[i] = maths(x[0][i], x[1][i], x[2][i]) for i < n; where scalar[k] is set, x[k][0] serves for all i. */
 typedef void elementwise_kernel(int64_t n, void *y, const void *const *x, const bool *scalar);
@@ -43,6 +44,13 @@ struct real_kernels {
     /* Of random.h: uniform numbers of an update. */
     void (*noise)(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
                   void *y);
+    /* Of convolve.h. */
+    void (*convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
+                     const void *c, long c_j, void *y);
+    void (*convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x,
+                             const void *g, void *lanes);
+    void (*overlap)(long outer, long n, long places, long size, long step, long dilation, long inside,
+                    long rows, long stride, const void *x, void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
     void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                  void *planes);

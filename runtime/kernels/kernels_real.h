@@ -43,6 +43,8 @@
 
 #include "kernels/gather.h"
 
+#include "kernels/convolve.h"
+
 /* Folds: `step` joins what is there, `a`, and the next value, `b`. */
 #define FOLD(fold, step, ...)                                                                                 \
     static void NAME(join_##fold)(int64_t n, void *result, const void *plane) {                              \
@@ -130,6 +132,18 @@ static void NAME(noise)(long n, uint64_t seed, uint32_t stream, uint32_t update,
                         void *y) {
     nn_noise(n, seed, stream, update, first, distance, y);
 }
+static void NAME(convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
+                           const void *c, long c_j, void *y) {
+    nn_convolve(shape, rows, stride, x, w, c, c_j, y);
+}
+static void NAME(convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x, const void *g,
+                                   void *lanes) {
+    nn_convolve_weights(shape, rows, stride, x, g, lanes);
+}
+static void NAME(overlap)(long outer, long n, long places, long size, long step, long dilation, long inside, long rows,
+                          long stride, const void *x, void *y) {
+    nn_overlap(outer, n, places, size, step, dilation, inside, rows, stride, x, y);
+}
 
 static const struct real_kernels NAME(table) = {
     .elementwise =
@@ -152,5 +166,8 @@ static const struct real_kernels NAME(table) = {
     .gather = NAME(gather),
     .scatter = NAME(scatter),
     .noise = NAME(noise),
+    .convolve = NAME(convolve),
+    .convolve_weights = NAME(convolve_weights),
+    .overlap = NAME(overlap),
     .load = NAME(load),
 };
