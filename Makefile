@@ -71,7 +71,7 @@ $(BUILD)/gen/tree/grammar.c $(BUILD)/gen/tree/grammar.h &: compiler/tree/grammar
 
 # The prelude and the kernels' text, as C strings.
 TEXTS = compiler/check/prelude.nn runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h runtime/kernels/gather.h \
-        runtime/kernels/convolution.h runtime/kernels/convolve.h compiler/emit/load.h
+        runtime/kernels/convolution.h runtime/kernels/convolve.h runtime/kernels/table.h compiler/emit/load.h
 $(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
 	@mkdir -p $(@D)
 	awk -f $< $(TEXTS) > $@

@@ -296,6 +296,31 @@ C
 cc -std=c99 -O1 -DNN_FUSED=0 "$out/places.c" -o "$out/places_user" -lm 2>"$out/e" || bad "cc: noise"
 sed 1d "$out/places" | "$out/places_user" && ok || bad "the emitted library predicts with other noise"
 
+# ---- metrics that are tables ----
+printf '%s\n' '1,é"t\' '2,??/' '3,é"t\' '-4,日本' '5,??/' >"$out/odd.csv"
+cat >"$out/odd.nn" <<'NN'
+data train = csv("odd.csv")
+model odd {
+    input  x : f64[batch]
+    target t : class[batch] of 3
+    score = stack([x - 3, 0 * x, -x], axis = 1) + dense(unsqueeze(x, 1), 3, init = zeros)
+    output score
+    loss   entropy = cross_entropy(score, t)
+    metric table   = confusion(score, t)
+    metric recall  = class_recall(score, t)
+    metric either  = confusion(score, t)[:, 0:2]
+}
+train {
+    solver = sgd(rate = 0)
+}
+NN
+expect 0 "^  日本       0    0   1$" - $nnrun "$out/odd.nn" --train --quiet
+cp "$out/o" "$out/expected"
+grep -q '^  é"t\\  0.5$' "$out/o" && ok || bad "a vector's table"
+grep -q "^        0  1$" "$out/o" && ok || bad "a table with an axis that is not of the classes"
+$nnc "$out/odd.nn" -o "$out/odd.c" && cc -std=c99 "$out/odd.c" -lm -o "$out/odd" && "$out/odd" >"$out/o" &&
+    cmp "$out/o" "$out/expected" && ok || bad "tables of the emitted program"
+
 # ---- derivatives ----
 expect 0 "h.W  20 of 20 elements  worst h.W\[[0-9], [0-9]\]: derivative .*(matmul, models/twolayer.nn:14)" - $nnrun $model --check-gradients
 cat >"$out/halved.nn" <<'NN'

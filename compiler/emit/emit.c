@@ -253,8 +253,12 @@ static void print_interface(struct emitter *emitter, struct text *out) {
         text_print(out, "/* The loss of n rows");
         if (model->metric_count)
             text_print(out, "; and into metrics[], unless it is NULL:");
-        for (int i = 0; i < model->metric_count; i++)
+        for (int i = 0; i < model->metric_count; i++) {
             text_print(out, "%s %s", i ? "," : "", model->metrics[i].name);
+            if (model->metrics[i].node->type.shape.rank)
+                text_print(out, " (%lld numbers)",
+                           (long long)shape_inner_size(&model->metrics[i].node->type.shape));
+        }
         text_print(out, ". */\n");
         print_evaluate_signature(emitter, out);
         text_print(out, ";\n\n");
@@ -542,6 +546,22 @@ static void print_train(struct emitter *emitter, struct text *out) {
                scalar_root(emitter, emitter->train.plan, 0));
 }
 
+/* Metric i, whose first number is metrics[at]. */
+static void print_metric(struct emitter *emitter, int i, long long at, struct text *out) {
+    const struct plan *plan = emitter->evaluate.plan;
+    struct shape shape = plan->roots[i + 1]->type.shape;
+    struct access access = access_of(plan->roots[i + 1], &shape);
+    if (shape.rank == 0)
+        text_print(out, "    if (metrics)\n        metrics[%lld] = %s;\n", at,
+                   scalar_root(emitter, plan, i + 1));
+    else
+        text_print(
+            out,
+            "    for (long e = 0; metrics && e < %lld; e++)\n        metrics[%lld + e] = (double)%s + %s];\n",
+            (long long)shape_inner_size(&shape), at, root_memory(emitter, plan, access.source),
+            flat_index(emitter, &access, "e"));
+}
+
 static void print_evaluate(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->evaluate, &calls);
@@ -555,9 +575,11 @@ static void print_evaluate(struct emitter *emitter, struct text *out) {
     text_print(out, "%s", text_string(&calls));
     if (!emitter->printer.model->metric_count)
         text_print(out, "    (void)metrics;\n");
-    for (int i = 0; i < emitter->printer.model->metric_count; i++)
-        text_print(out, "    if (metrics)\n        metrics[%d] = %s;\n", i,
-                   scalar_root(emitter, emitter->evaluate.plan, i + 1));
+    long long at = 0;
+    for (int i = 0; i < emitter->printer.model->metric_count; i++) {
+        print_metric(emitter, i, at, out);
+        at += (long long)shape_inner_size(&emitter->printer.model->metrics[i].node->type.shape);
+    }
     text_print(out, "    return %s;\n}\n\n", scalar_root(emitter, emitter->evaluate.plan, 0));
 }
 
@@ -704,6 +726,6 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body),
                text_string(&functions));
     if (program.length)
-        text_print(out, "\n#ifndef NN_NO_MAIN\n\n%s%s#endif\n", text_string(&program_kernels),
-                   text_string(&program));
+        text_print(out, "\n#ifndef NN_NO_MAIN\n\n#include <stdio.h>\n\n%s%s#endif\n",
+                   text_string(&program_kernels), text_string(&program));
 }
