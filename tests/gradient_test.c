@@ -682,6 +682,14 @@ static const struct text_case wide[] = {
     {"batched, 70 terms",
      WIDE("140") "weight B : f64[70, 3] = zeros\nloss cost = sum(sin(reshape(h, [batch, 2, 70]) @ B))\n", 1,
      0},
+    {"70 terms and a number",
+     WIDE("70") "weight B : f64[70, 70] = zeros\nloss cost = mean(sin(h @ B + 0.5))\n", 1, 0},
+    {"70 terms and known numbers",
+     WIDE("70") "loss cost = sum(sin(h @ unsqueeze(arange(70) / 70, 1) + h @ reshape(arange(210) / 210, [70, "
+                "3])))\n",
+     1, 0},
+    {"70 known numbers over the batch",
+     WIDE("70") "loss cost = sum(sin(transpose(h) @ broadcast_to(arange(70) / 70, [batch, 70])))\n", 1, 0},
     {"weights only, 70 terms",
      WIDE("3") "weight A : f64[3, 70] = zeros\nweight B : f64[70, 3] = zeros\nloss cost = sum(sin(h @ (A @ "
                "B)))\n",
