@@ -229,7 +229,7 @@ static struct value place_of_extreme(struct checker *checker, enum operator_code
         return value_error;
     if (x->type.shape.rank == 0 || x->type.element == ELEMENT_INT) {
         check_error(checker, span, "expected real numbers along an axis, found %s",
-                    type_text(checker->arena, &x->type, graph->batch_name));
+                    describe_type(checker, &x->type));
         return value_error;
     }
     if (!chosen_axes(checker, &arguments[1], x, axes))

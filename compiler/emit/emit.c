@@ -259,6 +259,9 @@ static void print_interface(struct emitter *emitter, struct text *out) {
     }
     if (emitter->evaluate.plan) {
         text_print(out, "/* The loss of n rows");
+        if (emitter->kept_rows)
+            text_print(out, ", at most %lld (with more, NAN and nothing else)",
+                       (long long)emitter->kept_rows);
         if (model->metric_count)
             text_print(out, "; and into metrics[], unless it is NULL:");
         for (int i = 0; i < model->metric_count; i++) {
@@ -274,8 +277,7 @@ static void print_interface(struct emitter *emitter, struct text *out) {
     if (model->output_count) {
         text_print(out, "/* The outputs of n rows, %s; an output that is NULL is left out.\n",
                    keeps_rows(emitter->predict.plan)
-                       ? text_format(emitter->printer.arena,
-                                     "at most %lld (with more, every number is NAN)",
+                       ? text_format(emitter->printer.arena, "at most %lld (with more, every number is NAN)",
                                      (long long)emitter->kept_rows)
                        : "any number");
         for (int i = 0; i < model->output_count; i++)
