@@ -181,10 +181,10 @@ function elementwise(row,    parts, count, words, name, arity, written, value, s
     sub(/\) *$/, "", row)
     count = cut(row, parts)
     name = parts[1]; arity = parts[2]
-    if (name == "copy") return
     written = parts[3] == "CALL" ? name "(" substr("a, b, c", 1, 3 * arity - 2) ")" : parts[4]
     sub(/ \?.*/, "", written)
     if (name == "power") written = "a ** b"
+    if (parts[3] == "SIGN" && written ~ /nn_|^a$/) return # no sign of the language: placed by passes
     value = words
     if (written ~ / (==|!=|<|<=) /) value = "1 where it holds, else 0"
     sample = arity == 1 ? "(x)" : arity == 2 ? "(x, y)" : "(x > 0, x, y)"

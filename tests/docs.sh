@@ -162,7 +162,7 @@ for place in "$work"/blocks/*.place; do
 done
 
 for page in operators library; do
-    sh docs/reference.sh $page >"$work/page" 2>"$work/actual" && cmp -s "$work/page" docs/$page.md
+    NNC=$NNC sh docs/reference.sh $page >"$work/page" 2>"$work/actual" && cmp -s "$work/page" docs/$page.md
     result $? "docs/$page.md" "made from the sources: make reference" docs/$page.md "$work/page"
     cat "$work/actual"
 done
