@@ -275,7 +275,13 @@ page == "library" && titling {
 }
 page == "library" && /^#/ { add_comment(substr($0, 2)); next }
 page == "library" && /^$/ { if (!defining) start_entry(); next }
-page == "library" && /^(layer|initialiser|solver) / {
+page == "library" && /^(layer|initialiser|solver) / { signature = "" }
+page == "library" && (/^(layer|initialiser|solver) / || signature != "") { # over several lines
+    sub(/^ +/, "")
+    signature = signature (signature == "" ? "" : " ") $0
+    if ($0 !~ /[{}]$/) next
+    $0 = signature
+    signature = ""
     kind = $1
     name = $2
     sub(/\(.*/, "", name)
