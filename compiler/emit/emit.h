@@ -16,6 +16,8 @@ struct emit_options {
     const char *file_name;                          /* of the C file, for its first line */
     bool header;                                    /* only the interface */
     const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
+    const char *const *class_names; /* (class_count) of the model's only target; NULL: not known */
+    int64_t class_count;
     const void *const
         *weights; /* by weight: first values, of its element type; only those from files are read */
 };
