@@ -550,7 +550,7 @@ static void print_init(struct emitter *emitter, struct text *out) {
 static void print_train(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->train, &calls);
-    text_print(out, "NN_WORK ");
+    text_print(out, "NN_JOB ");
     print_train_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -580,7 +580,7 @@ static void print_metric(struct emitter *emitter, int i, long long at, struct te
 static void print_evaluate(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->evaluate, &calls);
-    text_print(out, "NN_WORK ");
+    text_print(out, "NN_JOB ");
     print_evaluate_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -621,7 +621,7 @@ static void print_predict(struct emitter *emitter, struct text *out) {
             diagnostic_error(emitter->printer.sink, model->columns[i].span,
                              "an output depends on the target '%s'", model->columns[i].name);
     print_job(emitter, &emitter->predict, &calls);
-    text_print(out, "NN_WORK ");
+    text_print(out, "NN_JOB ");
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
     print_batch_locals(&calls, false, out);
@@ -698,13 +698,14 @@ static void print_preamble(struct text *out, bool small) {
             "/* Without an option for the processor, the work is compiled for AVX2 besides, and the program "
             "takes\n"
             " * what the machine has when it starts.  AVX2 alone has no fused multiply-add: the bits are the "
-            "same. "
-            "*/\n"
+            "same.\n"
+            " * (Of a function that other files call, clang would not define the name.) */\n"
             "#if defined(__x86_64__) && defined(__GLIBC__) && defined(__OPTIMIZE__) && !defined(__AVX2__)\n"
             "#define NN_WORK __attribute__((target_clones(\"avx2\", \"default\")))\n"
-            "#else\n#define NN_WORK\n#endif\n\n");
+            "#else\n#define NN_WORK\n#endif\n"
+            "#if defined(__clang__)\n#define NN_JOB\n#else\n#define NN_JOB NN_WORK\n#endif\n\n");
     else
-        text_print(out, "#define NN_WORK\n\n");
+        text_print(out, "#define NN_WORK\n#define NN_JOB\n\n");
 }
 
 void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink,
