@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 override CFLAGS += -std=c11 $(WARNINGS) -ffp-contract=off
 override CPPFLAGS += -Icompiler -Iruntime -I$(BUILD)/gen -D_POSIX_C_SOURCE=200809L -DNN_VERSION=\"$(VERSION)\" $(ZLIB_FLAGS)
-LDLIBS = -lcjson -lm $(ZLIB_LIBS) -pthread
+LDLIBS = -lcjson -lm $(ZLIB_LIBS) -pthread -ldl
 
 # gzip files can be read where zlib is there.
 ifneq ($(wildcard /usr/include/zlib.h),)

@@ -1,4 +1,5 @@
 #include "evaluate.h"
+#include "compiled.h"
 #include "interpreter.h"
 
 #include <string.h>
@@ -60,6 +61,8 @@ void evaluator_run(struct evaluator *evaluator, const struct rows *rows, double 
                           .results = evaluator->results,
                           .step = (double)run->weights.progress.updates,
                           .seed = run->seed};
+    if (compiled_evaluate(run->compiled, &batch, values))
+        return;
     interpreter_run(evaluator->interpreter, &batch);
     for (int i = 0; i < evaluator->count; i++)
         values[i] = run_number(evaluator->measures[i]->node->type.element, &evaluator->numbers[i], 0);

@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "predict.h"
 #include "classes.h"
+#include "compiled.h"
 #include "interpreter.h"
 #include "plan/plan.h"
 #include "trace.h"
@@ -70,7 +71,8 @@ void predictor_run(struct predictor *predictor, int64_t rows) {
                           .results = predictor->results,
                           .step = (double)run->weights.progress.updates,
                           .seed = run->seed};
-    interpreter_run(predictor->interpreter, &batch);
+    if (predictor->outputs != run->model->outputs || !compiled_predict(run->compiled, &batch))
+        interpreter_run(predictor->interpreter, &batch);
 }
 
 const void *predictor_values(const struct predictor *predictor, int index) {

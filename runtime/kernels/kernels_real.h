@@ -94,15 +94,34 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
 #include "graph/folds.def"
 #undef FOLD
 
+/* Rows that lie side by side, of `inner` numbers. */
+static inline void NAME(load_in_order)(const long inner, long count, long stride, const real *restrict x,
+                                       real *restrict planes) {
+    for (long r = 0; r < count; r++)
+        for (long e = 0; e < inner; e++)
+            planes[e * stride + r] = x[r * inner + e];
+}
+
 static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                        void *to) {
     const real *x = rows;
     real *planes = to;
-    for (int64_t r = 0; r < count; r++) {
-        const real *row = x + (order ? (int64_t)order[r] : r) * inner;
-        for (int64_t e = 0; e < inner; e++)
-            planes[e * stride + r] = row[e];
-    }
+    if (order)
+        for (int64_t r = 0; r < count; r++) {
+            const real *row = x + (int64_t)order[r] * inner;
+            for (int64_t e = 0; e < inner; e++)
+                planes[e * stride + r] = row[e];
+        }
+    else if (inner == 1) /* a width that is known is vectorised */
+        memcpy(planes, x, (size_t)count * sizeof *x);
+    else if (inner == 2)
+        NAME(load_in_order)(2, (long)count, (long)stride, x, planes);
+    else if (inner == 3)
+        NAME(load_in_order)(3, (long)count, (long)stride, x, planes);
+    else if (inner == 4)
+        NAME(load_in_order)(4, (long)count, (long)stride, x, planes);
+    else
+        NAME(load_in_order)((long)inner, (long)count, (long)stride, x, planes);
     for (int64_t e = 0; e < inner; e++)
         for (int64_t r = count; r < stride; r++)
             planes[e * stride + r] = 0;
