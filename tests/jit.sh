@@ -1,6 +1,6 @@
 #!/bin/sh
 # nnrun --jit: what it prints and saves is what the interpreter prints and saves, whatever the compiler and the
-# cache are like.
+# cache are like.  MODELS: some other models than every fifth of tests/models.
 cd "$(dirname "$0")/.." || exit 1
 out=$(mktemp -d)
 trap 'chmod -R u+rwx "$out"; rm -rf "$out"' EXIT
@@ -60,7 +60,7 @@ same "fused" "$short" --train --quiet --fma
 check "another mode is other code" [ "$(made)" = 2 ]
 build/nnrun "$short" --explain --jit >"$out/o" 2>"$out/e"
 check "--explain says that it is compiled" grep -q "^jit: compiled" "$out/o"
-for model in ${MODELS:-tests/models/*.nn}; do
+for model in ${MODELS:-$(ls tests/models/*.nn | awk "NR % 5 == 1")}; do
     same "$model" "$model" --train --quiet
 done
 same "traced" "$short" --train --quiet --trace h@1,5

@@ -7,6 +7,8 @@
 #include <string.h>
 #if defined NN_X86
 #include <immintrin.h>
+#elif defined __aarch64__
+#include <arm_neon.h>
 #endif
 
 #include "kernels/math.h"
@@ -21,6 +23,10 @@
 #define VECTOR_BYTES 32
 #define VECTOR_FMA_F64(a, b, c) (vector_f64) _mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c)
 #define VECTOR_FMA_F32(a, b, c) (vector_f32) _mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c)
+#elif defined __aarch64__
+#define VECTOR_BYTES 16
+#define VECTOR_FMA_F64(a, b, c) (vector_f64) vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b)
+#define VECTOR_FMA_F32(a, b, c) (vector_f32) vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b)
 #else
 #define VECTOR_BYTES 16
 #define VECTOR_FMA_F64(a, b, c) ((vector_f64){fma(a[0], b[0], c[0]), fma(a[1], b[1], c[1])})
