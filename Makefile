@@ -152,7 +152,7 @@ fuzz: $(BUILD)/fuzz
 # ---- speed ----
 
 # Cases and peers in turn (docs/performance.md).  BENCH="spiral300 mlp" chooses cases, BENCH=all is every one.
-bench_tools: $(BUILD)/nnc $(BUILD)/bench/alternate $(BUILD)/bench/interpreter
+bench_tools: $(BUILD)/nnc $(BUILD)/bench/alternate $(BUILD)/bench/measure $(BUILD)/bench/interpreter
 bench: bench_tools
 	@BENCH="$(BENCH)" sh tests/bench/bench.sh $(BENCH)
 
@@ -160,7 +160,7 @@ bench: bench_tools
 bench_check: bench_tools
 	@sh tests/bench/bench.sh -c $(BENCH)
 
-$(BUILD)/bench/alternate: tests/bench/alternate.c Makefile
+$(BUILD)/bench/alternate $(BUILD)/bench/measure: $(BUILD)/bench/%: tests/bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lm
 
