@@ -171,7 +171,7 @@ written() {
         if (kind == "nested") {
             print "layer l0(x) {\n    return dense(x, 4)\n}"
             for (i = 1; i <= n; i++)
-                printf "layer l%d(x) {\n    return sigmoid(l%d(x))\n}\n", i, i - 1
+                printf "layer l%d(x) {\n    y = l%d(x)\n    return sigmoid(y)\n}\n", i, i - 1
         }
         print "model generated {\n    input  x : f64[batch, 4]\n    target t : f64[batch, 4]\n    h0 = dense(x, 4)"
         for (i = 1; i <= n && kind == "layers"; i++)
