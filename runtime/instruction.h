@@ -26,21 +26,36 @@ struct operand {
     int64_t element_step, tile_step;
 };
 
+/* A small product as its kernel is called, see small.h: x times w where the result has rows, else x and w
+ * summed over the batch. */
+struct product {
+    const char *x, *w, *c;
+    long n, depth, x_step, w_k, w_step, c_step;
+    bool c_rows;
+};
+
 struct instruction {
-    const struct node *node;
+    /* An element-wise one is a call of its kernel; `run` is for the others, and for tiles in which operands
+     * lie elsewhere.  What a run reads comes first: the rest of an instruction is not needed in the cache. */
+    elementwise_kernel *kernel; /* NULL: `run` */
     void (*run)(struct interpreter *interpreter, const struct instruction *instruction);
+    long kernel_count, kernel_rows;
+    char *y;                 /* the result in tile 0 */
+    struct planes planes[3]; /* the operands as kernels read them, in tile 0 */
+    bool kept;               /* an operand or the result lies elsewhere in each tile */
+    bool flat;   /* element-wise: all operands lie in the order of the result, or are one number */
+    bool small;  /* a matmul for the kernels of small.h, */
+    bool single; /* all of it in one call */
+    struct product product;
+    void *lanes; /* sweeps */
+    const struct node *node;
     const struct real_kernels *kernels;
     size_t size;    /* of an element of the operands */
     int64_t count;  /* elements of the result */
     int64_t length; /* folds */
-    bool flat;      /* element-wise: all operands lie in the order of the result, or are one number */
     int operand_count;
     struct operand operands[3], result;
-    struct planes planes[3]; /* the operands as kernels read them, in tile 0 */
-    bool kept;               /* some operand lies elsewhere in each tile */
     struct matmul matmul;
-    bool small;  /* a matmul for the kernels of small.h */
-    void *lanes; /* sweeps */
 };
 
 /* The instructions of a group, in order, and those of them that are sweeps. */
@@ -66,10 +81,11 @@ struct interpreter {
     int *root_groups;      /* and the group that computes it */
     char *spread[2];       /* a plane that holds one number for all rows */
     const struct batch *batch;
-    int64_t stride; /* between planes, in rows: those of a tile, padding included */
-    int64_t tile;   /* the number of the tile at hand, */
-    int64_t from;   /* its first row */
-    int64_t rows;   /* and its rows */
+    int64_t placed_rows; /* of the batch that addresses were last worked out for */
+    int64_t stride;      /* between planes, in rows: those of a tile, padding included */
+    int64_t tile;        /* the number of the tile at hand, */
+    int64_t from;        /* its first row */
+    int64_t rows;        /* and its rows */
     struct nonfinite found;
     bool searching;
 };
@@ -126,6 +142,8 @@ void choose_moving(struct interpreter *interpreter, struct instruction *i);
 /* instruction_sums.c: folds and matrix products. */
 void choose_fold(struct interpreter *interpreter, struct instruction *i);
 void choose_matmul(struct interpreter *interpreter, struct instruction *i);
+/* Works out the call of a product that is `single`. */
+void locate_product(struct instruction *i);
 
 /* A plane for element `element` of an operand, spread over the rows where it has none; which: 0 or 1. */
 const char *spread_plane(struct interpreter *interpreter, const struct instruction *i,

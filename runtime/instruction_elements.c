@@ -8,15 +8,11 @@
 
 /* ---- element-wise ---- */
 
+/* In a tile after the first, where something is kept for all tiles. */
 static void run_elementwise(struct interpreter *in, const struct instruction *i) {
     struct planes room[3];
     const struct planes *x = planes_of(in, i, room);
-    int64_t n = width_of(in, &i->result);
-    void *y = plane_of(in, &i->result, 0);
-    if (i->flat)
-        i->kernels->elementwise[i->node->code](1, (long)(i->count * n), y, x);
-    else
-        i->kernels->elementwise[i->node->code]((long)i->count, (long)n, y, x);
+    i->kernel(i->kernel_count, i->kernel_rows, plane_of(in, &i->result, 0), x);
 }
 
 void choose_elementwise(struct interpreter *in, struct instruction *i) {
@@ -27,6 +23,7 @@ void choose_elementwise(struct interpreter *in, struct instruction *i) {
         const struct operand *o = &i->operands[k];
         i->flat = i->flat && ((o->identity && o->rows == i->result.rows) || (o->uniform && !o->rows));
     }
+    i->kernel = i->kernels->elementwise[i->node->code];
     i->run = run_elementwise;
 }
 

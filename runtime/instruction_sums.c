@@ -18,7 +18,7 @@ const char *spread_plane(struct interpreter *in, const struct instruction *i, co
 static void run_fold(struct interpreter *in, const struct instruction *i) {
     struct planes room[3];
     i->kernels->folds[i->node->code]((long)i->count, (long)i->length, (long)width_of(in, &i->result),
-                                    plane_of(in, &i->result, 0), planes_of(in, i, room));
+                                     plane_of(in, &i->result, 0), planes_of(in, i, room));
 }
 
 /* The same where only the result has rows: what is folded is one number for all of them. */
@@ -37,7 +37,8 @@ static void run_fold_spread(struct interpreter *in, const struct instruction *i)
 
 static void run_sweep(struct interpreter *in, const struct instruction *i) {
     struct planes room[3];
-    i->kernels->sweep[i->node->code]((long)i->count, (long)in->rows, planes_of(in, i, room), i->lanes);
+    i->kernels->sweep[i->node->code]((long)i->count, (long)in->rows, planes_of(in, i, room), in->tile == 0,
+                                     i->lanes);
 }
 
 /* The same where the values that are added for each row have none themselves. */
@@ -46,7 +47,7 @@ static void run_sweep_spread(struct interpreter *in, const struct instruction *i
     for (int64_t e = 0; e < i->count; e++)
         i->kernels->sweep[i->node->code](1, (long)in->rows,
                                          &(struct planes){.at = spread_plane(in, i, &i->operands[0], 0, e)},
-                                         (char *)i->lanes + (size_t)(e * lanes) * i->size);
+                                         in->tile == 0, (char *)i->lanes + (size_t)(e * lanes) * i->size);
 }
 
 void choose_fold(struct interpreter *in, struct instruction *i) {
@@ -221,7 +222,7 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
                 const void *x = spread_plane(in, i, &left, 0, a.first + p * a.row);
                 const void *z = spread_plane(in, i, &right, 1, b.first + q * b.column);
                 if (mm->kind == MATMUL_LANES)
-                    i->kernels->matmul_lanes(m, n, in->rows, in->stride, x, a.row, z, b.column,
+                    i->kernels->matmul_lanes(m, n, in->rows, in->stride, x, a.row, z, b.column, in->tile == 0,
                                              sums + (size_t)(at * lanes) * i->size);
                 else {
                     struct chain_product product = {in, i, x, z,     y + (size_t)at * i->size,
@@ -231,6 +232,64 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
                 }
             }
     }
+}
+
+/* ---- small products in one call ---- */
+
+static void run_product_rows(struct interpreter *in, const struct instruction *i) {
+    const struct product *p = &i->product;
+    i->kernels->matmul_rows_small(p->n, p->depth, (long)in->stride, (long)in->stride, p->x, p->x_step, p->w,
+                                  p->w_k, p->w_step, p->c, p->c_step, p->c_rows, i->y);
+}
+
+static void run_product_lanes(struct interpreter *in, const struct instruction *i) {
+    const struct product *p = &i->product;
+    i->kernels->matmul_lanes(p->depth, p->n, (long)in->rows, (long)in->stride, p->x, p->x_step, p->w,
+                             p->w_step, in->tile == 0, i->lanes);
+}
+
+/* One matrix, whose rows lie on the side that the kernel wants, in the same place in every tile. */
+static bool is_single(const struct instruction *i) {
+    const struct matmul *mm = &i->matmul;
+    bool left = i->operands[0].rows, right = i->operands[1].rows;
+    for (int k = 0; k < i->operand_count; k++)
+        if (i->operands[k].at == AT_KEPT)
+            return false;
+    if (mm->lead != 1 || i->result.at == AT_KEPT)
+        return false;
+    return mm->kind == MATMUL_LANES
+               ? left && right
+               : mm->kind == MATMUL_ROWS && i->small && left != right && (left ? mm->m : mm->n) == 1;
+}
+
+void locate_product(struct instruction *i) {
+    const struct matmul *mm = &i->matmul;
+    const struct operand *a = &i->operands[0], *b = &i->operands[1], *c = &i->operands[2];
+    struct matrix left = matrix_of(&mm->a, 0), right = matrix_of(&mm->b, 0), start = {0};
+    const char *p = a->start + left.first * a->element_step, *q = b->start + right.first * b->element_step;
+    struct product product = {.x = p, .w = q, .n = (long)mm->n};
+    if (mm->kind == MATMUL_LANES) {
+        product.depth = (long)mm->m;
+        product.x_step = (long)left.row;
+        product.w_step = (long)right.column;
+    } else {
+        if (i->operand_count == 3) {
+            start = matrix_of(&mm->c, 0);
+            product.c = c->start + start.first * c->element_step;
+            product.c_rows = c->rows;
+        }
+        product.depth = (long)mm->k;
+        product.x_step = (long)left.column, product.w_k = (long)right.row,
+        product.w_step = (long)right.column;
+        product.c_step = (long)start.column;
+        if (!a->rows) {
+            product.x = q, product.w = p, product.n = (long)mm->m;
+            product.x_step = (long)right.row, product.w_k = (long)left.column,
+            product.w_step = (long)left.row;
+            product.c_step = (long)start.row;
+        }
+    }
+    i->product = product;
 }
 
 void choose_matmul(struct interpreter *in, struct instruction *i) {
@@ -243,7 +302,9 @@ void choose_matmul(struct interpreter *in, struct instruction *i) {
         i->operands[k] = place_operand(in, &flat);
     }
     i->small = i->matmul.k <= SHORT || i->matmul.n < FEW;
-    i->run = i->matmul.kind == MATMUL_ROWS   ? run_matmul_rows
+    i->single = is_single(i);
+    i->run = i->single ? (i->matmul.kind == MATMUL_ROWS ? run_product_rows : run_product_lanes)
+             : i->matmul.kind == MATMUL_ROWS ? run_matmul_rows
              : i->matmul.kind == MATMUL_ONCE ? run_matmul_once
                                              : run_matmul_sweep;
 }

@@ -68,8 +68,11 @@ static void locate_operand(const struct interpreter *in, struct operand *o) {
 }
 
 static void locate_instruction(const struct interpreter *in, struct instruction *i) {
-    i->kept = false;
     locate_operand(in, &i->result);
+    i->y = i->result.start;
+    i->kept = i->result.tile_step != 0;
+    i->kernel_count = (long)(i->flat ? 1 : i->count);
+    i->kernel_rows = (long)(width_of(in, &i->result) * (i->flat ? i->count : 1));
     for (int k = 0; k < i->operand_count; k++) {
         struct operand *o = &i->operands[k];
         locate_operand(in, o);
@@ -79,6 +82,8 @@ static void locate_instruction(const struct interpreter *in, struct instruction 
                                        .index = o->index,
                                        .scalar = !o->rows && (!i->flat || o->uniform)};
     }
+    if (i->single)
+        locate_product(i);
 }
 
 static void locate(struct interpreter *in) {
@@ -151,6 +156,7 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
     in->kernels = kernels;
     in->weights = weights;
     in->arena = arena;
+    in->placed_rows = -1;
     for (int e = 0; e < 3; e++) {
         size_t size = element_size((enum element)e);
         in->tile_memory[e] = arena_allocate_array(arena, (size_t)(plan->tile_planes[e] * plan->tile), size);
@@ -194,18 +200,17 @@ static int64_t stride_for(const struct plan *plan, int64_t rows) {
 }
 
 /* Memory for all tiles of what a later group reads. */
-static bool make_room(struct interpreter *in, int64_t rows) {
+static void make_room(struct interpreter *in, int64_t rows) {
     int64_t tiles = (rows + in->stride - 1) / in->stride, planes = 0;
     for (int e = 0; e < 3; e++)
         planes += in->plan->kept_planes[e];
     if (planes == 0 || tiles * in->stride <= in->kept_rows)
-        return false;
+        return;
     in->kept_rows = tiles * in->stride;
     for (int e = 0; e < 3; e++)
         in->kept_memory[e] =
             arena_allocate_array(in->arena, (size_t)in->kept_rows * (size_t)in->plan->kept_planes[e],
                                  element_size((enum element)e));
-    return true;
 }
 
 /* Elements and rows of a node's result that are real; the padding of a tile is not. */
@@ -232,7 +237,10 @@ static void run_instructions(struct interpreter *in, int g) {
         const struct instruction *i = &in->groups[g].instructions[k];
         if (in->searching && in->found.node)
             return;
-        i->run(in, i);
+        if (i->kernel && (!i->kept || in->tile == 0))
+            i->kernel(i->kernel_count, i->kernel_rows, i->y, i->planes);
+        else
+            i->run(in, i);
         if (in->searching)
             look(in, i);
     }
@@ -280,23 +288,27 @@ static void store_results(struct interpreter *in, int g) {
     }
 }
 
+/* Sweeps in lanes begin by themselves in the first tile; the others add to their results, which start here.
+ */
 static void start_sweeps(struct interpreter *in, const struct sequence *sequence) {
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
+        if (i->lanes && in->batch->rows > 0)
+            continue;
         double start = operators[i->node->code].start;
         float start_f32 = (float)start;
         int64_t n = i->lanes ? i->count * lanes_of(i->node->type.element) : i->count;
-        void *to = i->lanes ? i->lanes : plane_of(in, &i->result, 0);
-        fill(i->kernels, n, to, i->node->type.element == ELEMENT_F64 ? (const void *)&start : &start_f32);
+        fill(i->kernels, n, i->lanes ? i->lanes : i->y,
+             i->node->type.element == ELEMENT_F64 ? (const void *)&start : &start_f32);
     }
 }
 
-static void finish_sweeps(struct interpreter *in, const struct sequence *sequence) {
+static void finish_sweeps(const struct sequence *sequence) {
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
         enum operator_code fold = operators[i->node->code].kind == KIND_FOLD ? i->node->code : OPERATOR_sum;
         if (i->lanes)
-            i->kernels->tree[fold]((long)i->count, i->lanes, plane_of(in, &i->result, 0));
+            i->kernels->tree[fold]((long)i->count, i->lanes, i->y);
     }
 }
 
@@ -311,7 +323,7 @@ static void run_rows(struct interpreter *in, int g) {
         run_instructions(in, g);
         store_results(in, g);
     }
-    finish_sweeps(in, &in->groups[g]);
+    finish_sweeps(&in->groups[g]);
 }
 
 static void store_once(struct interpreter *in) {
@@ -333,13 +345,14 @@ void interpreter_use_threads(struct interpreter *interpreter, struct threads *th
 }
 
 void interpreter_run(struct interpreter *in, const struct batch *batch) {
-    int64_t stride = stride_for(in->plan, batch->rows);
-    bool moved = stride != in->stride;
     in->batch = batch;
-    in->stride = stride;
     in->tile = 0;
-    if (make_room(in, batch->rows) || moved)
+    if (batch->rows != in->placed_rows) {
+        in->stride = stride_for(in->plan, batch->rows);
+        make_room(in, batch->rows);
         locate(in);
+        in->placed_rows = batch->rows;
+    }
     *in->rows_f64 = (double)batch->rows;
     *in->rows_f32 = (float)batch->rows;
     *in->step_f64 = batch->step;

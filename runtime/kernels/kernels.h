@@ -21,8 +21,8 @@ typedef void elementwise_kernel(long count, long n, void *y, const struct planes
 /* y[e][i] = element e * length of x joined with the length - 1 that follow it, by the fold's step. */
 typedef void fold_kernel(long count, long length, long n, void *y, const struct planes *x);
 
-/* Joins rows 0..rows-1 of each plane to LANES accumulators of its own. */
-typedef void sweep_kernel(long count, long rows, const struct planes *x, void *lanes);
+/* Joins rows 0..rows-1 of each plane to LANES accumulators of its own, which begin with this tile if `first`. */
+typedef void sweep_kernel(long count, long rows, const struct planes *x, bool first, void *lanes);
 
 /* The lanes as a tree: lane i and lane i + half, until one is left. */
 typedef void tree_kernel(long count, const void *lanes, void *y);
@@ -40,7 +40,7 @@ struct real_kernels {
     void (*matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b,
                           long b_k, const void *c, int c_rows, void *y);
     void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
-                         long b_j, void *lanes);
+                         long b_j, bool first, void *lanes);
     void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                          long b_j, void *y, long y_i);
     void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b,

@@ -42,12 +42,17 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
 #include "kernels/gather.h"
 
 /* Folds: `step` joins what is there, `a`, and the next value, `b`. */
-#define FOLD(fold, step, ...)                                                                                \
+#define FOLD(fold, step, start, ...)                                                                         \
     static void NAME(fold_##fold)(long count, long length, long n, void *result, const struct planes *x) {   \
         real *restrict y = result;                                                                           \
         for (long e = 0; e < count; e++, y += n) {                                                           \
-            memcpy(y, NAME(plane)(x, e * length), (size_t)n * sizeof *y);                                    \
-            for (long k = 1; k < length; k++) {                                                              \
+            const real *const x0 = NAME(plane)(x, e * length);                                               \
+            const real *const x1 = NAME(plane)(x, length > 1 ? e * length + 1 : e * length);                 \
+            for (long i = 0; i < n; i++) {                                                                   \
+                const real a = x0[i], b = x1[i];                                                             \
+                y[i] = length > 1 ? step : a;                                                                \
+            }                                                                                                \
+            for (long k = 2; k < length; k++) {                                                              \
                 const real *const z = NAME(plane)(x, e * length + k);                                        \
                 for (long i = 0; i < n; i++) {                                                               \
                     const real a = y[i], b = z[i];                                                           \
@@ -56,14 +61,14 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
             }                                                                                                \
         }                                                                                                    \
     }                                                                                                        \
-    static void NAME(sweep_##fold)(long count, long rows, const struct planes *x, void *to) {                \
+    static void NAME(sweep_##fold)(long count, long rows, const struct planes *x, bool first, void *to) {    \
         real *restrict lanes = to;                                                                           \
         const long rest = rows % LANES, whole = rows - rest;                                                 \
         for (long e = 0; e < count; e++, lanes += LANES) {                                                   \
             const real *const z = NAME(plane)(x, e);                                                         \
             real joined[LANES];                                                                              \
             for (long l = 0; l < LANES; l++)                                                                 \
-                joined[l] = lanes[l];                                                                        \
+                joined[l] = first ? (real)(start) : lanes[l];                                                \
             for (long r = 0; r < whole; r += LANES)                                                          \
                 for (long l = 0; l < LANES; l++) {                                                           \
                     const real a = joined[l], b = z[r + l];                                                  \
@@ -140,11 +145,13 @@ static void NAME(matmul_planes)(long depth, long rows, long stride, const void *
     nn_matmul_planes(depth, rows, stride, a, a_k, b, b_k, c, c_rows, y);
 }
 static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
-                               long b_j, void *lanes) {
+                               long b_j, bool first, void *lanes) {
+    if (m * n < HEIGHT && first)
+        memset(lanes, 0, (size_t)(m * n * LANES) * sizeof(real));
     if (m * n < HEIGHT)
         nn_matmul_lanes(m, n, rows, stride, a, a_i, b, b_j, lanes);
     else
-        NAME(lanes_small)(m, n, rows, stride, a, a_i, b, b_j, lanes);
+        NAME(lanes_small)(m, n, rows, stride, a, a_i, b, b_j, first, lanes);
 }
 static void NAME(matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                                long b_j, void *y, long y_i) {

@@ -92,14 +92,14 @@ static const real_bits NAME(ones)[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1
 #endif
 };
 
-/* to[h][r mod LANES] += a[h][r] * b[r] for HEIGHT results and the rows of a tile, whose padding is there to be read. */
-static inline void NAME(lanes_block)(long rows, const real *const *a, const real *b, real *const *to) {
+/* to[h][r mod LANES] += a[h][r] * b[r], or where `first` from 0, for HEIGHT results and the rows of a tile, whose padding is there to be read. */
+static inline void NAME(lanes_block)(long rows, const real *const *a, const real *b, int first, real *const *to) {
     enum { PARTS = LANES / WIDTH };
     const long rest = rows % LANES, whole = rows - rest;
     NAME(vector) sum[HEIGHT][PARTS];
     for (int h = 0; h < HEIGHT; h++)
         for (int v = 0; v < PARTS; v++)
-            sum[h][v] = NAME(at)(to[h] + v * WIDTH);
+            sum[h][v] = first ? NAME(each)(0) : NAME(at)(to[h] + v * WIDTH);
     for (long r = 0; r < whole; r += LANES)
         for (int v = 0; v < PARTS; v++)
             for (int h = 0; h < HEIGHT; h++)
@@ -120,7 +120,7 @@ static inline void NAME(lanes_block)(long rows, const real *const *a, const real
 /* lanes[i][j][r mod LANES] += a[i][r] * b[j][r] over the rows of a tile, see nn_matmul_lanes.  The longer side is
  * taken in blocks, the last of them with spare results. */
 static void NAME(lanes_small)(long m, long n, long rows, long stride, const real *a, long a_i, const real *b, long b_j,
-                              real *lanes) {
+                              int first, real *lanes) {
     const int turn = n > m;
     const real *const tall = turn ? b : a, *const flat = turn ? a : b;
     const long height = turn ? n : m, width = turn ? m : n, tall_i = turn ? b_j : a_i, flat_j = turn ? a_i : b_j;
@@ -134,6 +134,6 @@ static void NAME(lanes_small)(long m, long n, long rows, long stride, const real
                 p[h] = tall + (i + h < height ? i + h : height - 1) * tall_i * stride;
                 to[h] = i + h < height ? lanes + ((i + h) * to_i + j * to_j) * LANES : spare;
             }
-            NAME(lanes_block)(rows, p, flat + j * flat_j * stride, to);
+            NAME(lanes_block)(rows, p, flat + j * flat_j * stride, first, to);
         }
 }
