@@ -78,7 +78,7 @@ $(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
 	@mkdir -p $(@D)
 	awk -f $< $(TEXTS) > $@
 
-$(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/matmul.h \
+$(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h \
                                    runtime/kernels/gather.h
 	@mkdir -p $(@D)
 	awk -f $^ > $@
@@ -163,6 +163,10 @@ bench_check: bench_tools
 $(BUILD)/bench/alternate $(BUILD)/bench/measure: $(BUILD)/bench/%: tests/bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lm
+
+$(BUILD)/bench/matmul: tests/bench/matmul.c tests/bench/worker.h $(COMPILER) $(RUNTIME) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(COMPILER) $(RUNTIME) -lopenblas $(LDLIBS)
 
 $(BUILD)/bench/%: tests/bench/%.c tests/bench/worker.h $(COMPILER) $(RUNTIME) Makefile
 	@mkdir -p $(@D)

@@ -4,7 +4,7 @@
 # first marker and after nn_end belongs to the tools' own build only.
 
 function quoted(line) {
-    gsub(/\\/, "\\\\", line)
+    gsub(/\\/, "\\\\&", line)
     gsub(/"/, "\\\"", line)
     gsub(/\?\?/, "?\\?", line)
     return "\"" line "\\n\""

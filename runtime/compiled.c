@@ -10,10 +10,12 @@ struct compiled {
     struct run *run;
     char *state;
     void **weights;
+    bool noise;       /* rows are told apart by their number, and emitted C counts from 0 */
     size_t most_rows; /* of a training step or evaluation; 0: any number */
-    double (*train)(void *state, uint64_t updates, size_t n, const void *const *columns);
-    double (*evaluate)(void *state, uint64_t updates, size_t n, const void *const *columns, double *metrics);
-    void (*predict)(void *state, uint64_t updates, size_t n, const void *const *columns,
+    double (*train)(void *state, uint64_t updates, uint64_t seed, size_t n, const void *const *columns);
+    double (*evaluate)(void *state, uint64_t updates, uint64_t seed, size_t n, const void *const *columns,
+                       double *metrics);
+    void (*predict)(void *state, uint64_t updates, uint64_t seed, size_t n, const void *const *columns,
                     void *const *outputs);
     void **gathered; /* by input: rows of a batch in its order; NULL: not needed yet */
     int64_t room;    /* rows in each */
@@ -43,10 +45,12 @@ void compiled_make(struct run *run, int threads) {
     const char *text = emit_text(run);
     void *code = text ? code_load(run->arena, text, run->kernels->fused, threads > 1) : NULL;
     size_t (*size)(void), (*rows)(void);
+    int (*noise)(void);
     void (*place)(void *state, void **weights), (*use_threads)(int count);
     if (!code || !FIND(code, "nn_loaded_size", size) || !FIND(code, "nn_loaded_rows", rows) ||
-        !FIND(code, "nn_loaded_weights", place)) {
-        run->jit = text ? "interpreted, for want of a compiler that works" : "interpreted: C cannot do this model yet";
+        !FIND(code, "nn_loaded_noise", noise) || !FIND(code, "nn_loaded_weights", place)) {
+        run->jit = text ? "interpreted, for want of a compiler that works"
+                        : "interpreted: C cannot do this model yet";
         return;
     }
     run->jit = "compiled";
@@ -57,6 +61,7 @@ void compiled_make(struct run *run, int threads) {
     FIND(code, "nn_loaded_predict", compiled->predict);
     compiled->run = run;
     compiled->state = arena_allocate(run->arena, size());
+    compiled->noise = noise() != 0;
     compiled->most_rows = rows();
     compiled->weights = arena_array(run->arena, void *, (size_t)run->model->weight_count);
     compiled->gathered = arena_array(run->arena, void *, (size_t)run->model->column_count);
@@ -100,7 +105,7 @@ static const void *const *columns_of(struct compiled *compiled, const struct bat
 bool compiled_train(struct compiled *compiled, const struct batch *batch, double *loss) {
     if (!compiled || !compiled->train || !takes(compiled, batch))
         return false;
-    *loss = compiled->train(compiled->state, (uint64_t)batch->step - 1, (size_t)batch->rows,
+    *loss = compiled->train(compiled->state, (uint64_t)batch->step - 1, batch->seed, (size_t)batch->rows,
                             columns_of(compiled, batch));
     return true;
 }
@@ -108,15 +113,15 @@ bool compiled_train(struct compiled *compiled, const struct batch *batch, double
 bool compiled_evaluate(struct compiled *compiled, const struct batch *batch, double *values) {
     if (!compiled || !compiled->evaluate || !takes(compiled, batch))
         return false;
-    values[0] = compiled->evaluate(compiled->state, (uint64_t)batch->step, (size_t)batch->rows,
+    values[0] = compiled->evaluate(compiled->state, (uint64_t)batch->step, batch->seed, (size_t)batch->rows,
                                    columns_of(compiled, batch), values + 1);
     return true;
 }
 
 bool compiled_predict(struct compiled *compiled, const struct batch *batch) {
-    if (!compiled || !compiled->predict)
+    if (!compiled || !compiled->predict || (compiled->noise && batch->first_row > 0))
         return false;
-    compiled->predict(compiled->state, (uint64_t)batch->step, (size_t)batch->rows,
+    compiled->predict(compiled->state, (uint64_t)batch->step, batch->seed, (size_t)batch->rows,
                       columns_of(compiled, batch), batch->results);
     return true;
 }

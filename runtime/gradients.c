@@ -62,7 +62,8 @@ static void make_batch(struct checking *checking) {
     struct run *run = checking->run;
     const struct model *model = run->model;
     const void **columns = arena_array(run->arena, const void *, (size_t)model->column_count);
-    checking->batch = (struct batch){.rows = ROWS_MOST, .columns = columns, .step = 1, .seed = run->seed};
+    checking->batch =
+        (struct batch){.rows = ROWS_MOST, .columns = columns, .step = 1, .drawn = 1, .seed = run->seed};
     if (run->train.count) {
         run_columns(model, &run->train, 0, columns);
         if (run->train.count < ROWS_MOST)

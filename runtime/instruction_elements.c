@@ -150,9 +150,22 @@ static void run_random(struct interpreter *in, const struct instruction *i) {
     }
 }
 
+/* The number of element e in row r has index r * count + e. */
+static void run_noise(struct interpreter *in, const struct instruction *i) {
+    const struct batch *batch = in->batch;
+    const uint32_t stream = (uint32_t)i->node->attributes.index;
+    const uint64_t count = (uint64_t)i->count, row = (uint64_t)(batch->first_row + in->from);
+    if (!i->result.rows)
+        i->kernels->noise((long)i->count, batch->seed, stream, batch->drawn, 0, 1,
+                          plane_of(in, &i->result, 0));
+    for (int64_t e = 0; i->result.rows && e < i->count; e++)
+        i->kernels->noise((long)in->stride, batch->seed, stream, batch->drawn, row * count + (uint64_t)e,
+                          count, plane_of(in, &i->result, e));
+}
+
 void choose_random(struct interpreter *in, struct instruction *i) {
     (void)in;
-    i->run = run_random;
+    i->run = i->node->code == OPERATOR_noise ? run_noise : run_random;
 }
 
 static void run_assign(struct interpreter *in, const struct instruction *i) {

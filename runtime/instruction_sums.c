@@ -76,12 +76,13 @@ static struct matrix matrix_of(const struct access *access, int64_t lead) {
     return matrix;
 }
 
-/* Results of a product that one turn of a thread computes, where the product is large: enough products to be
- * worth waking a thread for. */
-enum { PART = 64, LARGE = 1 << 20 };
+/* Results of a product that one turn of a thread computes: equal shares where the product is large enough to
+ * be worth waking a thread for. */
+enum { LARGE = 1 << 20 };
 
-static int64_t part_of(int64_t results, int64_t products) {
-    return products > LARGE ? PART : results;
+static int64_t part_of(const struct interpreter *in, int64_t results, int64_t products) {
+    int64_t threads = threads_count(in->threads);
+    return products > LARGE ? (results + threads - 1) / threads : results;
 }
 
 /* Sums of so few products, or so few results, are left to the kernels of small.h. */
@@ -134,7 +135,7 @@ static void rows_by_weights(struct interpreter *in, const struct instruction *i,
         else if (y_step == 1) {
             struct rows_product product = {in, i, rows, weights, start, plane_of(in, &i->result, y),
                                            n,  0, x_k,  w_k,     w_j,   bias_step};
-            product.part = part_of(n, n * mm->k * in->rows);
+            product.part = part_of(in, n, n * mm->k * in->rows);
             threads_run(in->threads, (n + product.part - 1) / product.part, rows_part, &product);
         } else
             for (int64_t j = 0; j < n; j++)
@@ -154,13 +155,11 @@ static void planes_by_planes(struct interpreter *in, const struct instruction *i
     bool affine = i->operand_count == 3;
     if (affine)
         c = matrix_of(&mm->c, lead);
-    for (int64_t p = 0; p < mm->m; p++)
-        for (int64_t q = 0; q < mm->n; q++)
-            i->kernels->matmul_planes(
-                mm->k, in->stride, in->stride, plane_of(in, &i->operands[0], a.first + p * a.row), a.column,
-                plane_of(in, &i->operands[1], b.first + q * b.column), b.row,
-                affine ? plane_of(in, &i->operands[2], c.first + p * c.row + q * c.column) : NULL,
-                i->operands[2].rows, plane_of(in, &i->result, (lead * mm->m + p) * mm->n + q));
+    i->kernels->matmul_planes(mm->m, mm->n, mm->k, in->stride, in->stride,
+                              plane_of(in, &i->operands[0], a.first), a.row, a.column,
+                              plane_of(in, &i->operands[1], b.first), b.row, b.column,
+                              affine ? plane_of(in, &i->operands[2], c.first) : NULL, c.row, c.column,
+                              i->operands[2].rows, plane_of(in, &i->result, lead * mm->m * mm->n));
 }
 
 static void run_matmul_rows(struct interpreter *in, const struct instruction *i) {
@@ -227,7 +226,7 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
                 else {
                     struct chain_product product = {in, i, x, z,     y + (size_t)at * i->size,
                                                     m,  n, 0, a.row, b.column};
-                    product.part = part_of(m, m * n * in->rows);
+                    product.part = part_of(in, m, m * n * in->rows);
                     threads_run(in->threads, (m + product.part - 1) / product.part, chain_part, &product);
                 }
             }

@@ -107,7 +107,7 @@ static void choose(struct interpreter *in, struct instruction *i) {
         choose_pad(in, i);
     else if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter)
         choose_moving(in, i);
-    else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
+    else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal || node->code == OPERATOR_noise)
         choose_random(in, i);
     else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
         choose_matmul(in, i);

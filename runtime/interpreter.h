@@ -17,8 +17,10 @@ struct batch {
     const uint32_t *order;  /* row i of the batch is row order[i] of the columns; NULL: i */
     void **results;         /* by root: where its value goes, rows x inner or inner; NULL: nowhere */
     double step;            /* the number of the update, from 1 */
+    uint32_t drawn;         /* the update whose noise is drawn: 0 outside of training, */
+    int64_t first_row;      /* and the batch's first row in it */
     uint64_t seed;          /* of random numbers, */
-    struct nn_numpy *numpy; /* or the stream that they are drawn from; NULL: counter-based */
+    struct nn_numpy *numpy; /* or the stream of first values; NULL: counter-based */
 };
 
 /* The first value that was not finite, in the order of the plan. */

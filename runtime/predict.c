@@ -21,6 +21,7 @@ struct predictor {
     int64_t capacity;
     struct rows_layout layout;
     struct rows rows;
+    int64_t first_row; /* of those at hand, among all that are predicted */
     void **results;
     const void **columns;
 };
@@ -70,6 +71,7 @@ void predictor_run(struct predictor *predictor, int64_t rows) {
                           .columns = predictor->columns,
                           .results = predictor->results,
                           .step = (double)run->weights.progress.updates,
+                          .first_row = predictor->first_row,
                           .seed = run->seed};
     if (predictor->outputs != run->model->outputs || !compiled_predict(run->compiled, &batch))
         interpreter_run(predictor->interpreter, &batch);
@@ -166,6 +168,7 @@ static bool answer(struct predictor *predictor, int64_t rows, FILE *out) {
     if (rows == 0)
         return !ferror(out);
     predictor_run(predictor, rows);
+    predictor->first_row += rows;
     int64_t lines = has_rows(predictor) ? rows : 1;
     for (int64_t row = 0; row < lines && !ferror(out); row++)
         print_row(predictor, row, out);

@@ -197,6 +197,11 @@ static void print_training(const struct run *run, struct text *out) {
         text_print(out,
                    "rate: %s in effect: the loss is what it says, and nothing else divides by the batch\n",
                    text_number(run->arena, training->rate, false));
+    if (training->stop_measure)
+        text_print(out, "stop: after %lld epoch%s without a %s %s on the rows for %s\n",
+                   (long long)training->stop_epochs, training->stop_epochs == 1 ? "" : "s",
+                   training->stop_highest ? "higher" : "lower", training->stop_measure,
+                   run->test.count ? "testing" : "training");
     text_print(out, "seed: %llu, %s\n", (unsigned long long)run->seed,
                run->numpy ? "NumPy's legacy stream (data, weights, shuffles)" : "counter-based");
 }

@@ -34,6 +34,10 @@ struct threads *threads_new(int count) {
     return threads;
 }
 
+int threads_count(const struct threads *threads) {
+    return threads ? threads->count : 1;
+}
+
 /* Takes turns while there are any; the lock is held before and after. */
 static void take_turns(struct threads *threads) {
     while (threads->next < threads->turns) {

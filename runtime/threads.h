@@ -15,6 +15,8 @@ int threads_available(void);
  * memory. The owner stops them. */
 struct threads *threads_new(int count);
 void threads_stop(struct threads *threads);
+/* How many there are; 1 with threads NULL. */
+int threads_count(const struct threads *threads);
 
 /* Calls turn(context, i) for 0 <= i < turns, in any order and at the same time; returns after the last.
  * With threads NULL: one after the other. */

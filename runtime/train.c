@@ -11,6 +11,7 @@
 #include "kernels/random.h"
 #include "meter.h"
 #include "nonfinite.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <math.h>
@@ -33,6 +34,7 @@ struct trainer {
     uint32_t *order, *drawn, *scratch; /* (rows) where shuffled */
     int64_t first_epoch, goal;         /* epochs from 0 */
     void **epoch_weights;              /* as they were at the start of the epoch */
+    struct watch *watch;               /* NULL: all epochs are run */
     struct meter meter;
     FILE *log;
 };
@@ -111,6 +113,7 @@ static struct batch batch_at(struct trainer *trainer, int64_t update_of_epoch, i
                           .order = trainer->shuffled ? trainer->order + from : NULL,
                           .results = trainer->results,
                           .step = (double)update,
+                          .drawn = (uint32_t)update,
                           .seed = run->seed};
 }
 
@@ -183,13 +186,18 @@ static void end_epoch(struct trainer *trainer, int64_t epoch, double loss) {
     trainer->run->weights.progress.epochs = epoch + 1;
     trainer->run->weights.progress.epoch_updates = 0;
     keep_loss(trainer, loss);
+    if (trainer->watch && watch_epoch(trainer->watch))
+        trainer->goal = trainer->run->weights.progress.goal = epoch + 1;
     if (trainer->log)
         fprintf(trainer->log, "%lld,%lld,%.17g\n", (long long)epoch + 1,
                 (long long)trainer->run->weights.progress.updates, loss);
     if (!is_reported(trainer, epoch))
         return;
     meter_clear(&trainer->meter);
-    fprintf(out, "epoch %lld  %s %.6g\n", (long long)epoch + 1, trainer->run->model->loss.name, loss);
+    fprintf(out, "epoch %lld  %s %.6g", (long long)epoch + 1, trainer->run->model->loss.name, loss);
+    if (trainer->watch)
+        watch_print(trainer->watch, out);
+    fputc('\n', out);
     fflush(out); /* a log shows how far training is */
 }
 
@@ -315,6 +323,9 @@ bool train_run(struct run *run, const struct train_settings *settings, struct tr
         return false;
     start_orders(&trainer);
     make_interpreter(&trainer);
+    trainer.watch = watch_new(run);
     bool finite = run_epochs(&trainer);
+    if (trainer.watch && finite && !outcome->signal)
+        watch_end(trainer.watch, settings->out);
     return close_log(&trainer) && finite;
 }

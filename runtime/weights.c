@@ -144,6 +144,11 @@ bool weights_start(struct run *run, bool loading) {
 
 /* ---- saving ---- */
 
+/* Of the best weights in the file of an interrupted training; no weight has a name with a colon. */
+static const char *best_name(const struct run *run, int index) {
+    return text_format(run->arena, "best:%s", run->model->weights[index].name);
+}
+
 static struct safetensor tensor_of(const struct run *run, int index) {
     const struct weight *weight = &run->model->weights[index];
     const struct type *type = &weight->node->type;
@@ -169,18 +174,33 @@ static const struct progress_key progress_keys[] = {
     {"goal", offsetof(struct progress, goal)},
 };
 
-enum { PROGRESS_KEYS = sizeof progress_keys / sizeof *progress_keys };
+enum { PROGRESS_KEYS = sizeof progress_keys / sizeof *progress_keys, BEST_KEYS = 3 };
+
+static void add_best(struct run *run, struct safetensors *file, struct safetensors_text *metadata) {
+    const struct best *best = &run->weights.best;
+    metadata[0] = (struct safetensors_text){"best_measure", best->measure};
+    metadata[1] = (struct safetensors_text){"best_value", text_number(run->arena, best->value, false)};
+    metadata[2] =
+        (struct safetensors_text){"best_epoch", text_format(run->arena, "%lld", (long long)best->epoch)};
+    for (int i = 0; best->values && i < run->model->weight_count; i++) {
+        struct safetensor *tensor = &file->tensors[file->count++];
+        *tensor = tensor_of(run, i);
+        tensor->name = best_name(run, i);
+        tensor->data = best->values[i];
+    }
+}
 
 bool weights_save(struct run *run, const char *path) {
     const struct model *model = run->model;
     struct safetensors_text *classes;
-    size_t class_count = classes_save(run, &classes), known = PROGRESS_KEYS + 1;
+    size_t class_count = classes_save(run, &classes);
+    size_t known = PROGRESS_KEYS + 1 + (run->weights.best.epoch ? BEST_KEYS : 0);
     struct safetensors_text *metadata = arena_array(run->arena, struct safetensors_text, known + class_count);
     struct safetensors file = {.metadata = metadata, .metadata_count = known + class_count};
     metadata[0] = (struct safetensors_text){"model", model->name};
     for (size_t i = 0; i < class_count; i++)
         metadata[known + i] = classes[i];
-    file.tensors = arena_array(run->arena, struct safetensor, (size_t)model->weight_count);
+    file.tensors = arena_array(run->arena, struct safetensor, 2 * (size_t)model->weight_count);
     file.count = (size_t)model->weight_count;
     for (int i = 0; i < model->weight_count; i++)
         file.tensors[i] = tensor_of(run, i);
@@ -190,6 +210,8 @@ bool weights_save(struct run *run, const char *path) {
         metadata[i + 1].key = progress_keys[i].key;
         metadata[i + 1].text = text_format(run->arena, "%lld", (long long)number);
     }
+    if (run->weights.best.epoch)
+        add_best(run, &file, metadata + 1 + PROGRESS_KEYS);
     return safetensors_write(run->arena, path, &file, run->failure);
 }
 
@@ -212,13 +234,17 @@ static bool load_progress(struct run *run, const struct safetensors *file, const
 }
 
 /* f32 goes into f64 without loss, never the other way. */
-static void load_values(struct run *run, int index, const struct safetensor *tensor) {
-    void *to = run->weights.values[index];
+static void load_values(struct run *run, int index, const struct safetensor *tensor, void *to) {
     if (tensor_of(run, index).element == tensor->element)
         memcpy(to, tensor->data, weights_size(run, index));
     else
         for (int64_t k = 0; k < weight_count(run, index); k++)
             ((double *)to)[k] = (double)((const float *)tensor->data)[k];
+}
+
+static bool has_shape(const struct safetensor *found, const struct safetensor *wanted) {
+    return found->rank == wanted->rank &&
+           memcmp(found->dims, wanted->dims, (size_t)wanted->rank * sizeof *wanted->dims) == 0;
 }
 
 static bool load_weight(struct run *run, int index, struct safetensors *file, const char *path) {
@@ -233,16 +259,39 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
         return failure_set(run->failure, FAILURE_DATA,
                            "%s: there is no tensor '%s', a weight of the model (%s)", path, weight->name,
                            run_place(run, weight->node->origin, weight->span));
-    bool same = found->rank == wanted.rank &&
-                memcmp(found->dims, wanted.dims, (size_t)wanted.rank * sizeof *wanted.dims) == 0;
+    bool same = has_shape(found, &wanted);
     bool widened = found->element == SAFETENSORS_F32 && wanted.element == SAFETENSORS_F64;
     if (!same || (found->element != wanted.element && !widened))
         return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is %s in the file and %s in the model%s",
                            path, weight->name, safetensors_type(found, found_type),
                            safetensors_type(&wanted, wanted_type),
                            same ? ": converting would lose bits" : "");
-    load_values(run, index, found);
+    load_values(run, index, found, run->weights.values[index]);
     return true;
+}
+
+/* What an interrupted training had kept; a file that does not hold all of it has none. */
+static void load_best(struct run *run, struct safetensors *file) {
+    const char *epoch = safetensors_metadata(file, "best_epoch");
+    struct best best = {.measure = safetensors_metadata(file, "best_measure")};
+    const char *value = safetensors_metadata(file, "best_value");
+    bool complete = true;
+    run->weights.best = best;
+    if (!best.measure || !epoch || !value || run->weights.afresh)
+        return;
+    best.epoch = strtoll(epoch, NULL, 10);
+    best.value = strtod(value, NULL);
+    best.values = weights_new_copy(run);
+    for (int i = 0; i < run->model->weight_count; i++) {
+        const struct safetensor *found = safetensors_find(file, best_name(run, i)),
+                                wanted = tensor_of(run, i);
+        complete = complete && found && found->element == wanted.element && has_shape(found, &wanted);
+        if (complete)
+            load_values(run, i, found, best.values[i]);
+    }
+    best.values = complete ? best.values : NULL;
+    if (best.epoch > 0 && best.epoch <= run->weights.progress.epochs && !isnan(best.value))
+        run->weights.best = best;
 }
 
 static void warn_unused(struct run *run, const struct safetensors *file, const char *path) {
@@ -274,6 +323,7 @@ bool weights_load(struct run *run, const char *path) {
             return false;
     if (run->weights.afresh)
         run->weights.progress = (struct progress){0};
+    load_best(run, file);
     warn_unused(run, file, path);
     int broken = weights_find_nonfinite(run);
     if (broken >= 0)

@@ -16,9 +16,18 @@ struct progress {
     int64_t goal;          /* completed epochs that the training which wrote this aimed at */
 };
 
+/* The weights that were best so far, where training is stopped by a measure. */
+struct best {
+    const char *measure; /* the metric, or the loss */
+    double value;
+    int64_t epoch; /* at whose end; 0: none yet */
+    void **values; /* NULL: they are the weights themselves, as after a training that came to its end */
+};
+
 struct weights {
     void **values; /* by model weight: its elements, row-major, of its element type; in the run's arena */
     struct progress progress;
+    struct best best;
     struct safetensors *file; /* that weights_open read, or NULL */
     bool loaded;
     bool afresh; /* the file had not all of the solver's states: they start again, and so does the count of

@@ -25,14 +25,19 @@ struct experiment {
 
 static void make_experiment(struct experiment *experiment, struct bench *bench, const char *name,
                             struct node *loss) {
-    struct node *roots[BENCH_WEIGHTS + 1] = {loss};
+    struct node *roots[BENCH_WEIGHTS + 2] = {loss};
     int root_count = 1;
     *experiment = (struct experiment){.bench = bench, .name = name, .loss = loss};
     differentiate(bench->graph, loss, bench->weight_nodes, bench->weight_count, experiment->gradients);
     for (int i = 0; i < bench->weight_count; i++)
         if (experiment->gradients[i])
             roots[root_count++] = experiment->gradients[i];
-    experiment->forward = bench_interpreter(bench, plan_make(bench->graph, roots, 1, &bench->arena));
+    /* with an update that changes nothing: layers do as in training, and draw the noise of one update */
+    struct node *same[2] = {bench->weight_nodes[0], bench->weight_nodes[0]};
+    struct node *update = graph_node(bench->graph, OPERATOR_assign, same, 2, NULL, NULL);
+    struct node *forward[2] = {loss, update};
+    roots[root_count++] = update;
+    experiment->forward = bench_interpreter(bench, plan_make(bench->graph, forward, 2, &bench->arena));
     experiment->backward =
         bench_interpreter(bench, plan_make(bench->graph, roots, root_count, &bench->arena));
 }
@@ -41,7 +46,7 @@ static void make_experiment(struct experiment *experiment, struct bench *bench, 
 static double run_backward(struct experiment *experiment) {
     struct bench *bench = experiment->bench;
     double loss = NAN;
-    void *results[BENCH_WEIGHTS + 1] = {&loss};
+    void *results[BENCH_WEIGHTS + 2] = {&loss};
     int count = 1;
     for (int i = 0; i < bench->weight_count; i++) {
         experiment->slopes[i] = bench_room(bench, bench->weight_nodes[i]);
@@ -54,7 +59,7 @@ static double run_backward(struct experiment *experiment) {
 
 static double run_forward(struct experiment *experiment) {
     double loss = NAN;
-    void *results[1] = {&loss};
+    void *results[2] = {&loss};
     bench_run(experiment->bench, experiment->forward, results);
     return loss;
 }
@@ -203,8 +208,10 @@ static void check_elementwise(enum operator_code code, int arity, enum domain do
 }
 
 static void check_domains(enum operator_code code, int arity) {
+    if (code == OPERATOR_exp_shifted || code == OPERATOR_log_shifted) /* placed after the derivatives */
+        return;
     check_elementwise(code, arity, DOMAIN_UNIT);
-    if (code == OPERATOR_tan) /* the one that has poles among the other numbers */
+    if (code == OPERATOR_tan || code == OPERATOR_normal_quantile) /* poles among the other numbers, or none */
         return;
     check_elementwise(code, arity, DOMAIN_POSITIVE);
     if (is_defined_on(code, DOMAIN_REAL))
@@ -521,6 +528,19 @@ static const struct text_case layer_cases[] = {
     {"gru", CUBE "loss cost = sum(sin(gru(reshape(h, [batch, 4, 3]), 3)))\n", 1, 0},
     {"scan", CUBE "loss cost = sum(sin(scan(h * k, maximum, -0.5, axis = 2) ** 2))\n", 1, 0},
     {"repeat", HIDDEN "loss cost = sum(sin(repeat(h, 3, dense, units = 4)) * k)\n", 1, 0},
+    {"dropout", HIDDEN "loss cost = sum(sin(dropout(h, 0.4)) * k)\n", 1, 0},
+    {"dropout, two and a layer", HIDDEN "loss cost = sum(sin(dropout(h, 0.2) -> dense(5) -> dropout(0.6)))\n",
+     3, 0},
+    {"dropout, a rate that is a weight",
+     HIDDEN "weight r : f64[4] = zeros\nloss cost = sum(sin(dropout(h, sigmoid(r)) * k))\n", 3, 0},
+    {"dropout, one draw for a row", HIDDEN "loss cost = sum(sin(dropout(h, like = h[:, :1])) * k)\n", 30, 0},
+    {"channel_dropout", CUBE "loss cost = sum(sin(channel_dropout(h * k, 0.3)) ** 2)\n", 1, 0},
+    {"gaussian_noise", HIDDEN "loss cost = sum(gaussian_noise(h, 0.5) ** 3 * k)\n", 1, 0},
+    {"noise with a deviation to be learnt",
+     HIDDEN "loss cost = mean((h + exp(dense(x, 4)) * normal_like(h)) ** 2)\n", 1, 0},
+    {"noise on a weight",
+     INPUTS "weight A : f64[3, 4] = zeros\nloss cost = sum(sin(x @ (A * uniform_like(A))) * k)\n", 1, 0},
+    {"batch_norm", HIDDEN "loss cost = sum(sin(batch_norm(h) * k))\n", 3, 1u << 1 | 3u << 4},
     {"penalty", HIDDEN "weight A : f64[4, 2] = zeros\nloss cost = mean((h @ A) ** 2) + 0.1 * sum(A ** 2)\n",
      1, 0},
 };

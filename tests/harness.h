@@ -195,8 +195,11 @@ static inline struct interpreter *bench_interpreter(struct bench *bench, const s
 
 /* Runs the plan once; results[i] gets root i (NULL: an assignment, or not wanted). */
 static inline void bench_run(struct bench *bench, struct interpreter *interpreter, void **results) {
-    struct batch batch = {
-        .rows = bench->rows, .columns = (const void *const *)bench->columns, .results = results, .step = 1};
+    struct batch batch = {.rows = bench->rows,
+                          .columns = (const void *const *)bench->columns,
+                          .results = results,
+                          .step = 1,
+                          .drawn = 1};
     interpreter_run(interpreter, &batch);
 }
 

@@ -254,6 +254,48 @@ for cc in gcc clang; do
         bad "the library of $cc needs more than it should" || ok
 done
 
+# ---- noise: in a prediction by the row's place, whatever is read at once, and in the emitted library ----
+cat >"$out/noisy.nn" <<'NN'
+model noisy {
+    input  x : f64[batch, 2]
+    weight w : f64[2] = normal(0, 1)
+    output y = x * w + normal_like(x)
+    output z = dropout(x)
+}
+NN
+awk 'BEGIN { for (i = 0; i < 2500; i++) print i / 8 "," (0 - i) }' >"$out/places.csv"
+expect 0 "y.0.,y.1.,z.0.,z.1." "untrained" $nnrun "$out/noisy.nn" --predict "$out/places.csv"
+cp "$out/o" "$out/places"
+expect 0 "" "" sh -c "head -n 1100 '$out/places.csv' | $nnrun '$out/noisy.nn' --predict"
+head -n 1101 "$out/places" | cmp -s - "$out/o" && ok || bad "noise of a row that hangs on the rows behind it"
+expect 0 "" "" $nnrun "$out/noisy.nn" --seed 1 --predict "$out/places.csv"
+cmp -s "$out/places" "$out/o" && bad "another seed, the same noise" || ok
+$nnc "$out/noisy.nn" -o "$out/noisy.c" 2>"$out/e" || bad "nnc: noise"
+cat >"$out/places.c" <<'C'
+#include "noisy.c"
+#include <stdio.h>
+int main(void) {
+    static noisy s;
+    static double x[2500 * 2], y[2500 * 2], z[2500 * 2], found[4];
+    for (int i = 0; i < 2500; i++) {
+        x[2 * i] = i / 8.0;
+        x[2 * i + 1] = -i;
+    }
+    noisy_init(&s, 0);
+    noisy_predict(&s, 2500, x, y, z);
+    for (int i = 0; i < 2500; i++) {
+        if (scanf("%lf,%lf,%lf,%lf", &found[0], &found[1], &found[2], &found[3]) != 4)
+            return 1;
+        for (int k = 0; k < 2; k++)
+            if (found[k] != y[2 * i + k] || found[2 + k] != z[2 * i + k] || z[2 * i + k] != x[2 * i + k])
+                return 1;
+    }
+    return 0;
+}
+C
+cc -std=c99 -O1 -DNN_FUSED=0 "$out/places.c" -o "$out/places_user" -lm 2>"$out/e" || bad "cc: noise"
+sed 1d "$out/places" | "$out/places_user" && ok || bad "the emitted library predicts with other noise"
+
 # ---- derivatives ----
 expect 0 "h.W  20 of 20 elements  worst h.W\[[0-9], [0-9]\]: derivative .*(matmul, models/twolayer.nn:14)" - $nnrun $model --check-gradients
 cat >"$out/halved.nn" <<'NN'

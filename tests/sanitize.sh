@@ -21,6 +21,8 @@ for test in $build/tests/*_test; do try 0 "$test"; done
 try 0 $build/nnrun models/twolayer.nn --train --quiet --save $build/w.safetensors --plot $build/w.svg
 try 0 $build/nnrun models/twolayer.nn --train --quiet -D generator=numpy --trace h@1,3000 --explain
 try 0 $build/nnrun models/twolayer.nn --load $build/w.safetensors --evaluate
+try 0 $build/nnrun tests/models/stopped.nn --train --quiet --save $build/s.safetensors
+try 0 $build/nnrun tests/models/stopped.nn --train --quiet --load $build/s.safetensors
 try 0 $build/nnc models/gorgonia.nn -o $build/gorgonia.c
 for stage in tree graph plan dot c; do try 0 $build/nnc models/twolayer.nn --emit=$stage; done
 for file in tests/check/*.nn; do

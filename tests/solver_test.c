@@ -99,31 +99,150 @@ static void groups(void **state) {
     bench_drop(&bench);
 }
 
-/* The variances that the papers give, over numbers enough to tell them apart. */
+/* The first value of a weight, as doubles. */
+static double *first_value(struct bench *bench, int w) {
+    struct node *initial = bench->model->weights[w].initial;
+    int64_t count = shape_inner_size(&initial->type.shape);
+    void *found = bench_room(bench, initial);
+    double *numbers = arena_array(&bench->arena, double, (size_t)count);
+    bench_run(bench, bench_interpreter(bench, plan_make(bench->graph, &initial, 1, &bench->arena)), &found);
+    for (int64_t i = 0; i < count; i++)
+        numbers[i] = number_at(initial->type.element, found, i);
+    return numbers;
+}
+
+/* The means and variances that the papers give, over numbers enough to tell them apart. */
+static const struct {
+    const char *initialiser;
+    double mean, variance;
+} initialiser_cases[] = {
+    {"zeros", 0, 0},
+    {"ones", 1, 0},
+    {"constant(0.25)", 0.25, 0},
+    {"uniform(-1, 3)", 1, 16 / 12.0},
+    {"normal(1, 2)", 1, 4},
+    {"glorot_uniform", 0, 2 / 130.0},
+    {"glorot_normal", 0, 2 / 130.0},
+    {"he_uniform", 0, 2 / 50.0},
+    {"he_normal", 0, 2 / 50.0},
+    {"lecun_uniform", 0, 1 / 50.0},
+    {"lecun_normal", 0, 1 / 50.0},
+    {"reshape(arange(4000), [50, 80])", 3999 / 2.0, (4000.0 * 4000 - 1) / 12},
+};
+
+enum { CELLS = 50 * 80 };
+
+static void check_moments(size_t c, const double *values) {
+    double mean = 0, variance = 0, expected = initialiser_cases[c].variance;
+    for (int i = 0; i < CELLS; i++)
+        mean += values[i] / CELLS;
+    for (int i = 0; i < CELLS; i++)
+        variance += (values[i] - mean) * (values[i] - mean) / CELLS;
+    if (fabs(mean - initialiser_cases[c].mean) > 4 * sqrt(expected / CELLS) + 1e-12 ||
+        fabs(variance - expected) > 0.06 * expected + 1e-12)
+        fail_msg("%s: mean %g and variance %g, expected %g and %g", initialiser_cases[c].initialiser, mean,
+                 variance, initialiser_cases[c].mean, expected);
+}
+
+static void check_initialiser(size_t c) {
+    static struct bench bench;
+    bench_start(&bench, 1);
+    bench_model(&bench, text_format(&bench.arena,
+                                    "model m {\n    weight a : f64[50, 80] = %s\n"
+                                    "    output y = sum(a)\n}\n",
+                                    initialiser_cases[c].initialiser));
+    check_moments(c, first_value(&bench, 0));
+    bench_drop(&bench);
+}
+
 static void initialisers(void **state) {
-    enum { ROWS = 50, COLUMNS = 80 };
-    struct bench bench;
+    static struct bench bench;
+    (void)state;
+    for (size_t c = 0; c < sizeof initialiser_cases / sizeof *initialiser_cases; c++)
+        check_initialiser(c);
+    bench_start(&bench, 1);
+    bench_model(&bench,
+                "model m {\n    weight a : f64[5, 8] = identity(scale = 3)\n    output y = sum(a)\n}\n");
+    const double *values = first_value(&bench, 0);
+    for (int i = 0; i < 5 * 8; i++)
+        assert_true(values[i] == (i / 8 == i % 8 ? 3 : 0));
+    bench_drop(&bench);
+}
+
+enum { DRAWN = 100000 };
+
+/* Between -2 and 2 deviations the normal distribution has a deviation of 0.87962566103423978. */
+static void check_truncated(const double *values) {
+    const double deviation = 0.87962566103423978;
+    double sum = 0, squares = 0, least = 0, most = 0;
+    for (int i = 0; i < DRAWN; i++) {
+        double z = (values[i] - 3) / 0.5;
+        sum += z;
+        squares += z * z;
+        least = fmin(least, z);
+        most = fmax(most, z);
+    }
+    assert_true(least >= -2 && least < -1.99 && most <= 2 && most > 1.99);
+    assert_true(fabs(sum / DRAWN) < 5 * deviation / sqrt(DRAWN));
+    assert_true(fabs(sqrt(squares / DRAWN) - deviation) < 0.005);
+}
+
+static void truncated_normal(void **state) {
+    static struct bench bench;
     (void)state;
     bench_start(&bench, 1);
-    bench_model(
-        &bench,
-        "model m {\n    weight a : f64[50, 80] = lecun_normal\n    weight b : f64[50, 80] = lecun_uniform\n"
-        "    weight c : f64[50, 80] = identity(scale = 3)\n    output y = sum(a + b + c)\n}\n");
-    for (int w = 0; w < 3; w++) {
-        double values[ROWS * COLUMNS], squares = 0;
-        void *results[1] = {values};
-        bench_run(&bench,
-                  bench_interpreter(
-                      &bench, plan_make(bench.graph, &bench.model->weights[w].initial, 1, &bench.arena)),
-                  results);
-        for (int i = 0; i < ROWS * COLUMNS; i++)
-            squares += values[i] * values[i];
-        for (int i = 0; w == 2 && i < ROWS * COLUMNS; i++)
-            assert_true(values[i] == (i / COLUMNS == i % COLUMNS ? 3 : 0));
-        if (w < 2)
-            assert_true(fabs(squares / (ROWS * COLUMNS) * ROWS - 1) < 0.06);
+    bench_model(&bench, "model m {\n    weight a : f64[100000] = truncated_normal(3, 0.5)\n"
+                        "    weight b : f32[100000] = truncated_normal(3, 0.5)\n"
+                        "    output y = sum(a)\n    output z = sum(b)\n}\n");
+    check_truncated(first_value(&bench, 0));
+    check_truncated(first_value(&bench, 1));
+    bench_drop(&bench);
+}
+
+/* x (rows, columns): the greatest difference between the products of its rows and scale^2 times the identity.
+ */
+static double distance_from_orthonormal(const double *x, int rows, int columns, int step, int next,
+                                        double scale) {
+    double worst = 0;
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < rows; k++) {
+            double product = 0;
+            for (int j = 0; j < columns; j++)
+                product += x[i * step + j * next] * x[k * step + j * next];
+            worst = fmax(worst, fabs(product - (i == k ? scale * scale : 0)));
+        }
+    return worst;
+}
+
+/* Of a weight of that shape, which is a matrix of `rows` and `columns`. */
+static void check_orthogonal(const char *shape, int rows, int columns) {
+    static struct bench bench;
+    bench_start(&bench, 1);
+    bench_model(&bench, text_format(&bench.arena,
+                                    "model m {\n    weight p : f64%s = orthogonal(scale = 3)\n"
+                                    "    weight q : f32%s = orthogonal(scale = 3)\n"
+                                    "    output y = sum(p)\n    output z = sum(q)\n}\n",
+                                    shape, shape));
+    for (int w = 0; w < 2; w++) {
+        const double *q = first_value(&bench, w);
+        double distance = rows <= columns ? distance_from_orthonormal(q, rows, columns, columns, 1, 3)
+                                          : distance_from_orthonormal(q, columns, rows, 1, columns, 3);
+        if (!(distance < (w ? 1e-5 : 1e-12)))
+            fail_msg("%s in %s: %g from orthonormal", shape, w ? "f32" : "f64", distance);
     }
     bench_drop(&bench);
+}
+
+static void orthogonal(void **state) {
+    (void)state;
+    check_orthogonal("[1, 1]", 1, 1);
+    check_orthogonal("[2, 2]", 2, 2);
+    check_orthogonal("[64, 64]", 64, 64);
+    check_orthogonal("[5, 80]", 5, 80);
+    check_orthogonal("[80, 5]", 80, 5);
+    check_orthogonal("[7]", 1, 7);
+    check_orthogonal("[3, 4, 5]", 12, 5);
+    check_orthogonal("[2, 3, 30]", 6, 30);
 }
 
 static void check_numbers(const char *what, const double *found, const double *expected, int count) {
@@ -168,7 +287,8 @@ static void batch_norm(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(solvers),      cmocka_unit_test(schedules),  cmocka_unit_test(groups),
-        cmocka_unit_test(initialisers), cmocka_unit_test(batch_norm),
+        cmocka_unit_test(initialisers), cmocka_unit_test(batch_norm), cmocka_unit_test(truncated_normal),
+        cmocka_unit_test(orthogonal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

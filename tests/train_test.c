@@ -180,12 +180,10 @@ static pid_t interrupt_later(void) {
 
 /* Wherever the signal strikes, the rest of the training ends at the same bits.  (On a machine where the
  * training is over first, nothing is left to do.) */
-static void finishes_what_was_interrupted(void **state) {
+static void finish_what_is_interrupted(const char *text) {
     static struct test_run whole, first, rest;
     static const char path[] = "build/train_test.safetensors";
-    static const char text[] = MODEL("f64[batch, 2]", "class[batch] of 3", "sgd(rate = 0.5)", "16", "2000");
     struct train_outcome outcome;
-    (void)state;
     bench_start(&whole.bench, 1);
     bench_start(&first.bench, 1);
     bench_start(&rest.bench, 1);
@@ -209,6 +207,66 @@ static void finishes_what_was_interrupted(void **state) {
     bench_drop(&whole.bench);
     bench_drop(&first.bench);
     bench_drop(&rest.bench);
+}
+
+static void finishes_what_was_interrupted(void **state) {
+    (void)state;
+    finish_what_is_interrupted(MODEL("f64[batch, 2]", "class[batch] of 3", "sgd(rate = 0.5)", "16", "2000"));
+}
+
+/* With the best weights so far, which the file holds too, and noise, which goes by the number of the update.
+ */
+static void finishes_what_was_watched(void **state) {
+    (void)state;
+    finish_what_is_interrupted(MODEL("f64[batch, 2]", "class[batch] of 3", "sgd(rate = 0.5)", "16",
+                                     "2000\n    stop = patience(a, 1990)"));
+    finish_what_is_interrupted(
+        "data train = spiral(classes = 3, points = 20)\ndata test = spiral(classes = 3, points = 20)\n"
+        "model m {\n    input x : f64[batch, 2]\n    target t : class[batch] of 3\n"
+        "    score = dropout(sigmoid(dense(gaussian_noise(x), 4)), 0.3) -> dense(3)\n"
+        "    loss e = cross_entropy(score, t)\n}\n"
+        "train {\n    solver = adam(rate = 0.01)\n    batch = 16\n    epochs = 2000\n"
+        "    stop = patience(e, 2000)\n}\n");
+}
+
+/* The weight is the number of the epoch: what it is at the end, and how many epochs there were. */
+static void check_stop(const char *stop, int64_t epochs, double weight) {
+    static struct test_run test;
+    struct train_outcome outcome;
+    bench_start(&test.bench, 1);
+    assert_true(start_run(
+        &test,
+        text_format(
+            &test.bench.arena,
+            "data train = spiral(classes = 3, points = 20)\ndata test = spiral(classes = 3, points = 20)\n"
+            "model m {\n    input x : f64[batch, 2]\n    target t : class[batch] of 3\n"
+            "    weight w : f64 = 0\n    output y = x * w\n    loss cost = 0 * mean(x) - w\n"
+            "    metric far = abs(w - 3)\n    metric broken = where(w == 4, 0 / (w - w), w)\n"
+            "    metric never = 0 / (w - w)\n    metric class = mean(f64(t))\n}\n"
+            "train {\n    solver = sgd(rate = 1)\n    epochs = 12\n    stop = %s\n}\n",
+            stop),
+        false));
+    assert_true(train_on(&test, &outcome));
+    if (test.run.weights.progress.epochs != epochs || *(double *)test.run.weights.values[0] != weight)
+        fail_msg("stop = %s: %lld epochs, weight %g; expected %lld and %g", stop,
+                 (long long)test.run.weights.progress.epochs, *(double *)test.run.weights.values[0],
+                 (long long)epochs, weight);
+    assert_int_equal(test.run.weights.progress.goal, epochs);
+    assert_int_equal(outcome.loss_count, epochs);
+    bench_drop(&test.bench);
+}
+
+static void stops_and_keeps_the_best(void **state) {
+    (void)state;
+    check_stop("patience(far, 4, best = lowest)", 7, 3);
+    check_stop("patience(far, epochs = 1, best = lowest)", 4, 3);
+    check_stop("patience(far, 2)", 3, 1);    /* a metric is to be high */
+    check_stop("patience(cost, 1)", 12, 12); /* the loss low; better in each epoch */
+    check_stop("patience(cost, 3, best = highest)", 4, 1);
+    check_stop("patience(broken, 2)", 12, 12); /* a NaN is an epoch without a better one, */
+    check_stop("patience(broken, 1)", 4, 3);
+    check_stop("patience(never, 5)", 5, 5); /* and never the best */
+    check_stop("patience(class, 6)", 7, 1); /* the same is not better */
 }
 
 /* The loss of an epoch is the mean of its updates', by rows: with one batch, the loss before the update. */
@@ -276,6 +334,8 @@ int main(void) {
         cmocka_unit_test(refuses_rows_that_do_not_fit),
         cmocka_unit_test(goes_on_exactly),
         cmocka_unit_test(finishes_what_was_interrupted),
+        cmocka_unit_test(finishes_what_was_watched),
+        cmocka_unit_test(stops_and_keeps_the_best),
         cmocka_unit_test(reports_the_mean_loss),
         cmocka_unit_test(names_what_went_to_infinity),
         cmocka_unit_test(refuses_files_of_another_model),

@@ -389,7 +389,9 @@ static struct value call_when_training(struct checker *checker, struct value *ar
 /* Random numbers of the shape of the weight whose initialiser is at work; one stream for each weight. */
 static struct value random_numbers(struct checker *checker, enum operator_code code, struct span span) {
     if (!checker->weight_shape) {
-        check_error(checker, span, "random numbers can only be drawn in an initialiser");
+        check_error(checker, span,
+                    "random_uniform and random_normal are for initialisers; in a model, uniform_like(x) and "
+                    "normal_like(x) draw in the shape of x");
         return value_error;
     }
     struct attributes attributes;
@@ -406,6 +408,37 @@ static struct value call_random_uniform(struct checker *checker, struct value *a
 static struct value call_random_normal(struct checker *checker, struct value *arguments, struct span span) {
     (void)arguments;
     return random_numbers(checker, OPERATOR_normal, span);
+}
+
+/* Random numbers in (0, 1) of the shape of a value, others in each update; one stream for each call. */
+static struct value call_uniform_like(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    struct attributes attributes;
+    if (!x)
+        return value_error;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.type = x->type;
+    if (attributes.type.element == ELEMENT_INT)
+        attributes.type.element = checker->real;
+    attributes.index = NOISE_STREAM + checker->noise_count++;
+    return make_node(checker, OPERATOR_noise, NULL, 0, &attributes, span);
+}
+
+/* A number within bounds, or anything that is no number; `what` says in the message what it is. */
+static struct value call_within(struct checker *checker, struct value *arguments, struct span span) {
+    const struct value *x = &arguments[0], *low = &arguments[1], *high = &arguments[2];
+    if (low->kind != VALUE_NUMBER || high->kind != VALUE_NUMBER || arguments[3].kind != VALUE_TEXT) {
+        check_error(checker, span,
+                    "within takes a value, two numbers and a text that says what the value is");
+        return value_error;
+    }
+    if (x->kind == VALUE_NUMBER && !(x->number >= low->number && x->number <= high->number)) {
+        check_error(checker, x->span, "%s has to be from %s to %s; found %s", arguments[3].text,
+                    text_number(checker->arena, low->number, false),
+                    text_number(checker->arena, high->number, false), value_describe(checker, x));
+        return value_error;
+    }
+    return *x;
 }
 
 /* A number that has to be whole, such as a quotient of sizes; `what` says in the message what it is. */
@@ -455,6 +488,8 @@ static const struct builtin builtins[] = {
     {"when_training", "update, otherwise", call_when_training},
     {"weight_is", "name", call_weight_is},
     {"scan", "x, body, initial, axis = 1, ...", call_scan},
+    {"within", "x, low, high, what", call_within},
+    {"uniform_like", "x", call_uniform_like},
     {"random_uniform", "", call_random_uniform},
     {"random_normal", "", call_random_normal},
 };

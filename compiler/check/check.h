@@ -131,6 +131,7 @@ struct checker {
     bool asked_weight;         /* weight_is was called: the settings are not the same for all weights */
     struct sharing *sharing;   /* inside a scan, but for its first step; or NULL */
     struct node *weight_shape; /* inside an initialiser: the weight that it is for */
+    int noise_count;           /* calls of uniform_like: each has a stream of its own */
 };
 
 /* One of the nodes that another is computed from, of each of these kinds; or NULL. */

@@ -233,7 +233,8 @@ static struct reach reach_of(const struct checker *checker, const struct node *n
     bool input = node->code == OPERATOR_input;
     if (input && checker->model->columns[node->attributes.index].is_target)
         reach.target = node;
-    if (input || node->code == OPERATOR_weight || node->code == OPERATOR_rows || node->code == OPERATOR_step)
+    if (input || node->code == OPERATOR_weight || node->code == OPERATOR_rows ||
+        node->code == OPERATOR_step || node->code == OPERATOR_noise)
         reach.later = node;
     for (int i = 0; i < node->input_count; i++) {
         const struct reach *below = &checker->reaches[node->inputs[i]->id];

@@ -41,6 +41,20 @@ static void set_batch(struct checker *checker, const struct value *value) {
         to_integer(checker, value, "batch", 1, 1 << 24, &checker->model->training.batch);
 }
 
+static bool is_loss(const struct checker *checker, const char *name) {
+    return checker->model->loss.name && strcmp(checker->model->loss.name, name) == 0;
+}
+
+/* Does the name stand for the loss or a metric?  Reports otherwise. */
+static bool is_measure(struct checker *checker, const struct expression *name) {
+    bool known = is_loss(checker, name->string);
+    for (int i = 0; i < checker->model->metric_count; i++)
+        known = known || strcmp(checker->model->metrics[i].name, name->string) == 0;
+    if (!known)
+        check_error(checker, name->span, "'%s' is neither the loss nor a metric of the model", name->string);
+    return known;
+}
+
 static void set_expect(struct checker *checker, const struct expression *expression) {
     struct training *training = &checker->model->training;
     bool comparison = expression->kind == EXPRESSION_BINARY && expression->code >= BINARY_LESS &&
@@ -53,16 +67,54 @@ static void set_expect(struct checker *checker, const struct expression *express
                     "expected a bound for the loss or a metric, as in accuracy > 0.95");
         return;
     }
-    const char *name = expression->left->string;
-    bool known = checker->model->loss.name && strcmp(checker->model->loss.name, name) == 0;
-    for (int i = 0; i < checker->model->metric_count; i++)
-        known = known || strcmp(checker->model->metrics[i].name, name) == 0;
-    if (!known)
-        check_error(checker, expression->left->span, "'%s' is neither the loss nor a metric of the model",
-                    name);
-    training->expect_metric = name;
+    is_measure(checker, expression->left);
+    training->expect_metric = expression->left->string;
     training->expect_bound = bound.number;
     training->expect_above = expression->code == BINARY_GREATER || expression->code == BINARY_GREATER_EQUAL;
+}
+
+/* The argument at that position, or of that name; NULL: it is not given. */
+static const struct expression *rule_argument(const struct expression *call, int position, const char *name) {
+    int at = 0;
+    for (const struct argument *a = call->arguments; a; a = a->next, at++)
+        if (a->name.text ? strcmp(a->name.text, name) == 0 : at == position)
+            return a->value;
+    return NULL;
+}
+
+/* patience(measure, epochs, best = highest or lowest): the measure is a name of the model's, so nothing here
+ * but the number is evaluated. */
+static void set_stop(struct checker *checker, const struct expression *rule) {
+    static const char *const names[] = {"measure", "epochs", "best"};
+    struct training *training = &checker->model->training;
+    const struct expression *parts[3] = {NULL};
+    bool formed = rule->kind == EXPRESSION_CALL && rule->left->kind == EXPRESSION_NAME &&
+                  strcmp(rule->left->string, "patience") == 0;
+    int given = 0, found = 0;
+    for (const struct argument *a = formed ? rule->arguments : NULL; a; a = a->next)
+        given++;
+    for (int i = 0; i < 3 && formed; i++) {
+        parts[i] = rule_argument(rule, i, names[i]);
+        found += parts[i] != NULL;
+    }
+    if (!formed || given != found || !parts[0] || !parts[1] || parts[0]->kind != EXPRESSION_NAME) {
+        check_error(checker, rule->span,
+                    "expected patience(measure, epochs, best = highest or lowest), with the loss or a metric "
+                    "as the measure, as in patience(accuracy, 3)");
+        return;
+    }
+    struct value epochs = evaluate(checker, checker->globals, parts[1]);
+    bool good = is_measure(checker, parts[0]);
+    if (epochs.kind == VALUE_ERROR ||
+        !to_integer(checker, &epochs, "epochs", 1, (int64_t)1 << 31, &training->stop_epochs))
+        good = false;
+    const char *best = !parts[2] ? "" : parts[2]->kind == EXPRESSION_NAME ? parts[2]->string : "?";
+    if (parts[2] && strcmp(best, "highest") != 0 && strcmp(best, "lowest") != 0) {
+        check_error(checker, parts[2]->span, "best is highest or lowest");
+        good = false;
+    }
+    training->stop_highest = parts[2] ? strcmp(best, "highest") == 0 : !is_loss(checker, parts[0]->string);
+    training->stop_measure = good ? parts[0]->string : NULL;
 }
 
 static void set_generator(struct checker *checker, const struct value *value) {
@@ -91,9 +143,9 @@ static void set_clip(struct checker *checker, const struct value *value, const c
 }
 
 static void set_training(struct checker *checker, const struct statement *s, struct update_settings *update) {
-    static const char *const names[] = {"solver",  "batch",  "epochs",     "seed",
-                                        "shuffle", "rng",    "freeze",     "checkpoint",
-                                        "expect",  "report", "clip_value", "clip_norm"};
+    static const char *const names[] = {"solver",     "batch",     "epochs",     "seed",   "shuffle",
+                                        "rng",        "freeze",    "checkpoint", "expect", "report",
+                                        "clip_value", "clip_norm", "stop"};
     struct training *training = &checker->model->training;
     const char *name = s->name.text;
     int64_t number = 0;
@@ -104,6 +156,10 @@ static void set_training(struct checker *checker, const struct statement *s, str
     }
     if (strcmp(name, "expect") == 0) {
         set_expect(checker, s->value);
+        return;
+    }
+    if (strcmp(name, "stop") == 0) {
+        set_stop(checker, s->value);
         return;
     }
     size_t known = 0, count = sizeof names / sizeof *names;
@@ -118,7 +174,7 @@ static void set_training(struct checker *checker, const struct statement *s, str
         diagnostic_note(
             checker->sink, error, (struct span){0},
             "the settings are solver, batch, epochs, seed, shuffle, rng, freeze, clip_value, clip_norm, "
-            "checkpoint, expect and report");
+            "checkpoint, stop, expect and report");
         return;
     }
     struct value value = evaluate(checker, checker->globals, s->value);

@@ -85,6 +85,11 @@ static bool can_be_first(struct checker *checker, const struct node *initial, st
     const struct node *later = check_reach(checker, initial)->later;
     if (!later)
         return true;
+    if (later->code == OPERATOR_noise) {
+        check_error(checker, span,
+                    "uniform_like draws others in each update; a first value takes random_uniform()");
+        return false;
+    }
     struct diagnostic *error =
         check_error(checker, span, "a first value is made of numbers and random numbers alone");
     if (later->code == OPERATOR_weight || later->code == OPERATOR_input)

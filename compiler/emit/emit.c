@@ -56,6 +56,15 @@ static void make_plans(struct emitter *emitter) {
         emitter->train = (struct job){"train", plan_of(emitter, roots, count)};
 }
 
+static void find_noise(struct emitter *emitter) {
+    const struct job *jobs[] = {&emitter->train, &emitter->predict, &emitter->evaluate};
+    for (int j = 0; j < 3; j++)
+        for (int id = 0; jobs[j]->plan && id < jobs[j]->plan->graph.count; id++)
+            emitter->printer.noise =
+                emitter->printer.noise || (jobs[j]->plan->graph.nodes[id]->code == OPERATOR_noise &&
+                                           jobs[j]->plan->placements[id].group >= 0);
+}
+
 static int64_t most_rows(const struct emitter *emitter) {
     const struct model *model = emitter->printer.model;
     int64_t rows = model->training.batch;
@@ -132,6 +141,7 @@ static void name_everything(struct emitter *emitter) {
     struct names *fields = arena_new(printer->arena, struct names),
                  *columns = arena_new(printer->arena, struct names);
     unique_ident(printer->arena, fields, "updates");
+    unique_ident(printer->arena, fields, "seed");
     printer->weight_names = arena_array(printer->arena, const char *, (size_t)model->weight_count);
     for (int i = 0; i < model->weight_count; i++)
         printer->weight_names[i] = unique_ident(printer->arena, fields, model->weights[i].name);
@@ -213,6 +223,8 @@ static void print_state(struct emitter *emitter, struct text *out) {
                               shape_text(emitter->printer.arena, &model->weights[i].node->type.shape, NULL))
                 : "");
     text_print(out, "    uint64_t updates; /* done so far */\n");
+    if (emitter->printer.noise)
+        text_print(out, "    uint64_t seed; /* of the random numbers that updates draw */\n");
     for (int e = 0; e < 3; e++)
         if (emitter->work[e])
             text_print(out, "    %s[%lld];\n", work[e], (long long)emitter->work[e]);
@@ -269,16 +281,19 @@ static void print_interface(struct emitter *emitter, struct text *out) {
 /* `nn_load`: rows of the caller into planes. */
 static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group,
                         struct text *out) {
-    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"};
+    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"},
+                             *const wide_loads[] = {"nn_load_widef", "nn_load_wide", "nn_loadi"};
+    enum { WIDE = 16 };
     for (int i = 0; i < group->input_count; i++) {
         const struct node *node = group->inputs[i];
         enum element e = node->type.element;
         long long inner = (long long)shape_inner_size(&node->type.shape);
-        text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", loads[e],
+        const char *load = (inner < WIDE ? loads : wide_loads)[e];
+        text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", load,
                    emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile,
                    work_name(e), (long long)(plan_placement(plan, node)->offset * plan->tile));
-        if (!mentions(text_string(&emitter->printer.kernels_used), loads[e]))
-            text_print(&emitter->printer.kernels_used, " %s ", loads[e]);
+        if (!mentions(text_string(&emitter->printer.kernels_used), load))
+            text_print(&emitter->printer.kernels_used, " %s ", load);
     }
 }
 
@@ -438,6 +453,9 @@ static void print_batch_locals(const struct text *calls, bool training, struct t
     if (uses(calls, "step"))
         text_print(out, "    const double step = (double)%s;\n",
                    training ? "(s->updates + 1)" : "s->updates");
+    if (uses(calls, "drawn"))
+        text_print(out, "    const uint32_t drawn = %s; /* the update whose random numbers are drawn */\n",
+                   training ? "(uint32_t)(s->updates + 1)" : "0");
 }
 
 /* A scalar root as a double. */
@@ -491,6 +509,8 @@ static void print_init(struct emitter *emitter, struct text *out) {
         text_print(body, "    (void)%s;\n", numpy ? "stream" : "seed");
     text_print(body, "%s%s    s->updates = 0;\n}\n\n", text_string(&calls), text_string(&copies));
     text_print(out, "void %s_init(%s *s, uint64_t seed) {\n", p, p);
+    if (emitter->printer.noise)
+        text_print(out, "    s->seed = seed;\n");
     if (numpy) {
         use_kernel(&emitter->printer, "nn_numpy_seed", ELEMENT_F64);
         text_print(out,
@@ -504,6 +524,7 @@ static void print_init(struct emitter *emitter, struct text *out) {
 static void print_train(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->train, &calls);
+    text_print(out, "NN_WORK ");
     print_train_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -517,6 +538,7 @@ static void print_train(struct emitter *emitter, struct text *out) {
 static void print_evaluate(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->evaluate, &calls);
+    text_print(out, "NN_WORK ");
     print_evaluate_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -549,6 +571,7 @@ static void print_predict(struct emitter *emitter, struct text *out) {
             diagnostic_error(emitter->printer.sink, model->columns[i].span,
                              "an output depends on the target '%s'", model->columns[i].name);
     print_job(emitter, &emitter->predict, &calls);
+    text_print(out, "NN_WORK ");
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
     print_batch_locals(&calls, false, out);
@@ -606,10 +629,30 @@ static void print_title(struct emitter *emitter, struct text *out) {
     text_print(out, " */\n");
 }
 
-static void print_preamble(struct text *out) {
+/* Up to so many bytes of functions a file asks for more of the compiler than its options do: beyond, that
+ * takes minutes. */
+enum { SMALL_TEXT = 128 << 10 };
+
+static void print_preamble(struct text *out, bool small) {
     text_print(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#elif defined(__GNUC__)\n"
-                    "#pragma GCC optimize(\"fp-contract=off\")\n#endif\n\n"
-                    "#include <math.h>\n#include <string.h>\n\n");
+                    "#pragma GCC optimize(\"fp-contract=off\")\n");
+    if (small)
+        text_print(out, "#if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)\n"
+                        "#pragma GCC optimize(\"O3\") /* -O2 leaves loops without vectors */\n#endif\n");
+    text_print(out, "#endif\n\n#include <math.h>\n#include <string.h>\n\n");
+    if (small)
+        text_print(
+            out,
+            "/* Without an option for the processor, the work is compiled for AVX2 besides, and the program "
+            "takes\n"
+            " * what the machine has when it starts.  AVX2 alone has no fused multiply-add: the bits are the "
+            "same. "
+            "*/\n"
+            "#if defined(__x86_64__) && defined(__GLIBC__) && defined(__OPTIMIZE__) && !defined(__AVX2__)\n"
+            "#define NN_WORK __attribute__((target_clones(\"avx2\", \"default\")))\n"
+            "#else\n#define NN_WORK\n#endif\n\n");
+    else
+        text_print(out, "#define NN_WORK\n\n");
 }
 
 void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink,
@@ -625,6 +668,7 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     name_everything(emitter);
     make_plans(emitter);
     size_work(emitter);
+    find_noise(emitter);
     if (!fits_int(emitter))
         return;
     print_title(emitter, out);
@@ -651,7 +695,7 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     else
         print_program(printer, &program);
     print_kernels(printer, &program_kernels);
-    print_preamble(out);
+    print_preamble(out, printer->body.length <= SMALL_TEXT);
     print_interface(emitter, out);
     text_print(out, "\n/* ---- kernels ---- */\n\n%s", text_string(&library_kernels));
     text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body),

@@ -15,6 +15,15 @@ static void nn_load(const real *restrict row, int inner, int rows, int m, int st
     }
 }
 
+/*@ nn_load_wide: nn_load_rows */
+/* The same for long rows. */
+static void nn_load_wide(const real *row, long inner, long rows, long m, long stride, real *planes) {
+    nn_load_rows(row, NULL, inner, rows, stride, planes);
+    for (long e = 0; e < inner; e++)
+        for (long r = rows; r < m; r++)
+            planes[e * stride + r] = 0;
+}
+
 /*@ nn_loadi: */
 /* The same for classes and other whole numbers. */
 static void nn_loadi(const int32_t *restrict row, int inner, int rows, int m, int stride,
@@ -25,6 +34,30 @@ static void nn_loadi(const int32_t *restrict row, int inner, int rows, int m, in
         for (int r = rows; r < m; r++)
             planes[e * stride + r] = 0;
     }
+}
+
+/*@ nn_most: nn_bits */
+/* The largest magnitude of m numbers of each of `count` planes; a NaN if there is one.  Magnitudes and NaNs are ordered as
+ * the whole numbers that their bits are. */
+static double nn_most(long count, long m, long stride, const double *values) {
+    int64_t most = 0;
+    for (long e = 0; e < count; e++)
+        for (long r = 0; r < m; r++) {
+            const int64_t size = (int64_t)(nn_bits(values[e * stride + r]) & (UINT64_MAX >> 1));
+            most = size > most ? size : most;
+        }
+    return nn_from_bits((uint64_t)most);
+}
+
+/*@ nn_mostf: nn_bitsf */
+static float nn_mostf(long count, long m, long stride, const float *values) {
+    int32_t most = 0;
+    for (long e = 0; e < count; e++)
+        for (long r = 0; r < m; r++) {
+            const int32_t size = (int32_t)(nn_bitsf(values[e * stride + r]) & (UINT32_MAX >> 1));
+            most = size > most ? size : most;
+        }
+    return nn_from_bitsf((uint32_t)most);
 }
 
 /*@ nn_end: */

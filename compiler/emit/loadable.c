@@ -9,13 +9,16 @@ static void print_column_arguments(const struct printer *printer, bool targets, 
             text_print(out, ", columns[%d]", i);
 }
 
-/* The start of a function: the state, and the number of updates done that its step counts from. */
+/* The start of a function: the state, the number of updates done that its step counts from, the seed of
+ * noise. */
 static void print_head(const struct printer *printer, const char *signature, const char *more,
                        struct text *out) {
-    text_print(out, "\n%s(void *state, uint64_t updates, size_t n, const void *const *columns%s) {\n",
-               signature, more);
+    text_print(
+        out, "\n%s(void *state, uint64_t updates, uint64_t seed, size_t n, const void *const *columns%s) {\n",
+        signature, more);
     text_print(out, "    %s *const s = state;\n    s->updates = updates;\n    (void)columns;\n",
                printer->prefix);
+    text_print(out, "    %s;\n", printer->noise ? "s->seed = seed" : "(void)seed");
 }
 
 void print_loadable(struct printer *printer, bool train, bool evaluate, int64_t most_rows, struct text *out) {
@@ -28,6 +31,10 @@ void print_loadable(struct printer *printer, bool train, bool evaluate, int64_t 
         "\n/* That one training step or evaluation takes; 0: any number. */\nsize_t nn_loaded_rows(void) {\n"
         "    return %lld;\n}\n",
         (long long)most_rows);
+    text_print(out,
+               "\n/* Does it draw random numbers, by the number of a row? */\nint nn_loaded_noise(void) {\n  "
+               "  return %d;\n}\n",
+               printer->noise);
     text_print(out, "\nvoid nn_loaded_weights(void *state, void **weights) {\n    %s *const s = state;\n", p);
     for (int i = 0; i < model->weight_count; i++)
         text_print(out, "    weights[%d] = s->%s;\n", i, printer->weight_names[i]);

@@ -147,8 +147,7 @@ static void print_once_nest(struct nest_printer *np) {
 
 /* ---- functions ---- */
 
-/* The address that a call passes for a node's memory. */
-static const char *memory_text(struct nest_printer *np, const struct node *node) {
+const char *nest_memory(struct nest_printer *np, const struct node *node) {
     struct printer *printer = np->printer;
     const struct plan *plan = printer->plan;
     const struct placement *p = plan_placement(plan, node);
@@ -195,7 +194,7 @@ static void add_memory(struct nest_printer *np, struct signature *signature) {
         add_parameter(signature,
                       text_format(np->printer->arena, "%s%s *restrict %s", np->written[i] ? "" : "const ",
                                   real_name(np->used[i]->type.element), nest_ident(np, np->used[i])),
-                      memory_text(np, np->used[i]));
+                      nest_memory(np, np->used[i]));
 }
 
 /* All parameters but those that say which rows: they differ between the two calls of a nest with sums. */
@@ -206,6 +205,12 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
         add_parameter(signature, "long batch_rows", "batch_rows");
     if (np->uses_step)
         add_parameter(signature, "double step", "step");
+    if (first->code == OPERATOR_noise) {
+        add_parameter(signature, "uint64_t seed", "s->seed");
+        add_parameter(signature, "uint32_t drawn", "drawn");
+        if (np->rows)
+            add_parameter(signature, "uint64_t row", "from");
+    }
     if (first->code == OPERATOR_uniform || first->code == OPERATOR_normal)
         add_parameter(signature, numpy ? "struct nn_numpy *stream" : "uint64_t seed",
                       numpy ? "stream" : "seed");
@@ -216,7 +221,8 @@ static void print_body(struct nest_printer *np, const char *name, const char *pa
                        const struct text *body) {
     struct text *out = &np->printer->body;
     bool kernel = np->rows && np->nest->kind == NEST_KERNEL;
-    text_print(out, "%s void %s(%s) {\n", np->sums ? "NN_INLINE" : "static", name, parameters);
+    bool twice = np->sums || np->range;
+    text_print(out, "%s void %s(%s) {\n", twice ? "NN_INLINE" : "NN_WORK static", name, parameters);
     if (mentions(text_string(body), "T"))
         text_print(out, "    enum { T = %d };\n", np->printer->plan->tile);
     if (kernel && !mentions(text_string(body), "rows"))
@@ -237,6 +243,13 @@ static void print_sums_calls(struct nest_printer *np, const char *name, const ch
                arguments);
 }
 
+/* Without bounds where the arguments are proved to be in range, else with them. */
+static void print_ranged_calls(struct nest_printer *np, const char *name, const char *arguments,
+                               struct text *calls) {
+    text_print(calls, "        if (%s)\n            %s(1, %s);\n        else\n            %s(0, %s);\n",
+               np->range, name, arguments, name, arguments);
+}
+
 static void print_function(struct nest_printer *np, const struct text *body, struct text *calls) {
     struct arena *arena = np->printer->arena;
     struct signature signature = {.parameters.arena = arena, .arguments.arena = arena};
@@ -253,6 +266,9 @@ static void print_function(struct nest_printer *np, const struct text *body, str
         parameters = text_format(arena, "long from, long to, const int whole, const uint%d_t *valid%s, %s",
                                  single ? 32 : 64, single ? "f" : "", parameters);
         print_sums_calls(np, name, arguments, calls);
+    } else if (np->range) {
+        parameters = text_format(arena, "const int inside, %s", parameters);
+        print_ranged_calls(np, name, arguments, calls);
     } else
         text_print(calls, "%s%s(%s);\n", np->rows ? "        " : "    ", name, arguments);
     print_body(np, name, parameters, body);
@@ -268,9 +284,11 @@ void print_group(struct printer *printer, int group, struct text *calls) {
         printer->last_line = NULL;
         if (np.nest->kind == NEST_KERNEL)
             nest_print_kernel(&np);
-        else if (of->rows)
+        else if (of->rows) {
+            if (strcmp(printer->job, "train") == 0) /* a prediction may have too few rows to be worth it */
+                np.range = nest_find_range(&np);
             print_row_nest(&np);
-        else
+        } else
             print_once_nest(&np);
         print_function(&np, &body, calls);
     }

@@ -4,6 +4,7 @@
  *   nest_value.c   one element of one node: indices, operands, maths
  *   nest_sums.c    sums over the batch inside a nest
  *   nest_kernel.c  nests that are a call of a kernel
+ *   nest_range.c   arguments proved to be in range
  *
  * A row stands in lane l of the vector that starts at row r; T is the distance between planes.
  */
@@ -24,6 +25,8 @@ struct nest_printer {
     int used_count, used_capacity;
     bool uses_batch_rows, uses_step;
     bool sums; /* it holds sweeps: called once for whole vectors, once for the last rows */
+    const char *
+        range; /* the C condition that its functions' arguments are in range: `inside` in it; NULL: unknown */
 };
 
 /* Is the node computed in this nest? */
@@ -49,5 +52,14 @@ void nest_print_sums(struct nest_printer *np, const struct node *node);
 void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent);
 
 void nest_print_kernel(struct nest_printer *np);
+
+/* Where the arguments of all bounded functions of the nest are products of what has known bounds: the C
+ * condition, for the place of the call, that they are in range.  Else NULL. */
+const char *nest_find_range(struct nest_printer *np);
+/* Is the node such a function, in a nest that may have that proof? */
+bool nest_is_ranged(const struct nest_printer *np, const struct node *node);
+
+/* The address that a call passes for a node's memory. */
+const char *nest_memory(struct nest_printer *np, const struct node *node);
 
 #endif

@@ -46,19 +46,15 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
     const char *start = "NULL", *result;
     nest_use(np, node, true);
     if (mm->a.rows && mm->b.rows) {
-        text_print(np->out, "    for (int i = 0; i < %lld; i++)\n        for (int j = 0; j < %lld; j++)\n", m,
-                   n);
         if (affine)
-            start = address(np, &mm->c,
-                            text_format(np->printer->arena, "%lld + i * %lld + j * %lld", (long long)c0,
-                                        (long long)ci, (long long)cj));
-        text_print(
-            np->out,
-            "            %s(%lld, m, T, %s, %lld, %s, %lld, %s, %d, %s + (%lld + i * %lld + j) * T);\n",
-            use_kernel(np->printer, "nn_matmul_planes", node->type.element), k,
-            address(np, &mm->a, strided(np, a0, "i", ai)), (long long)ak,
-            address(np, &mm->b, strided(np, b0, "j", bj)), (long long)bk, start, mm->c.rows,
-            nest_ident(np, node), (long long)(lead * mm->m * mm->n), n);
+            start = address(np, &mm->c, text_format(np->printer->arena, "%lld", (long long)c0));
+        text_print(np->out,
+                   "    %s(%lld, %lld, %lld, m, T, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %d, %s + %lld * T);\n",
+                   use_kernel(np->printer, "nn_matmul_planes", node->type.element), m, n, k,
+                   address(np, &mm->a, text_format(np->printer->arena, "%lld", (long long)a0)), (long long)ai,
+                   (long long)ak, address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)b0)),
+                   (long long)bk, (long long)bj, start, (long long)ci, (long long)cj, mm->c.rows,
+                   nest_ident(np, node), (long long)(lead * mm->m * mm->n));
         return;
     }
     long long outer = left ? m : n, results = left ? n : m;
@@ -233,9 +229,29 @@ static void print_random(struct nest_printer *np, struct node *node) {
                    (long long)node->attributes.index);
 }
 
+/* The number of element u in a row has index row * size + u. */
+static void print_noise(struct nest_printer *np, struct node *node) {
+    const char *kernel = use_kernel(np->printer, "nn_noise", node->type.element),
+               *name = nest_ident(np, node);
+    long long size = (long long)shape_inner_size(&node->type.shape),
+              stream = (long long)node->attributes.index;
+    nest_use(np, node, true);
+    if (np->rows)
+        text_print(np->out,
+                   "    for (long u = 0; u < %lld; u++)\n        %s(m, seed, %lldu, drawn, row * %lld + "
+                   "(uint64_t)u, %lld, %s + u * T);\n",
+                   size, kernel, stream, size, size, name);
+    else
+        text_print(np->out, "    %s(%lld, seed, %lldu, drawn, 0, 1, %s);\n", kernel, size, stream, name);
+}
+
 void nest_print_kernel(struct nest_printer *np) {
     struct node *node = np->nest->nodes[0];
     print_origin(np->printer, node, "    ", np->out);
+    if (node->code == OPERATOR_noise) {
+        print_noise(np, node);
+        return;
+    }
     if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal) {
         print_random(np, node);
         return;

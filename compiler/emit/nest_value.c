@@ -94,7 +94,11 @@ static const char *elementwise_text(struct nest_printer *np, const struct node *
         return text_format(np->printer->arena, "(%s)%s", real_name(node->type.element), operands[0]);
     if (node->code == OPERATOR_copy)
         return operands[0];
-    return maths_text(np->printer, node, operands);
+    const char *value = maths_text(np->printer, node, operands);
+    if (nest_is_ranged(np, node))
+        return text_format(np->printer->arena, "inside ? nn_%s_inside%s(%s) : %s", operators[node->code].name,
+                           node->type.element == ELEMENT_F32 ? "f" : "", operands[0], value);
+    return value;
 }
 
 /* A value put back among zeros. */

@@ -30,6 +30,7 @@ struct printer {
     struct text kernels_used;    /* names of sections, each between blanks */
     struct text kernels_printed; /* those in the file already */
     struct text body;            /* the functions */
+    bool noise;                  /* some job draws random numbers in each update: the state keeps the seed */
     const struct plan *plan;     /* being printed, */
     const char *job;             /* its name: "train", "predict", ... */
     const char **idents;         /* and its nodes' C names, by id */

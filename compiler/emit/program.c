@@ -256,14 +256,57 @@ static void print_gather(struct printer *printer, struct text *out) {
     text_print(out, "            }\n");
 }
 
+/* Which of what print_evaluation computes is watched. */
+static const char *watched(struct printer *printer) {
+    const struct model *model = printer->model;
+    for (int i = 0; i < model->metric_count; i++)
+        if (strcmp(model->metrics[i].name, model->training.stop_measure) == 0)
+            return text_format(printer->arena, "metrics[%d]", i);
+    return "loss";
+}
+
+/* Before the epochs, after each of them, and after the last: the best weights, as the runtime's watch.c keeps
+ * them. `data` is what they are measured on. */
+static void start_watch(struct printer *printer, struct text *out) {
+    text_print(out, "    static %s best;\n    double watched, best_value = 0;\n    long best_epoch = 0;\n",
+               printer->prefix);
+}
+
+static void print_watch(struct printer *printer, const char *data, int64_t rows, struct text *out) {
+    const struct training *training = &printer->model->training;
+    text_print(out, "        loss = %s_evaluate(&state, %lld", printer->prefix, (long long)rows);
+    print_arguments(printer, data, NULL, out);
+    text_print(out, ", metrics);\n        watched = %s;\n", watched(printer));
+    text_print(
+        out,
+        "        if (best_epoch ? watched %s best_value : watched == watched) {\n"
+        "            best = state;\n            best_value = watched;\n            best_epoch = epoch;\n"
+        "        }\n        if (epoch - best_epoch >= %lld)\n            epochs = epoch;\n",
+        training->stop_highest ? ">" : "<", (long long)training->stop_epochs);
+}
+
+static void end_watch(struct printer *printer, const char *data, struct text *out) {
+    text_print(
+        out, "    if (best_epoch) {\n        const uint64_t updates = state.updates;\n        state = best;\n"
+             "        state.updates = updates;\n");
+    text_print(out,
+               "        printf(\"best   epoch %%ld of %%ld  %s %s %%.6g\\n\", best_epoch, epochs, "
+               "best_value);\n    }\n",
+               data, printer->model->training.stop_measure);
+}
+
 static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, bool shuffled,
-                         struct text *out) {
+                         const char *watch_data, int64_t watch_rows, struct text *out) {
     const struct model *model = printer->model;
     const struct training *training = &model->training;
     bool numpy = training->generator == GENERATOR_NUMPY;
     int64_t report = training->report ? training->report : (training->epochs + 19) / 20;
-    text_print(out, "    for (long epoch = 1; epoch <= %lld; epoch++) {\n        double sum = 0;\n",
-               (long long)training->epochs);
+    if (watch_data)
+        start_watch(printer, out);
+    text_print(out,
+               "    %slong epochs = %lld;\n    for (long epoch = 1; epoch <= epochs; epoch++) {\n        "
+               "double sum = 0;\n",
+               watch_data ? "" : "const ", (long long)training->epochs);
     if (shuffled && numpy)
         text_print(out,
                    "        nn_numpy_permutation(&stream, %lld, drawn);\n"
@@ -287,10 +330,21 @@ static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, b
         "                fprintf(stderr, \"error: the loss is not finite at update %%lu, epoch %%ld\\n\", "
         "(unsigned long)state.updates, epoch);\n                return 1;\n            }\n"
         "            sum += update_loss * (double)count;\n        }\n");
-    text_print(out, "        if (epoch == 1 || epoch %% %lld == 0 || epoch == %lld)\n",
-               (long long)(report ? report : 1), (long long)training->epochs);
-    text_print(out, "            printf(\"epoch %%ld  %s %%.6g\\n\", epoch, sum / %lld);\n    }\n",
-               model->loss.name, (long long)rows);
+    if (watch_data)
+        print_watch(printer, watch_data, watch_rows, out);
+    text_print(out, "        if (epoch == 1 || epoch %% %lld == 0 || epoch == epochs)\n",
+               (long long)(report ? report : 1));
+    if (watch_data)
+        text_print(
+            out,
+            "            printf(\"epoch %%ld  %s %%.6g  %s %s %%.6g\\n\", epoch, sum / %lld, watched);\n",
+            model->loss.name, watch_data, training->stop_measure, (long long)rows);
+    else
+        text_print(out, "            printf(\"epoch %%ld  %s %%.6g\\n\", epoch, sum / %lld);\n",
+                   model->loss.name, (long long)rows);
+    text_print(out, "    }\n");
+    if (watch_data)
+        end_watch(printer, watch_data, out);
 }
 
 static void print_evaluation(struct printer *printer, const char *title, const char *data, int64_t rows,
@@ -336,16 +390,25 @@ static void print_main(struct printer *printer, const struct data *train, const 
     if (train->source == DATA_SPIRAL)
         text_print(out, "    make_train(%s);\n", numpy ? "&stream" : "seed");
     text_print(out, "    %s_start(&state, %s);\n", printer->prefix, numpy ? "&stream" : "seed");
+    if (printer->noise)
+        text_print(out, "    state.seed = seed;\n");
     if (shuffled && numpy)
         text_print(out, "    for (uint32_t i = 0; i < %lld; i++)\n        order[i] = i;\n", (long long)rows);
-    print_epochs(printer, rows, batch, shuffled, out);
-    text_print(out, "    (void)metrics;\n    (void)seed;\n");
-    print_evaluation(printer, "train  ", "train", rows, out);
     if (test && test->source == DATA_SPIRAL && numpy)
-        text_print(out, "    nn_numpy_seed(&stream, (uint32_t)(seed + 1 + %d));\n    make_test(&stream);\n",
-                   (int)(test - model->data));
+        text_print(
+            out,
+            "    struct nn_numpy test_stream;\n    nn_numpy_seed(&test_stream, (uint32_t)(seed + 1 + %d));\n"
+            "    make_test(&test_stream);\n",
+            (int)(test - model->data));
     else if (test && test->source == DATA_SPIRAL)
         text_print(out, "    make_test(seed);\n");
+    print_epochs(printer, rows, batch, shuffled,
+                 !training->stop_measure ? NULL
+                 : test                  ? "test"
+                                         : "train",
+                 test ? row_count(printer, test) : rows, out);
+    text_print(out, "    (void)metrics;\n    (void)seed;\n");
+    print_evaluation(printer, "train  ", "train", rows, out);
     if (test)
         print_evaluation(printer, "test   ", "test", row_count(printer, test), out);
     text_print(out, "    return fflush(stdout) || ferror(stdout) ? 3 : 0;\n}\n");

@@ -24,6 +24,9 @@ enum operator_code {
     OPERATOR_COUNT
 };
 
+/* The stream of the first noise of a model; weights draw from those numbered from 0. */
+enum { NOISE_STREAM = 0x70000000 };
+
 /* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that equal nodes
  * have equal settings. */
 struct attributes {

@@ -44,10 +44,13 @@ static bool has_rows(const struct node *node) {
     return shape_batch_axis(&node->type.shape) >= 0;
 }
 
+static bool is_random(const struct node *node) {
+    return node->code == OPERATOR_uniform || node->code == OPERATOR_normal || node->code == OPERATOR_noise;
+}
+
 static bool is_computed(const struct node *node) {
     return operators[node->code].kind != KIND_VIEW &&
-           (operators[node->code].kind != KIND_LEAF || node->code == OPERATOR_uniform ||
-            node->code == OPERATOR_normal);
+           (operators[node->code].kind != KIND_LEAF || is_random(node));
 }
 
 static bool is_matmul(const struct node *node) {
@@ -223,7 +226,7 @@ static enum nest_kind kind_of(const struct node *node, int64_t *size) {
         plan_fold_operand(node, &length);
     if (length > INLINE_K)
         return NEST_KERNEL;
-    if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal || is_moving(node))
+    if (is_random(node) || is_moving(node))
         return NEST_KERNEL;
     /* Comparisons of one value with several numbers exclude each other; gcc would make branches of them. */
     if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK && !is_comparison(node))
@@ -686,7 +689,8 @@ static void choose_tile(struct plan *plan) {
          g++) /* a large matmul wants its weights read for as many rows as possible */
         for (int n = 0; n < plan->groups[g].nest_count; n++)
             if (plan->groups[g].nests[n].kind == NEST_KERNEL && plan->groups[g].rows &&
-                !is_moving(plan->groups[g].nests[n].nodes[0]))
+                !is_moving(plan->groups[g].nests[n].nodes[0]) &&
+                !is_random(plan->groups[g].nests[n].nodes[0]))
                 plan->tile = TILE_ROWS_MAX;
 }
 

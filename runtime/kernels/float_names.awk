@@ -1,4 +1,4 @@
-# The float forms of the kernels' functions: in float kernels, nn_exp means nn_expf.  A function of math.h has one where
+# The float forms of the kernels' functions: in float kernels, nn_exp means nn_expf.  A function of math.h or random.h has one where
 # there is a section of its name with an f; those of matmul.h and gather.h are compiled for both types under two names.
 
 /^\/\*@ / {

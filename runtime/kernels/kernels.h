@@ -37,8 +37,9 @@ struct real_kernels {
     /* Of small.h: the same result for short sums or few results, where packing does not pay. */
     void (*matmul_rows_small)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w, long w_k,
                               long w_j, const void *c, long c_j, int c_rows, void *y);
-    void (*matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b,
-                          long b_k, const void *c, int c_rows, void *y);
+    void (*matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
+                          const void *b, long b_k, long b_j, const void *c, long c_i, long c_j, int c_rows,
+                          void *y);
     void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                          long b_j, bool first, void *lanes);
     void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
@@ -51,6 +52,9 @@ struct real_kernels {
                    long index_e, long index_r, const void *table, long table_e, long table_r, void *y);
     void (*scatter)(long count, long width, long limit, long rows, long stride, const int32_t *index,
                     long index_e, long index_r, const void *x, void *table, long table_e, long table_r);
+    /* Of random.h: uniform numbers of an update. */
+    void (*noise)(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
+                  void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
     void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                  void *planes);

@@ -109,24 +109,17 @@ static inline void NAME(load_in_order)(const long inner, long count, long stride
 
 static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                        void *to) {
-    const real *x = rows;
     real *planes = to;
-    if (order)
-        for (int64_t r = 0; r < count; r++) {
-            const real *row = x + (int64_t)order[r] * inner;
-            for (int64_t e = 0; e < inner; e++)
-                planes[e * stride + r] = row[e];
-        }
-    else if (inner == 1) /* a width that is known is vectorised */
-        memcpy(planes, x, (size_t)count * sizeof *x);
-    else if (inner == 2)
-        NAME(load_in_order)(2, (long)count, (long)stride, x, planes);
-    else if (inner == 3)
-        NAME(load_in_order)(3, (long)count, (long)stride, x, planes);
-    else if (inner == 4)
-        NAME(load_in_order)(4, (long)count, (long)stride, x, planes);
+    if (!order && inner == 1) /* a width that is known is vectorised */
+        memcpy(planes, rows, (size_t)count * sizeof *planes);
+    else if (!order && inner == 2)
+        NAME(load_in_order)(2, (long)count, (long)stride, rows, planes);
+    else if (!order && inner == 3)
+        NAME(load_in_order)(3, (long)count, (long)stride, rows, planes);
+    else if (!order && inner == 4)
+        NAME(load_in_order)(4, (long)count, (long)stride, rows, planes);
     else
-        NAME(load_in_order)((long)inner, (long)count, (long)stride, x, planes);
+        nn_load_rows(rows, order, inner, count, stride, planes);
     for (int64_t e = 0; e < inner; e++)
         for (int64_t r = count; r < stride; r++)
             planes[e * stride + r] = 0;
@@ -140,9 +133,10 @@ static void NAME(matmul_rows_small)(long n, long depth, long rows, long stride, 
                                     long w_k, long w_j, const void *c, long c_j, int c_rows, void *y) {
     NAME(rows_small)(n, depth, rows, stride, x, x_k, w, w_k, w_j, c, c_j, c_rows, y);
 }
-static void NAME(matmul_planes)(long depth, long rows, long stride, const void *a, long a_k, const void *b, long b_k,
-                                const void *c, int c_rows, void *y) {
-    nn_matmul_planes(depth, rows, stride, a, a_k, b, b_k, c, c_rows, y);
+static void NAME(matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
+                                const void *b, long b_k, long b_j, const void *c, long c_i, long c_j, int c_rows,
+                                void *y) {
+    nn_matmul_planes(m, n, depth, rows, stride, a, a_i, a_k, b, b_k, b_j, c, c_i, c_j, c_rows, y);
 }
 static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                                long b_j, bool first, void *lanes) {
@@ -174,6 +168,11 @@ static void NAME(scatter)(long count, long width, long limit, long rows, long st
     nn_scatter(count, width, limit, rows, stride, index, index_e, index_r, x, to, to_e, to_r);
 }
 
+static void NAME(noise)(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
+                        void *y) {
+    nn_noise(n, seed, stream, update, first, distance, y);
+}
+
 static const struct real_kernels NAME(table) = {
     .elementwise =
         {
@@ -195,5 +194,6 @@ static const struct real_kernels NAME(table) = {
     .concat = NAME(concat),
     .gather = NAME(gather),
     .scatter = NAME(scatter),
+    .noise = NAME(noise),
     .load = NAME(load),
 };

@@ -68,6 +68,89 @@
 #define nn_fmaf(a, b, c) ((a) * (b) + (c))
 #endif
 
+/*@ nn_vectors: nn_inline nn_fma */
+/* For kernels that keep sums in registers: how wide a register is, how many results of a matrix product fit
+ * into all of them beside what is multiplied, and loops that have to be unrolled for arrays to become
+ * registers. Elsewhere a vector is one number. */
+#if defined __AVX512F__
+#define NN_VECTOR(real) __attribute__((vector_size(64), aligned(sizeof(real)), may_alias))
+#elif defined __AVX__
+#define NN_VECTOR(real) __attribute__((vector_size(32), aligned(sizeof(real)), may_alias))
+#elif defined __GNUC__
+#define NN_VECTOR(real) __attribute__((vector_size(16), aligned(sizeof(real)), may_alias))
+#else
+#define NN_VECTOR(real)
+#endif
+#if defined __AVX512F__ || defined __aarch64__
+#define NN_RESULTS 12
+#else
+#define NN_RESULTS 6
+#endif
+#if defined __clang__
+#define NN_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined __GNUC__
+#define NN_UNROLL _Pragma("GCC unroll 16")
+#else
+#define NN_UNROLL
+#endif
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define NN_SHUFFLES 1
+#endif
+#endif
+#if NN_FUSED && defined __FMA__ && defined __GNUC__
+#include <immintrin.h>
+#endif
+
+/*@ nn_vector: nn_vectors */
+typedef double nn_vector NN_VECTOR(double);
+
+/*@ nn_vectorf: nn_vectors */
+typedef float nn_vectorf NN_VECTOR(float);
+
+/*@ nn_vector_fma: nn_vector */
+NN_INLINE nn_vector nn_vector_fma(nn_vector a, nn_vector b, nn_vector c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__ && defined __AVX512F__
+    return _mm512_fmadd_pd(a, b, c);
+#elif defined __FMA__ && defined __GNUC__
+    return _mm256_fmadd_pd(a, b, c);
+#elif defined __GNUC__
+    for (unsigned l = 0; l < sizeof a / sizeof a[0]; l++)
+        c[l] = fma(a[l], b[l], c[l]);
+    return c;
+#else
+    return fma(a, b, c);
+#endif
+}
+
+/*@ nn_vector_fmaf: nn_vectorf */
+NN_INLINE nn_vectorf nn_vector_fmaf(nn_vectorf a, nn_vectorf b, nn_vectorf c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__ && defined __AVX512F__
+    return _mm512_fmadd_ps(a, b, c);
+#elif defined __FMA__ && defined __GNUC__
+    return _mm256_fmadd_ps(a, b, c);
+#elif defined __GNUC__
+    for (unsigned l = 0; l < sizeof a / sizeof a[0]; l++)
+        c[l] = fmaf(a[l], b[l], c[l]);
+    return c;
+#else
+    return fmaf(a, b, c);
+#endif
+}
+
+/*@ nn_threads: */
+/* How many threads a loop of the program may use. */
+#if defined _OPENMP
+#include <omp.h>
+#define NN_THREADS omp_get_max_threads()
+#else
+#define NN_THREADS 1
+#endif
+
 /*@ nn_int: nn_inline */
 /* Towards 0; the least int for what no int can hold. */
 #include <stdint.h>
@@ -303,9 +386,8 @@ NN_INLINE float nn_exp_shiftedf(float x) {
  * n + 1023, which the magic constant has added; x is held at -710, where n = 1024 makes 2^n an infinity and the result 0.
  * So results under 2^-1023 are 0. Kept short rather than exact to the last bit: it is where small networks spend
  * their time. */
-NN_INLINE double nn_sigmoid(double x) {
-    const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
-    const double t = nn_at_most(nn_at_least(x, -710.0), 708.0);
+NN_INLINE double nn_sigmoid_inside(double t) { /* -710 <= t <= 708 */
+    const double shift = 6755399441056767.0;   /* 1.5 2^52 + 1023 */
     const double shifted = nn_fma(t, -1.4426950408889634, shift);
     const double n = shifted - shift;
     const double upper = nn_fma(n, 0.69314718055920821, t);
@@ -318,12 +400,14 @@ NN_INLINE double nn_sigmoid(double x) {
     const double scale = nn_from_bits(nn_bits(shifted) << 52);
     return below / nn_fma(scale, even - odd, below);
 }
+NN_INLINE double nn_sigmoid(double x) {
+    return nn_sigmoid_inside(nn_at_most(nn_at_least(x, -710.0), 708.0));
+}
 
 /*@ nn_sigmoidf: nn_inline nn_fma nn_bitsf */
 /* The same: p of degree 1, q of degree 0, error 2^-32.5. */
-NN_INLINE float nn_sigmoidf(float x) {
-    const float shift = 12583039.0f; /* 1.5 2^23 + 127 */
-    const float t = nn_at_mostf(nn_at_leastf(x, -89.0f), 87.0f);
+NN_INLINE float nn_sigmoid_insidef(float t) { /* -89 <= t <= 87 */
+    const float shift = 12583039.0f;         /* 1.5 2^23 + 127 */
     const float shifted = nn_fmaf(t, -1.44269502f, shift);
     const float n = shifted - shift;
     const float upper = nn_fmaf(n, 0.693145752f, t);
@@ -335,14 +419,16 @@ NN_INLINE float nn_sigmoidf(float x) {
     const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
     return below / nn_fmaf(scale, even - odd, below);
 }
+NN_INLINE float nn_sigmoidf(float x) {
+    return nn_sigmoid_insidef(nn_at_mostf(nn_at_leastf(x, -89.0f), 87.0f));
+}
 
 /*@ nn_tanh: nn_inline nn_fma nn_bits */
 /* (s - 1) / (s + 1) with s = e^2x = 2^n (even + odd) / (even - odd), where odd / even = tanh(h) and h = x - n ln(2) / 2.
  * Near 0, n is 0 and this is odd / even to the last bit; elsewhere 2^n - 1 and 2^n + 1 are exact.  Signs are such that
  * -0 stays -0.  The polynomials are those of nn_sigmoid in 2h. */
-NN_INLINE double nn_tanh(double x) {
+NN_INLINE double nn_tanh_inside(double t) {  /* |t| <= 20 */
     const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
-    const double t = nn_at_most(nn_at_least(x, -20.0), 20.0);
     const double shifted = nn_fma(t, 2.8853900817779268, shift);
     const double n = shifted - shift;
     const double upper = nn_fma(n, -0.346573590279604105, t);
@@ -355,11 +441,13 @@ NN_INLINE double nn_tanh(double x) {
     const double more = scale + 1.0, less = 1.0 - scale;
     return nn_fma(-less, even, more * odd) / nn_fma(-less, odd, more * even);
 }
+NN_INLINE double nn_tanh(double x) {
+    return nn_tanh_inside(nn_at_most(nn_at_least(x, -20.0), 20.0));
+}
 
 /*@ nn_tanhf: nn_inline nn_fma nn_bitsf */
-NN_INLINE float nn_tanhf(float x) {
-    const float shift = 12583039.0f; /* 1.5 2^23 + 127 */
-    const float t = nn_at_mostf(nn_at_leastf(x, -10.0f), 10.0f);
+NN_INLINE float nn_tanh_insidef(float t) { /* |t| <= 10 */
+    const float shift = 12583039.0f;      /* 1.5 2^23 + 127 */
     const float shifted = nn_fmaf(t, 2.88539004f, shift);
     const float n = shifted - shift;
     const float upper = nn_fmaf(n, -0.346572876f, t);
@@ -370,6 +458,9 @@ NN_INLINE float nn_tanhf(float x) {
     const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
     const float more = scale + 1.0f, less = 1.0f - scale;
     return nn_fmaf(-less, even, more * odd) / nn_fmaf(-less, odd, more * even);
+}
+NN_INLINE float nn_tanhf(float x) {
+    return nn_tanh_insidef(nn_at_mostf(nn_at_leastf(x, -10.0f), 10.0f));
 }
 
 /*@ nn_log_parts: nn_inline nn_fma nn_bits */
@@ -964,6 +1055,11 @@ NN_INLINE double nn_normal_quantile(double p) {
     const double outside =
         nn_select(nn_mask(p < 0.0), infinity, 0.0) + nn_select(nn_mask(p > 1.0), -infinity, 0.0);
     return (top / bottom + ends) + outside;
+}
+
+/*@ nn_normal_quantilef: nn_inline nn_normal_quantile */
+NN_INLINE float nn_normal_quantilef(float p) {
+    return (float)nn_normal_quantile((double)p);
 }
 
 /*@ nn_end: */

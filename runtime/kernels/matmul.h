@@ -1,229 +1,410 @@
-/* Kernels of reductions and matrix products, for rows in lanes.  One text, used twice: the interpreter compiles it for both
- * element types (`real`, LANES), and emitted C contains the sections that it calls, with the type written in.
+/* Kernels of matrix products.  One text, used twice: the interpreter compiles it for both element types
+ * (`real`, LANES), and emitted C contains the sections that it calls, with the type written in.
  *
- * A plane is `stride` numbers, one for each row of a tile.  The order of every sum is fixed: k after k for
- * each result, rows r, r + LANES, ... for each lane.
+ * One kernel serves all products: rows of the batch, weights, or results lie in vectors, whichever leaves
+ * fewer lanes idle.  A block of results is kept in registers while k runs; what it reads is packed so that it
+ * lies in a row; stretches of k and panels of columns are as long as the caches hold.  How large they are
+ * changes no bit: each result is its start, then product after product in the order of k.
+ *
+ * A plane is `stride` numbers, one for each row of a tile.
  */
 
-/*@ nn_matmul_few: nn_fma */
-/* nn_matmul_rows for a few rows, fewer than a vector, and weights that lie side by side (w_j is 1): results lie in
- * lanes instead of rows, and the weights are read once from front to back.  The rows behind them become 0. */
-static void nn_matmul_few(long n, long depth, long few, long stride, const real *restrict x, long x_k,
-                          const real *restrict w, long w_k, const real *restrict c, long c_j, int c_rows,
-                          real *restrict y) {
-    enum { STRETCH = 32 * LANES };
-    for (long j = 0; j < n; j++)
-        for (long l = 0; l < LANES; l++)
-            y[j * stride + l] = 0;
-    for (long r = 0; r < few; r++)
-        for (long from = 0; from < n; from += STRETCH) {
-            const long count = n - from < STRETCH ? n - from : STRETCH, whole = count / LANES * LANES;
-            const real *const row = x + r;
-            real sum[STRETCH];
-            long k = c ? 0 : 1;
-            for (long j = 0; j < count; j++)
-                sum[j] = !c       ? row[0] * w[from + j]
-                         : c_rows ? c[(from + j) * c_j * stride + r]
-                                  : c[(from + j) * c_j];
-            for (; k < depth - 3; k += 4) {
-                const real *const p = w + k * w_k + from, *const q = row + k * x_k * stride;
-                const real a0 = q[0], a1 = q[x_k * stride], a2 = q[2 * x_k * stride], a3 = q[3 * x_k * stride];
-                for (long j = 0; j < whole; j += LANES)
-                    for (long l = j; l < j + LANES; l++)
-                        sum[l] = nn_fma(a3, p[3 * w_k + l], nn_fma(a2, p[2 * w_k + l], nn_fma(a1, p[w_k + l], nn_fma(a0, p[l], sum[l]))));
-                for (long j = whole; j < count; j++)
-                    sum[j] = nn_fma(a3, p[3 * w_k + j], nn_fma(a2, p[2 * w_k + j], nn_fma(a1, p[w_k + j], nn_fma(a0, p[j], sum[j]))));
-            }
-            for (; k < depth; k++)
-                for (long j = 0; j < count; j++)
-                    sum[j] = nn_fma(row[k * x_k * stride], w[k * w_k + from + j], sum[j]);
-            for (long j = 0; j < count; j++)
-                y[(from + j) * stride + r] = sum[j];
+/*@ nn_matrix: */
+/* Where a matrix lies: element (i, j) is at[i * row + j * column]. */
+typedef struct {
+    const real *at;
+    long row, column;
+} nn_matrix;
+
+/*@ nn_matmul_tile: nn_matrix nn_vector nn_vector_fma */
+/* y = c + sum over k of a[i][k] * b[k][l] for `results` i and `vectors` vectors of l.  c.at may be NULL: then
+ * the sum starts with its first product.  c.column is 1, or 0: one number for all l. */
+NN_INLINE void nn_matmul_tile(const long results, const long vectors, long depth, const real *a,
+                              const long a_i, long a_k, const real *b, long b_k, nn_matrix c, real *y,
+                              long y_i) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    const nn_vector zero = {0}; /* a number less zero is the number for all lanes, also where it is -0 */
+    nn_vector sum[NN_RESULTS][2];
+    NN_UNROLL
+    for (long i = 0; i < results; i++)
+        NN_UNROLL
+    for (long q = 0; q < vectors; q++)
+        if (!c.at)
+            sum[i][q] = *(const nn_vector *)(b + q * VECTOR) * a[i * a_i];
+        else if (c.column)
+            sum[i][q] = *(const nn_vector *)(c.at + i * c.row + q * VECTOR);
+        else
+            sum[i][q] = c.at[i * c.row] - zero;
+    for (long k = c.at ? 0 : 1; k < depth; k++) {
+        nn_vector v[2];
+        NN_UNROLL
+        for (long q = 0; q < vectors; q++)
+            v[q] = *(const nn_vector *)(b + k * b_k + q * VECTOR);
+        NN_UNROLL
+        for (long i = 0; i < results; i++)
+            NN_UNROLL
+        for (long q = 0; q < vectors; q++)
+            sum[i][q] = nn_vector_fma(v[q], a[k * a_k + i * a_i] - zero, sum[i][q]);
+    }
+    NN_UNROLL
+    for (long i = 0; i < results; i++)
+        NN_UNROLL
+    for (long q = 0; q < vectors; q++)
+        *(nn_vector *)(y + i * y_i + q * VECTOR) = sum[i][q];
+}
+
+/*@ nn_matmul_block: nn_matmul_tile */
+/* The same for a number of results and vectors known only when it runs.  Where a is read as it lies, there
+ * are addresses for half of the results only. */
+static void nn_matmul_block(long results, long vectors, long depth, nn_matrix a, const real *b, long b_k,
+                            nn_matrix c, real *y, long y_i) {
+#define NN_TILES(n, a_i)                                                     \
+    case 2 * n:                                                              \
+        nn_matmul_tile(n, 1, depth, a.at, a_i, a.column, b, b_k, c, y, y_i); \
+        break;                                                               \
+    case 2 * n + 1:                                                          \
+        nn_matmul_tile(n, 2, depth, a.at, a_i, a.column, b, b_k, c, y, y_i); \
+        break;
+    if (a.row == 1)
+        switch (2 * results + vectors - 1) {
+            NN_TILES(1, 1)
+            NN_TILES(2, 1)
+            NN_TILES(3, 1)
+            NN_TILES(4, 1) NN_TILES(5, 1) NN_TILES(6, 1)
+#if NN_RESULTS == 12
+                NN_TILES(7, 1) NN_TILES(8, 1) NN_TILES(9, 1) NN_TILES(10, 1) NN_TILES(11, 1) NN_TILES(12, 1)
+#endif
         }
-}
-
-/*@ nn_matmul_block: nn_fma nn_apart */
-/* sum[b][l] += p[k][b] * v[k][l] over k for 8 results of LANES rows, kept in registers while k runs, as far as there
- * are registers.  v_step: numbers from one k to the next. */
-static void nn_matmul_block(long count, const real *v, long v_step, const real *p, real *restrict sums) {
-    real sum[8][LANES];
-    for (long b = 0; b < 8; b++)
-        for (long l = 0; l < LANES; l++)
-            sum[b][l] = sums[b * LANES + l];
-    for (long k = 0; k < count; k++, v += v_step, p += 8) {
-        for (long l = 0; l < LANES; l++) {
-            sum[0][l] = nn_fma(v[l], p[0], sum[0][l]);
-            NN_APART(LANES) sum[1][l] = nn_fma(v[l], p[1], sum[1][l]);
-            NN_APART(LANES) sum[2][l] = nn_fma(v[l], p[2], sum[2][l]);
-            NN_APART(LANES) sum[3][l] = nn_fma(v[l], p[3], sum[3][l]);
-            NN_APART(LANES) sum[4][l] = nn_fma(v[l], p[4], sum[4][l]);
-            NN_APART(LANES) sum[5][l] = nn_fma(v[l], p[5], sum[5][l]);
-            NN_APART(LANES) sum[6][l] = nn_fma(v[l], p[6], sum[6][l]);
-            NN_APART(LANES) sum[7][l] = nn_fma(v[l], p[7], sum[7][l]);
+    else
+        switch (2 * results + vectors - 1) {
+            NN_TILES(1, a.row)
+            NN_TILES(2, a.row)
+            NN_TILES(3, a.row)
+#if NN_RESULTS == 12
+            NN_TILES(4, a.row) NN_TILES(5, a.row) NN_TILES(6, a.row)
+#endif
         }
-    }
-    for (long b = 0; b < 8; b++)
-        for (long l = 0; l < LANES; l++)
-            sums[b * LANES + l] = sum[b][l];
+#undef NN_TILES
 }
 
-/*@ nn_matmul_result: nn_fma */
-/* One result of nn_matmul_rows: y[r] = c + sum over k of x[k][r] * w[k]; four vectors of rows at once hide the latency
- * of the sums. */
-static void nn_matmul_result(long depth, long rows, long stride, const real *restrict x, long x_k,
-                             const real *restrict w, long w_k, const real *restrict c, int c_rows, real *restrict y) {
-    enum { FOUR = 4 * LANES };
-    const long fours = rows / FOUR * FOUR, first = c ? 0 : 1;
-    for (long r = 0; r < fours; r += FOUR) {
-        real sum[FOUR];
-        for (long l = 0; l < FOUR; l++)
-            sum[l] = !c ? x[r + l] * w[0] : c_rows ? c[r + l] : c[0];
-        for (long k = first; k < depth; k++)
-            for (long l = 0; l < FOUR; l++)
-                sum[l] = nn_fma(x[k * x_k * stride + r + l], w[k * w_k], sum[l]);
-        for (long l = 0; l < FOUR; l++)
-            y[r + l] = sum[l];
-    }
-    for (long r = fours; r < rows; r += LANES) {
-        real sum[LANES];
-        for (long l = 0; l < LANES; l++)
-            sum[l] = !c ? x[r + l] * w[0] : c_rows ? c[r + l] : c[0];
-        for (long k = first; k < depth; k++)
-            for (long l = 0; l < LANES; l++)
-                sum[l] = nn_fma(x[k * x_k * stride + r + l], w[k * w_k], sum[l]);
-        for (long l = 0; l < LANES; l++)
-            y[r + l] = sum[l];
-    }
+/*@ nn_matmul_copy: */
+/* Few numbers, four at a time: what is vectorised for many would take longer. */
+NN_INLINE void nn_matmul_copy(long count, const real *restrict from, real *restrict to) {
+    long i = 0;
+    for (; i + 4 <= count; i += 4)
+        to[i] = from[i], to[i + 1] = from[i + 1], to[i + 2] = from[i + 2], to[i + 3] = from[i + 3];
+    for (; i < count; i++)
+        to[i] = from[i];
 }
 
-/*@ nn_matmul_rows: nn_fma nn_parallel nn_matmul_block nn_matmul_few nn_matmul_result */
-/* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], for n results j and rows r of a tile; `rows` is a
- * whole number of vectors, of which `live` are rows of the batch.  x_k, w_k, w_j, c_j: distances between consecutive
- * k and j, in planes for x, in numbers for w, c (planes if c_rows).  c may be NULL: then the sum starts with its
- * first product.
- *
- * Three ways, by size: a few rows; results in blocks, whose weights are packed for a stretch of k and used for all
- * rows; and one by one where sums are short or no block is full. */
-static void nn_matmul_rows(long n, long depth, long rows, long live, long stride, const real *restrict x, long x_k,
-                           const real *restrict w, long w_k, long w_j, const real *restrict c, long c_j, int c_rows,
-                           real *restrict y) {
-    enum { BLOCK = 8, STRETCH = 256, FEW = 4, SHORT = 12 };
-    const long blocks = depth <= SHORT ? 0 : n / BLOCK * BLOCK;
-    if (live <= FEW && w_j == 1 && n > 1) {
-        nn_matmul_few(n, depth, live, stride, x, x_k, w, w_k, c, c_j, c_rows, y);
+/*@ nn_turn: nn_vectors */
+/* Four rows of four numbers become columns, in registers: to[k * wide + i] = x_i[k]. */
+NN_INLINE void nn_turn(const real *x0, const real *x1, const real *x2, const real *x3, real *to, long wide) {
+#if NN_SHUFFLES
+    typedef real four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+    const four a = *(const four *)x0, b = *(const four *)x1, c = *(const four *)x2, d = *(const four *)x3;
+    const four p = __builtin_shufflevector(a, b, 0, 4, 1, 5), q = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const four s = __builtin_shufflevector(a, b, 2, 6, 3, 7), t = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(four *)to = __builtin_shufflevector(p, q, 0, 1, 4, 5);
+    *(four *)(to + wide) = __builtin_shufflevector(p, q, 2, 3, 6, 7);
+    *(four *)(to + 2 * wide) = __builtin_shufflevector(s, t, 0, 1, 4, 5);
+    *(four *)(to + 3 * wide) = __builtin_shufflevector(s, t, 2, 3, 6, 7);
+#else
+    for (long k = 0; k < 4; k++)
+        to[k * wide] = x0[k], to[k * wide + 1] = x1[k], to[k * wide + 2] = x2[k], to[k * wide + 3] = x3[k];
+#endif
+}
+
+/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_vector nn_turn */
+/* to[k * wide + i] = x[i][k] for i < count and k < depth. */
+static void nn_matmul_pack(long count, long wide, long depth, nn_matrix x, real *to) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    long i = 0;
+    if (x.row == 1 && count == 2 * VECTOR) {
+        for (long k = 0; k < depth; k++)
+            for (long q = 0; q < 2 * VECTOR; q += VECTOR)
+                *(nn_vector *)(to + k * wide + q) = *(const nn_vector *)(x.at + k * x.column + q);
         return;
     }
-    NN_PARALLEL(blocks * depth * rows)
-    for (long j = 0; j < blocks; j += BLOCK)
-        for (long from = 0; from < depth; from += STRETCH) {
-            real packed[STRETCH * BLOCK];
-            const long count = depth - from < STRETCH ? depth - from : STRETCH, first = from || c ? 0 : 1;
-            for (long b = 0; b < BLOCK; b++) {
-                const real *const p = w + from * w_k + (j + b) * w_j;
-                for (long k = 0; k < count; k++)
-                    packed[k * BLOCK + b] = p[k * w_k];
+    if (x.row == 1) {
+        for (long k = 0; k < depth; k++)
+            nn_matmul_copy(count, x.at + k * x.column, to + k * wide);
+        return;
+    }
+    for (; i + 4 <= count; i += 4) {
+        const real *const p = x.at + i * x.row;
+        long k = 0;
+        for (; k + 4 <= depth && x.column == 1; k += 4)
+            nn_turn(p + k, p + x.row + k, p + 2 * x.row + k, p + 3 * x.row + k, to + k * wide + i, wide);
+        for (; k < depth; k++)
+            for (long q = 0; q < 4; q++)
+                to[k * wide + i + q] = p[q * x.row + k * x.column];
+    }
+    for (; i < count; i++)
+        for (long k = 0; k < depth; k++)
+            to[k * wide + i] = x.at[i * x.row + k * x.column];
+}
+
+/*@ nn_matmul_edge: nn_matmul_block nn_matmul_copy */
+/* nn_matmul_block where the results do not lie in whole vectors: by way of a tile of its own. */
+static void nn_matmul_edge(long results, long columns, long depth, nn_matrix a, const real *b, long b_k,
+                           nn_matrix c, real *y, long y_i, long y_j) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR };
+    real tile[NN_RESULTS * WIDE];
+    for (long i = 0; c.at && i < results; i++) {
+        for (long j = 0; j < WIDE; j++)
+            tile[i * WIDE + j] = 0;
+        if (c.column == 1)
+            nn_matmul_copy(columns, c.at + i * c.row, tile + i * WIDE);
+        else
+            for (long j = 0; j < columns; j++)
+                tile[i * WIDE + j] = c.at[i * c.row + j * c.column];
+    }
+    nn_matmul_block(results, columns <= VECTOR ? 1 : 2, depth, a, b, b_k,
+                    (nn_matrix){c.at ? tile : NULL, WIDE, 1}, tile, WIDE);
+    for (long i = 0; i < results; i++)
+        if (y_j == 1)
+            nn_matmul_copy(columns, tile + i * WIDE, y + i * y_i);
+        else
+            for (long j = 0; j < columns; j++)
+                y[i * y_i + j * y_j] = tile[i * WIDE + j];
+}
+
+/*@ nn_matmul_vector: nn_fma nn_matrix nn_vector_fma */
+/* One row of results of a matrix that lies row after row (b.column is 1), read once from front to back:
+ * y[j] = c[j] + sum over k of a[k] * b[k][j]. */
+static void nn_matmul_vector(long n, long depth, const real *a, long a_k, nn_matrix b, nn_matrix c, real *y,
+                             long y_j) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRETCH = 32 * LANES };
+    const nn_vector zero = {0};
+    for (long from = 0; from < n; from += STRETCH) {
+        const long count = n - from < STRETCH ? n - from : STRETCH, whole = count / VECTOR * VECTOR;
+        real sum[STRETCH];
+        long k = c.at ? 0 : 1;
+        for (long j = 0; j < count; j++)
+            sum[j] = c.at ? c.at[(from + j) * c.column] : a[0] * b.at[from + j];
+        for (; k + 4 <= depth; k += 4) {
+            const real *const p = b.at + k * b.row + from;
+            const real a0 = a[k * a_k], a1 = a[(k + 1) * a_k], a2 = a[(k + 2) * a_k], a3 = a[(k + 3) * a_k];
+            for (long j = 0; j < whole; j += VECTOR) {
+                nn_vector here = *(nn_vector *)(sum + j);
+                here = nn_vector_fma(*(const nn_vector *)(p + j), a0 - zero, here);
+                here = nn_vector_fma(*(const nn_vector *)(p + b.row + j), a1 - zero, here);
+                here = nn_vector_fma(*(const nn_vector *)(p + 2 * b.row + j), a2 - zero, here);
+                *(nn_vector *)(sum + j) =
+                    nn_vector_fma(*(const nn_vector *)(p + 3 * b.row + j), a3 - zero, here);
             }
-            for (long r = 0; r < rows; r += LANES) {
-                const real *row = x + from * x_k * stride + r;
-                real sum[BLOCK * LANES];
-                for (long b = 0; b < BLOCK; b++)
-                    for (long l = 0; l < LANES; l++)
-                        sum[b * LANES + l] = from     ? y[(j + b) * stride + r + l]
-                                             : !c     ? row[l] * packed[b]
-                                             : c_rows ? c[(j + b) * c_j * stride + r + l]
-                                                      : c[(j + b) * c_j];
-                nn_matmul_block(count - first, row + first * x_k * stride, x_k * stride, packed + first * BLOCK, sum);
-                for (long b = 0; b < BLOCK; b++)
-                    for (long l = 0; l < LANES; l++)
-                        y[(j + b) * stride + r + l] = sum[b * LANES + l];
+            for (long j = whole; j < count; j++) {
+                real here = nn_fma(a1, p[b.row + j], nn_fma(a0, p[j], sum[j]));
+                sum[j] = nn_fma(a3, p[3 * b.row + j], nn_fma(a2, p[2 * b.row + j], here));
             }
         }
-    for (long j = blocks; j < n; j++)
-        nn_matmul_result(depth, rows, stride, x, x_k, w + j * w_j, w_k, c ? c + j * c_j * (c_rows ? stride : 1) : c,
-                         c_rows, y + j * stride);
+        for (; k < depth; k++)
+            for (long j = 0; j < count; j++)
+                sum[j] = nn_fma(a[k * a_k], b.at[k * b.row + from + j], sum[j]);
+        for (long j = 0; j < count; j++)
+            y[(from + j) * y_j] = sum[j];
+    }
 }
 
-/*@ nn_matmul_planes: nn_fma */
-/* y[r] = c[r] + sum over k of a[k][r] * b[k][r]: both sides differ from row to row.  a_k, b_k in planes. c as above. */
-static void nn_matmul_planes(long depth, long rows, long stride, const real *restrict a, long a_k,
-                             const real *restrict b, long b_k, const real *restrict c, int c_rows, real *restrict y) {
-    for (long r = 0; r < rows; r++)
-        y[r] = !c ? a[r] * b[r] : c_rows ? c[r] : c[0];
-    for (long k = c ? 0 : 1; k < depth; k++)
-        for (long r = 0; r < rows; r++)
-            y[r] = nn_fma(a[k * a_k * stride + r], b[k * b_k * stride + r], y[r]);
-}
-
-/*@ nn_matmul_lanes: nn_fma */
-/* lanes[i][j][r mod LANES] += a[i][r] * b[j][r] over the rows of a tile.  a_i, b_j in planes. */
-static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *restrict a, long a_i,
-                            const real *restrict b, long b_j, real *restrict lanes) {
-    const long whole = rows - rows % LANES;
-    for (long i = 0; i < m; i++)
-        for (long j = 0; j < n; j++) {
-            const real *const p = a + i * a_i * stride, *const q = b + j * b_j * stride;
-            real *const to = lanes + (i * n + j) * LANES;
-            real sum[LANES];
-            for (int l = 0; l < LANES; l++)
-                sum[l] = to[l];
-            for (long r = 0; r < whole; r += LANES)
-                for (int l = 0; l < LANES; l++)
-                    sum[l] = nn_fma(p[r + l], q[r + l], sum[l]);
-            for (long l = 0; l < rows - whole; l++)
-                sum[l] = nn_fma(p[whole + l], q[whole + l], sum[l]);
-            for (int l = 0; l < LANES; l++)
-                to[l] = sum[l];
-        }
-}
-
-/*@ nn_matmul_chain: nn_parallel nn_matmul_block */
-/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i in numbers.
- * For a stretch of rows, a panel of b is turned round, so that results lie in lanes, and a block of a is packed and
- * used for all of the panel. */
-static void nn_matmul_chain(long m, long n, long rows, long stride, const real *restrict a, long a_i,
-                            const real *restrict b, long b_j, real *restrict y, long y_i) {
-    enum { BLOCK = 8, STRETCH = 128, PANEL = 8 };
-    NN_PARALLEL(m * n * rows)
-    for (long j = 0; j < n; j += PANEL * LANES)
-        for (long from = 0; from < rows; from += STRETCH) {
-            real turned[PANEL][STRETCH][LANES], packed[STRETCH * BLOCK];
-            const long count = rows - from < STRETCH ? rows - from : STRETCH;
-            for (long q = 0; q < PANEL; q++)
-                for (long l = 0; l < LANES; l++)
-                    for (long r = 0; r < count; r++)
-                        turned[q][r][l] = j + q * LANES + l < n ? b[(j + q * LANES + l) * b_j * stride + from + r] : 0;
-            for (long i = 0; i < m; i += BLOCK) {
-                for (long k = 0; k < BLOCK; k++) {
-                    const real *const p = a + (i + k < m ? i + k : m - 1) * a_i * stride + from;
-                    for (long r = 0; r < count; r++)
-                        packed[r * BLOCK + k] = p[r];
+/*@ nn_matmul_panels: nn_matmul_edge nn_matmul_pack nn_matmul_vector */
+/* nn_matmul with columns in lanes, for one thread. */
+static void nn_matmul_panels(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c, real *y,
+                             long y_i, long y_j) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR, STRETCH = 256, PANEL = 18 * LANES };
+    real right[PANEL * STRETCH], left[NN_RESULTS * STRETCH];
+    const long panels = (n + PANEL - 1) / PANEL, panel = ((n + panels - 1) / panels + WIDE - 1) / WIDE * WIDE;
+    const long stretches = (depth + STRETCH - 1) / STRETCH, stretch = (depth + stretches - 1) / stretches;
+    /* What is used once is read as it lies. */
+    const int packs_a = a.row != 1 ? n > WIDE : n > 2 * WIDE;
+    const long most = a.row == 1 || packs_a ? NN_RESULTS : NN_RESULTS / 2, blocks = (m + most - 1) / most;
+    const int packs_b = b.column != 1 || (blocks > 1 && n * depth > 256 * LANES);
+    if (m == 1 && b.column == 1) {
+        nn_matmul_vector(n, depth, a.at, a.column, b, c, y, y_j);
+        return;
+    }
+    for (long from = 0; from < n; from += panel)
+        for (long k = 0; k < depth; k += stretch) {
+            const long columns = n - from < panel ? n - from : panel,
+                       count = depth - k < stretch ? depth - k : stretch;
+            const real *const b_at = b.at + k * b.row + from * b.column;
+            const nn_matrix start = k ? (nn_matrix){y, y_i, y_j} : c;
+            for (long j = packs_b ? 0 : columns / WIDE * WIDE; j < columns; j += WIDE) {
+                const long width = columns - j < WIDE ? columns - j : WIDE;
+                for (long u = 0; u < count * WIDE && width < WIDE; u++)
+                    right[j * count + u] = 0;
+                nn_matmul_pack(width, WIDE, count, (nn_matrix){b_at + j * b.column, b.column, b.row},
+                               right + j * count);
+            }
+            for (long block = 0; block < blocks; block++) {
+                const long i = m * block / blocks, results = m * (block + 1) / blocks - i;
+                const nn_matrix a_here = {a.at + i * a.row + k * a.column, a.row, a.column};
+                if (packs_a)
+                    nn_matmul_pack(results, results, count, a_here, left);
+                for (long j = 0; j < columns; j += WIDE) {
+                    const long width = columns - j < WIDE ? columns - j : WIDE;
+                    const nn_matrix p = packs_a ? (nn_matrix){left, 1, results} : a_here;
+                    const real *const q = packs_b || width < WIDE ? right + j * count : b_at + j;
+                    const long q_k = packs_b || width < WIDE ? WIDE : b.row;
+                    const nn_matrix begin = {start.at ? start.at + i * start.row + (from + j) * start.column
+                                                      : NULL,
+                                             start.row, start.column};
+                    real *const to = y + i * y_i + (from + j) * y_j;
+                    if (y_j == 1 && width % VECTOR == 0 && (start.column == 1 || start.column == 0))
+                        nn_matmul_block(results, width / VECTOR, count, p, q, q_k, begin, to, y_i);
+                    else
+                        nn_matmul_edge(results, width, count, p, q, q_k, begin, to, y_i, y_j);
                 }
-                for (long q = 0; q < PANEL && j + q * LANES < n; q++) {
-                    const long at = j + q * LANES, width = n - at < LANES ? n - at : LANES;
-                    real sum[BLOCK * LANES] = {0};
-                    for (long k = 0; k < BLOCK && i + k < m; k++)
-                        for (long l = 0; l < width; l++)
-                            sum[k * LANES + l] = y[(i + k) * y_i + at + l];
-                    nn_matmul_block(count, turned[q][0], LANES, packed, sum);
-                    for (long k = 0; k < BLOCK && i + k < m; k++)
-                        for (long l = 0; l < width; l++)
-                            y[(i + k) * y_i + at + l] = sum[k * LANES + l];
-                }
             }
         }
 }
 
-/*@ nn_matmul_once: nn_fma */
+/*@ nn_matmul: nn_parallel nn_threads nn_matmul_panels */
+/* y[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j], for m x n results at y[i * y_i + j * y_j].  c may be
+ * y; it may be NULL: then the sum starts with its first product. Lanes hold columns, or rows if that leaves
+ * fewer lanes idle. */
+static void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c, real *y, long y_i,
+                      long y_j) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    if (m * ((n + VECTOR - 1) / VECTOR) > n * ((m + VECTOR - 1) / VECTOR)) {
+        const nn_matrix left = {a.at, a.column, a.row};
+        a = (nn_matrix){b.at, b.column, b.row};
+        b = left;
+        c = (nn_matrix){c.at, c.column, c.row};
+        const long rows = m, step = y_i;
+        m = n, n = rows, y_i = y_j, y_j = step;
+    }
+    const long parts = NN_THREADS, i_parts = m < n ? 1 : parts, j_parts = m < n ? parts : 1;
+    NN_PARALLEL(m * n * depth)
+    for (long part = 0; part < parts; part++) {
+        const long i = part % i_parts * m / i_parts, i_end = (part % i_parts + 1) * m / i_parts;
+        const long j = part % j_parts * n / j_parts / LANES * LANES;
+        const long j_end =
+            part % j_parts + 1 == j_parts ? n : (part % j_parts + 1) * n / j_parts / LANES * LANES;
+        if (i < i_end && j < j_end)
+            nn_matmul_panels(i_end - i, j_end - j, depth, (nn_matrix){a.at + i * a.row, a.row, a.column},
+                             (nn_matrix){b.at + j * b.column, b.row, b.column},
+                             (nn_matrix){c.at ? c.at + i * c.row + j * c.column : NULL, c.row, c.column},
+                             y + i * y_i + j * y_j, y_i, y_j);
+    }
+}
+
+/*@ nn_matmul_rows: nn_matmul */
+/* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], for n results j and rows r of a tile;
+ * `rows` is a whole number of vectors, of which `live` are rows of the batch.  x_k, w_k, w_j, c_j: distances
+ * between consecutive k and j, in planes for x, in numbers for w, c (planes if c_rows).  c may be NULL. */
+static void nn_matmul_rows(long n, long depth, long rows, long live, long stride, const real *x, long x_k,
+                           const real *w, long w_k, long w_j, const real *c, long c_j, int c_rows, real *y) {
+    const long few = 2 * live <= LANES;
+    nn_matmul(n, few ? live : rows, depth, (nn_matrix){w, w_j, w_k}, (nn_matrix){x, x_k * stride, 1},
+              (nn_matrix){c, c_rows ? c_j * stride : c_j, c_rows ? 1 : 0}, y, stride, 1);
+}
+
+/*@ nn_matmul_chain: nn_matmul */
+/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i in numbers. */
+static void nn_matmul_chain(long m, long n, long rows, long stride, const real *a, long a_i, const real *b,
+                            long b_j, real *y, long y_i) {
+    nn_matmul(m, n, rows, (nn_matrix){a, a_i * stride, 1}, (nn_matrix){b, 1, b_j * stride},
+              (nn_matrix){y, y_i, 1}, y, y_i, 1);
+}
+
+/*@ nn_matmul_once: nn_matmul */
 /* y[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j], nothing with rows; all distances in numbers. */
-static void nn_matmul_once(long m, long n, long depth, const real *a, long a_i, long a_k, const real *b, long b_k,
-                           long b_j, const real *c, long c_i, long c_j, real *restrict y) {
-    for (long i = 0; i < m; i++)
-        for (long j = 0; j < n; j++) {
-            real sum = c ? c[i * c_i + j * c_j] : a[i * a_i] * b[j * b_j];
-            for (long k = c ? 0 : 1; k < depth; k++)
-                sum = nn_fma(a[i * a_i + k * a_k], b[k * b_k + j * b_j], sum);
-            y[i * n + j] = sum;
+static void nn_matmul_once(long m, long n, long depth, const real *a, long a_i, long a_k, const real *b,
+                           long b_k, long b_j, const real *c, long c_i, long c_j, real *y) {
+    nn_matmul(m, n, depth, (nn_matrix){a, a_i, a_k}, (nn_matrix){b, b_k, b_j}, (nn_matrix){c, c_i, c_j}, y, n,
+              1);
+}
+
+/*@ nn_matmul_pair: nn_matrix nn_vector nn_vector_fma */
+/* y[i][j] = c[i][j] + sum over k of a[k][i] * b[k][j], each one vector, for `rows` i and `columns` j.  c.at
+ * may be NULL; with `spread` it is one number for all lanes. */
+NN_INLINE void nn_matmul_pair(const long rows, const long columns, long depth, const real *a, long a_i,
+                              long a_k, const real *b, long b_k, long b_j, nn_matrix c, int spread, real *y,
+                              long y_i, long y_j) {
+    const nn_vector zero = {0};
+    nn_vector sum[4][NN_RESULTS / 3];
+    NN_UNROLL
+    for (long i = 0; i < rows; i++)
+        NN_UNROLL
+    for (long j = 0; j < columns; j++)
+        if (!c.at)
+            sum[i][j] = *(const nn_vector *)(a + i * a_i) * *(const nn_vector *)(b + j * b_j);
+        else if (spread)
+            sum[i][j] = c.at[i * c.row + j * c.column] - zero;
+        else
+            sum[i][j] = *(const nn_vector *)(c.at + i * c.row + j * c.column);
+    for (long k = c.at ? 0 : 1; k < depth; k++) {
+        nn_vector v[NN_RESULTS / 3];
+        NN_UNROLL
+        for (long j = 0; j < columns; j++)
+            v[j] = *(const nn_vector *)(b + k * b_k + j * b_j);
+        NN_UNROLL
+        for (long i = 0; i < rows; i++)
+            NN_UNROLL
+        for (long j = 0; j < columns; j++)
+            sum[i][j] = nn_vector_fma(*(const nn_vector *)(a + k * a_k + i * a_i), v[j], sum[i][j]);
+    }
+    NN_UNROLL
+    for (long i = 0; i < rows; i++)
+        NN_UNROLL
+    for (long j = 0; j < columns; j++)
+        *(nn_vector *)(y + i * y_i + j * y_j) = sum[i][j];
+}
+
+/*@ nn_matmul_pairs: nn_matmul_pair */
+/* The same for m x n results, in blocks whose sums stay in registers. */
+static void nn_matmul_pairs(long m, long n, long depth, const real *a, long a_i, long a_k, const real *b,
+                            long b_k, long b_j, nn_matrix c, int spread, real *y, long y_i, long y_j) {
+    enum { ROWS = 4, COLUMNS = NN_RESULTS / 3 };
+#define NN_PAIR(rows, columns)                                                                          \
+    nn_matmul_pair(rows, columns, depth, a + i * a_i, a_i, a_k, b + j * b_j, b_k, b_j,                  \
+                   (nn_matrix){c.at ? c.at + i * c.row + j * c.column : NULL, c.row, c.column}, spread, \
+                   y + i * y_i + j * y_j, y_i, y_j)
+    for (long i = 0; i < m; i += i + ROWS <= m ? ROWS : 1)
+        for (long j = 0; j < n; j += j + COLUMNS <= n ? COLUMNS : 1) {
+            if (i + ROWS <= m && j + COLUMNS <= n)
+                NN_PAIR(ROWS, COLUMNS);
+            else if (i + ROWS <= m)
+                NN_PAIR(ROWS, 1);
+            else if (j + COLUMNS <= n)
+                NN_PAIR(1, COLUMNS);
+            else
+                NN_PAIR(1, 1);
         }
+#undef NN_PAIR
+}
+
+/*@ nn_matmul_planes: nn_matmul_pairs */
+/* y[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j] for m x n planes, row by row: both sides differ from
+ * row to row. `rows` is a whole number of vectors.  Distances in planes; those of c in numbers where it has
+ * no rows. */
+static void nn_matmul_planes(long m, long n, long depth, long rows, long stride, const real *a, long a_i,
+                             long a_k, const real *b, long b_k, long b_j, const real *c, long c_i, long c_j,
+                             int c_rows, real *y) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    const long c_step = c_rows ? stride : 1;
+    for (long r = 0; r < rows; r += VECTOR)
+        nn_matmul_pairs(m, n, depth, a + r, a_i * stride, a_k * stride, b + r, b_k * stride, b_j * stride,
+                        (nn_matrix){c ? c + (c_rows ? r : 0) : NULL, c_i * c_step, c_j * c_step}, !c_rows,
+                        y + r, n * stride, stride);
+}
+
+/*@ nn_matmul_lanes: nn_fma nn_matmul_pairs */
+/* lanes[i][j][r mod LANES] += a[i][r] * b[j][r] over the rows of a tile.  a_i, b_j in planes. */
+static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *a, long a_i, const real *b,
+                            long b_j, real *lanes) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    const long whole = rows - rows % LANES;
+    for (long l = 0; l < LANES; l += VECTOR)
+        nn_matmul_pairs(m, n, whole / LANES, a + l, a_i * stride, LANES, b + l, LANES, b_j * stride,
+                        (nn_matrix){lanes + l, n * LANES, LANES}, 0, lanes + l, n * LANES, LANES);
+    for (long i = 0; i < m && whole < rows; i++)
+        for (long j = 0; j < n; j++)
+            for (long l = 0; l < rows - whole; l++)
+                lanes[(i * n + j) * LANES + l] =
+                    nn_fma(a[i * a_i * stride + whole + l], b[j * b_j * stride + whole + l],
+                           lanes[(i * n + j) * LANES + l]);
 }
 
 /*@ nn_end: */

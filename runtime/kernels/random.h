@@ -55,6 +55,67 @@ static inline double nn_uniform(uint64_t seed, uint32_t stream, uint64_t index) 
     return ((double)(nn_random_bits(seed, stream, index, 0) >> 12) + 0.5) * (1.0 / 4503599627370496.0);
 }
 
+/*@ nn_noise_bits: nn_inline */
+/* Random bits of an update for the indices first, first + distance, ...: 16 of them side by side, each what
+ * nn_philox gives for the counter (index, stream, update).  The rounds are written out, so that a lane's numbers stay
+ * in registers. */
+#include <stdint.h>
+NN_INLINE void nn_noise_round(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d, uint32_t key_0, uint32_t key_1) {
+    const uint64_t product_0 = (uint64_t)UINT32_C(0xD2511F53) * *a;
+    const uint64_t product_1 = (uint64_t)UINT32_C(0xCD9E8D57) * *c;
+    *a = (uint32_t)(product_1 >> 32) ^ *b ^ key_0;
+    *b = (uint32_t)product_1;
+    *c = (uint32_t)(product_0 >> 32) ^ *d ^ key_1;
+    *d = (uint32_t)product_0;
+}
+static inline void nn_noise_bits(uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
+                                 uint32_t low[16], uint32_t high[16]) {
+    const uint32_t key_0 = (uint32_t)seed, key_1 = (uint32_t)(seed >> 32);
+    const uint32_t step_0 = UINT32_C(0x9E3779B9), step_1 = UINT32_C(0xBB67AE85);
+    for (long l = 0; l < 16; l++) {
+        const uint64_t index = first + (uint64_t)l * distance;
+        uint32_t a = (uint32_t)index, b = (uint32_t)(index >> 32), c = stream, d = update;
+        nn_noise_round(&a, &b, &c, &d, key_0, key_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + step_0, key_1 + step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 2 * step_0, key_1 + 2 * step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 3 * step_0, key_1 + 3 * step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 4 * step_0, key_1 + 4 * step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 5 * step_0, key_1 + 5 * step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 6 * step_0, key_1 + 6 * step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 7 * step_0, key_1 + 7 * step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 8 * step_0, key_1 + 8 * step_1);
+        nn_noise_round(&a, &b, &c, &d, key_0 + 9 * step_0, key_1 + 9 * step_1);
+        low[l] = a;
+        high[l] = b;
+    }
+}
+
+/*@ nn_noise: nn_noise_bits nn_bits */
+/* y[r] for r < n: the uniform number of index first + r * distance; in update 0 that is nn_uniform's. */
+static inline void nn_noise(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first,
+                            uint64_t distance, double *y) {
+    for (long from = 0; from < n; from += 16) {
+        const long count = n - from < 16 ? n - from : 16;
+        uint32_t low[16], high[16];
+        nn_noise_bits(seed, stream, update, first + (uint64_t)from * distance, distance, low, high);
+        for (long l = 0; l < count; l++) /* the bits of a number in [1, 2) */
+            y[from + l] = nn_from_bits((uint64_t)high[l] << 20 | low[l] >> 12 | (uint64_t)0x3ff << 52) - 1.0 + 0x1p-53;
+    }
+}
+
+/*@ nn_noisef: nn_noise_bits */
+/* The middle of one of 2^23 cells: that in which the double is. */
+static inline void nn_noisef(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first,
+                             uint64_t distance, float *y) {
+    for (long from = 0; from < n; from += 16) {
+        const long count = n - from < 16 ? n - from : 16;
+        uint32_t low[16], high[16];
+        nn_noise_bits(seed, stream, update, first + (uint64_t)from * distance, distance, low, high);
+        for (long l = 0; l < count; l++)
+            y[from + l] = ((float)(int32_t)(high[l] >> 9) + 0.5f) * 0x1p-23f;
+    }
+}
+
 /*@ nn_normal: nn_uniform nn_normal_quantile */
 /* N(0, 1) by inversion: one uniform number makes one normal number, within 8.3 of zero. */
 static inline double nn_normal(uint64_t seed, uint32_t stream, uint64_t index) {

@@ -47,7 +47,7 @@ has_library() { printf 'int main(void){return 0;}' | cc -x c - "$@" -o "$out/pro
 build() {
     name=$1 source=$2
     shift 2
-    "$@" $warnings "$source" -o "$out/$name" -lm 2> "$out/$name.messages" && return
+    "$@" $warnings "$source" -o "$out/$name" ${libraries:-} -lm 2> "$out/$name.messages" && return
     head -n 5 "$out/$name.messages"
     status=1
     return 1
@@ -140,6 +140,56 @@ case_spiral300_f32() { spiral "300 rows (models/gorgonia.nn)" models/gorgonia.nn
 case_spiral30()      { spiral "30 rows of 300" tests/bench/models/spiral.nn f64 300 30 1; }
 case_spiral30_f32()  { spiral "30 rows of 300" tests/bench/models/spiral.nn f32 300 30 1; }
 
+# ---- large layers ----
+
+layers() { # TITLE CASE BATCH SCALE RATE
+    start "$1, f32" ms 1e-3
+    ours "tests/bench/models/$2.nn" f32 train "$3" "$3" "$4" -DINPUTS=784 -DCLASSES=10 -DOUTPUTS=10
+    numpy_styles= torch_styles="eager manual"
+    python_peers "$2" f32 "$3" "$3" "$4" "$5"
+    run
+}
+
+one_row() { # TITLE MODEL CASE TYPE SCALE DEFINES...
+    what=$1 model=$2 case=$3 type=$4 scale=$5
+    shift 5
+    start "$what, $type" us 1e-4
+    ours "$model" "$type" predict 1 1 "$scale" "$@"
+    numpy_styles= torch_styles="predict frozen"
+    python_peers "$case" "$type" 1 1 "$scale" 0
+}
+
+case_mlp()       { layers "784-512-10, batch 128, training step" mlp 128 0.05 0.01; }
+case_mlp_large() { layers "784-2048-2048-10, batch 256, training step" mlp_large 256 0.02 0.001; }
+case_mlp_row()   { one_row "784-512-10, one row, prediction" tests/bench/models/mlp.nn mlp f32 0.05 -DINPUTS=784 -DCLASSES=10 -DOUTPUTS=10 && run; }
+case_spiral_row() {
+    one_row "spiral, one row, prediction" tests/bench/models/spiral.nn spiral f64 1 -DINPUTS=2 -DCLASSES=3 -DOUTPUTS=3
+    if ! has_library -ldoublefann; then
+        lacking FANN "apt-get install libfann-dev"
+    else
+        libraries=-ldoublefann
+        build fann tests/bench/fann.c gcc -O3 -march="$march" && peer "FANN" "$out/fann 1"
+        libraries=
+    fi
+    run
+}
+
+# Products of 200 shapes in each type beside OpenBLAS's: prints a table of its own.
+case_matmul() {
+    if ! has_library -lopenblas; then
+        lacking OpenBLAS "apt-get install libopenblas-dev"
+        return
+    fi
+    make --no-print-directory -s $out/matmul || { status=1; return; }
+    if [ -n "$only_check" ]; then
+        $out/matmul 40 > /dev/null || status=1
+    else
+        $out/matmul > "$out/matmul.txt" || status=1
+        cat "$out/matmul.txt"
+        { echo; sed 's/^/    /' "$out/matmul.txt"; } >> "$BENCH_TABLE"
+    fi
+}
+
 # The same network with one thing changed at a time, and two others: nothing is special to the spiral.
 variant() { # MODEL DEFINES...
     which=$1
@@ -201,7 +251,7 @@ case_compiler() {
 
 default="spiral300 spiral300_f32 spiral30 spiral30_f32"
 variants="tanh softplus gelu wide layers adam regression"
-all="$default $variants compiler"
+all="$default $variants mlp mlp_large mlp_row spiral_row matmul compiler"
 
 # ---- what was asked for ----
 

@@ -212,13 +212,103 @@ def torch_lean(data, weights, rate):
     return step
 
 
+# ---- PyTorch, large layers ----
+
+
+def torch_layers(torch, sizes, weights, activation):
+    """Linear layers of these sizes with an activation between them."""
+    modules = []
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        modules += [torch.nn.Linear(inputs, outputs), activation()]
+    model = torch.nn.Sequential(*modules[:-1]).to(torch.from_numpy(weights[0]).dtype)
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), weights):
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(value.T)))
+    return model
+
+
+def torch_eager(x, t, weights, rate, sizes):
+    """Modules, autograd and torch.optim."""
+    torch = torch_start()
+    model = torch_layers(torch, sizes, weights, torch.nn.ReLU)
+    loss_of = torch.nn.CrossEntropyLoss()
+    solver = torch.optim.SGD(model.parameters(), lr=rate)
+    x, t = torch.from_numpy(x), torch.from_numpy(t)
+
+    def step(number):
+        solver.zero_grad()
+        loss = loss_of(model(x), t)
+        loss.backward()
+        solver.step()
+        return loss
+
+    return step
+
+
+def torch_manual(x, t, weights, rate, sizes):
+    """Derivatives by hand, products that add into weights, no autograd."""
+    torch = torch_start()
+    weights = [torch.from_numpy(value) for value in weights]
+    x, hot = torch.from_numpy(x), torch.eye(sizes[-1], dtype=weights[0].dtype)[torch.from_numpy(t)]
+    ones = torch.ones(len(x), dtype=x.dtype)
+    factor = rate / len(x)
+
+    @torch.no_grad()
+    def step(number):
+        values = [x]
+        for W, b in zip(weights[:-2:2], weights[1:-2:2]):
+            values.append(torch.addmm(b, values[-1], W).relu_())
+        score = torch.addmm(weights[-1], values[-1], weights[-2]).log_softmax(1)
+        loss = -(score * hot).sum(1).mean() if number == CHECK_UPDATES else None
+        back = score.exp_().sub_(hot)
+        for k in range(len(weights) - 2, -1, -2):
+            here = back
+            if k:
+                back = (here @ weights[k].t()).mul_(values[k // 2] > 0)
+            weights[k].addmm_(values[k // 2].t(), here, alpha=-factor)
+            weights[k + 1].addmv_(here.t(), ones, alpha=-factor)
+        return loss
+
+    return step
+
+
+def prediction(style, case, x, weights, sizes):
+    """The outputs for one batch: modules as they are, or traced, frozen and optimised."""
+    torch = torch_start()
+    model = torch_layers(torch, sizes, weights, torch.nn.ReLU if case in LAYERS else torch.nn.Sigmoid).eval()
+    x = torch.from_numpy(x)
+    with torch.no_grad():
+        if style == "torch_frozen":
+            model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
+
+    @torch.no_grad()
+    def step(number):
+        y = model(x)
+        return (y.double().flatten() * (torch.arange(y.numel()) % 7 + 1)).sum() if number == 0 else 0
+
+    return step
+
+
+LAYERS = {"mlp": [784, 512, 10], "mlp_large": [784, 2048, 2048, 10]}
+
+
 def main(style, case, kind, rows, batch, scale, rate):
     dtype = np.float32 if kind == "f32" else np.float64
     rows, batch, scale, rate = int(rows), int(batch), float(scale), float(rate)
-    x, t = spiral(rows)
-    shapes = [(2, 10), (10,), (10, 3), (3,)]
+    sizes = LAYERS.get(case, [2, 10, 3])
+    shapes = [shape for pair in zip(sizes, sizes[1:]) for shape in (pair, pair[1:])]
     weights = [weight(i, shape, scale, dtype) for i, shape in enumerate(shapes)]
-    serve(globals()[style](batches(x.astype(dtype), t, batch), weights, rate))
+    if case in LAYERS:
+        x, t = number(1, rows * sizes[0]).reshape(rows, sizes[0]), np.arange(rows) % sizes[-1]
+    else:
+        x, t = spiral(rows)
+    x = x.astype(dtype)
+    if style in ("torch_predict", "torch_frozen"):
+        serve(prediction(style, case, x, weights, sizes), training=False)
+    elif case in LAYERS:
+        serve(globals()[style](x, t, weights, rate, sizes))
+    else:
+        serve(globals()[style](batches(x, t, batch), weights, rate))
 
 
 if __name__ == "__main__":
