@@ -37,12 +37,13 @@ static inline NAME(vector) NAME(vector_fma)(NAME(vector) a, NAME(vector) b, NAME
 #endif
 }
 
-/* HEIGHT results over SPAN rows.  w: the weights of each result, w_k apart; start: what the sums begin with (rows, or
- * one number), or NULL where they begin with their first product. */
-static inline void NAME(small_block)(long depth, const real *x, long x_step, const real *const *w, long w_k,
-                                     const real *const *start, int start_rows, real *const *y) {
+/* `height` results, at most HEIGHT, over SPAN rows.  w: the weights of each result, w_k apart; start: what the sums
+ * begin with (rows, or one number), or NULL where they begin with their first product. */
+static inline __attribute__((always_inline)) void
+NAME(small_block)(const int height, long depth, const real *x, long x_step, const real *const *w, long w_k,
+                  const real *const *start, int start_rows, real *const *y) {
     NAME(vector) sum[HEIGHT][2];
-    for (int h = 0; h < HEIGHT; h++)
+    for (int h = 0; h < height; h++)
         for (int v = 0; v < 2; v++)
             if (!start)
                 sum[h][v] = NAME(at)(x + v * WIDTH) * NAME(each)(w[h][0]);
@@ -50,37 +51,53 @@ static inline void NAME(small_block)(long depth, const real *x, long x_step, con
                 sum[h][v] = start_rows ? NAME(at)(start[h] + v * WIDTH) : NAME(each)(start[h][0]);
     for (long k = start ? 0 : 1; k < depth; k++) {
         const NAME(vector) a = NAME(at)(x + k * x_step), b = NAME(at)(x + k * x_step + WIDTH);
-        for (int h = 0; h < HEIGHT; h++) {
+        for (int h = 0; h < height; h++) {
             const NAME(vector) weight = NAME(each)(w[h][k * w_k]);
             sum[h][0] = NAME(vector_fma)(a, weight, sum[h][0]);
             sum[h][1] = NAME(vector_fma)(b, weight, sum[h][1]);
         }
     }
-    for (int h = 0; h < HEIGHT; h++)
+    for (int h = 0; h < height; h++)
         for (int v = 0; v < 2; v++)
             NAME(put)(y[h] + v * WIDTH, sum[h][v]);
 }
 
-/* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], see nn_matmul_rows.  The last block ends at the last
- * result, so some are computed twice; fewer than a block repeat the last one. */
+static inline __attribute__((always_inline)) void
+NAME(small_rows)(const int height, long depth, long rows, const real *x, long x_step, const real *const *w, long w_k,
+                 const real **start, int start_rows, real **y) {
+    for (long r = 0; r < rows; r += SPAN) {
+        NAME(small_block)(height, depth, x + r, x_step, w, w_k, start[0] ? start : NULL, start_rows, y);
+        for (int h = 0; h < height; h++) {
+            start[h] += start_rows ? SPAN : 0;
+            y[h] += SPAN;
+        }
+    }
+}
+
+/* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], see nn_matmul_rows. */
 static void NAME(rows_small)(long n, long depth, long rows, long stride, const real *x, long x_k, const real *w,
                              long w_k, long w_j, const real *c, long c_j, int c_rows, real *y) {
-    for (long from = 0; from < n; from += HEIGHT) {
-        const long first = from + HEIGHT <= n ? from : n > HEIGHT ? n - HEIGHT : 0;
+    for (long j = 0; j < n; j += HEIGHT) {
         const real *weights[HEIGHT], *starts[HEIGHT];
         real *results[HEIGHT];
-        for (long h = 0; h < HEIGHT; h++) {
-            const long j = first + h < n ? first + h : n - 1;
-            weights[h] = w + j * w_j;
-            starts[h] = c ? c + j * c_j * (c_rows ? stride : 1) : NULL;
-            results[h] = y + j * stride;
+        for (long h = 0; h < HEIGHT; h++) { /* those after the last are not used */
+            const long at = j + h < n ? j + h : j;
+            weights[h] = w + at * w_j;
+            starts[h] = c ? c + at * c_j * (c_rows ? stride : 1) : NULL;
+            results[h] = y + at * stride;
         }
-        for (long r = 0; r < rows; r += SPAN) {
-            NAME(small_block)(depth, x + r, x_k * stride, weights, w_k, c ? starts : NULL, c_rows, results);
-            for (long h = 0; h < HEIGHT; h++) {
-                starts[h] += c_rows ? SPAN : 0;
-                results[h] += SPAN;
-            }
+        switch (n - j) { /* a loop for each height, whose sums are in registers */
+        case 1:
+            NAME(small_rows)(1, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
+            break;
+        case 2:
+            NAME(small_rows)(2, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
+            break;
+        case 3:
+            NAME(small_rows)(3, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
+            break;
+        default:
+            NAME(small_rows)(HEIGHT, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
         }
     }
 }
@@ -92,48 +109,64 @@ static const real_bits NAME(ones)[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1
 #endif
 };
 
-/* to[h][r mod LANES] += a[h][r] * b[r], or where `first` from 0, for HEIGHT results and the rows of a tile, whose padding is there to be read. */
-static inline void NAME(lanes_block)(long rows, const real *const *a, const real *b, int first, real *const *to) {
+/* to[h][r mod LANES] += a[h][r] * b[r], or where `first` from 0, for `height` results, at most HEIGHT, and the rows of
+ * a tile, whose padding is there to be read. */
+static inline __attribute__((always_inline)) void
+NAME(lanes_block)(const int height, long rows, const real *const *a, const real *b, int first, real *const *to) {
     enum { PARTS = LANES / WIDTH };
     const long rest = rows % LANES, whole = rows - rest;
     NAME(vector) sum[HEIGHT][PARTS];
-    for (int h = 0; h < HEIGHT; h++)
+    for (int h = 0; h < height; h++)
         for (int v = 0; v < PARTS; v++)
             sum[h][v] = first ? NAME(each)(0) : NAME(at)(to[h] + v * WIDTH);
     for (long r = 0; r < whole; r += LANES)
         for (int v = 0; v < PARTS; v++)
-            for (int h = 0; h < HEIGHT; h++)
-                sum[h][v] = NAME(vector_fma)(NAME(at)(a[h] + r + v * WIDTH), NAME(at)(b + r + v * WIDTH), sum[h][v]);
+            for (int h = 0; h < height; h++)
+                sum[h][v] =
+                    NAME(vector_fma)(NAME(at)(a[h] + r + v * WIDTH), NAME(at)(b + r + v * WIDTH), sum[h][v]);
     for (int v = 0; rest && v < PARTS; v++) {
         const NAME(bits) mask = *(const NAME(bits) *)(NAME(ones) + LANES - rest + v * WIDTH);
-        for (int h = 0; h < HEIGHT; h++) {
+        for (int h = 0; h < height; h++) {
             const NAME(vector) next =
                 NAME(vector_fma)(NAME(at)(a[h] + whole + v * WIDTH), NAME(at)(b + whole + v * WIDTH), sum[h][v]);
             sum[h][v] = (NAME(vector))(((NAME(bits))next & mask) | ((NAME(bits))sum[h][v] & ~mask));
         }
     }
-    for (int h = 0; h < HEIGHT; h++)
+    for (int h = 0; h < height; h++)
         for (int v = 0; v < PARTS; v++)
             NAME(put)(to[h] + v * WIDTH, sum[h][v]);
 }
 
 /* lanes[i][j][r mod LANES] += a[i][r] * b[j][r] over the rows of a tile, see nn_matmul_lanes.  The longer side is
- * taken in blocks, the last of them with spare results. */
+ * taken in blocks. */
 static void NAME(lanes_small)(long m, long n, long rows, long stride, const real *a, long a_i, const real *b, long b_j,
                               int first, real *lanes) {
     const int turn = n > m;
     const real *const tall = turn ? b : a, *const flat = turn ? a : b;
-    const long height = turn ? n : m, width = turn ? m : n, tall_i = turn ? b_j : a_i, flat_j = turn ? a_i : b_j;
-    const long to_i = turn ? 1 : n, to_j = turn ? n : 1;
-    real spare[LANES] = {0};
+    const long height = turn ? n : m, width = turn ? m : n;
+    const long tall_step = (turn ? b_j : a_i) * stride, flat_step = (turn ? a_i : b_j) * stride;
+    const long to_i = (turn ? 1 : n) * LANES, to_j = (turn ? n : 1) * LANES;
     for (long i = 0; i < height; i += HEIGHT)
         for (long j = 0; j < width; j++) {
-            const real *p[HEIGHT];
+            const real *p[HEIGHT], *const q = flat + j * flat_step;
             real *to[HEIGHT];
-            for (long h = 0; h < HEIGHT; h++) {
-                p[h] = tall + (i + h < height ? i + h : height - 1) * tall_i * stride;
-                to[h] = i + h < height ? lanes + ((i + h) * to_i + j * to_j) * LANES : spare;
+            for (long h = 0; h < HEIGHT; h++) { /* those after the last are not used */
+                const long at = i + h < height ? i + h : i;
+                p[h] = tall + at * tall_step;
+                to[h] = lanes + at * to_i + j * to_j;
             }
-            NAME(lanes_block)(rows, p, flat + j * flat_j * stride, first, to);
+            switch (height - i) {
+            case 1:
+                NAME(lanes_block)(1, rows, p, q, first, to);
+                break;
+            case 2:
+                NAME(lanes_block)(2, rows, p, q, first, to);
+                break;
+            case 3:
+                NAME(lanes_block)(3, rows, p, q, first, to);
+                break;
+            default:
+                NAME(lanes_block)(HEIGHT, rows, p, q, first, to);
+            }
         }
 }
