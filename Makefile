@@ -73,13 +73,13 @@ $(BUILD)/gen/tree/grammar.c $(BUILD)/gen/tree/grammar.h &: compiler/tree/grammar
 
 # The prelude and the kernels' text, as C strings.
 TEXTS = compiler/check/prelude.nn runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h runtime/kernels/gather.h \
-        compiler/emit/load.h
+        runtime/kernels/convolution.h runtime/kernels/convolve.h compiler/emit/load.h
 $(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
 	@mkdir -p $(@D)
 	awk -f $< $(TEXTS) > $@
 
 $(BUILD)/gen/kernels/float_names.h: runtime/kernels/float_names.awk runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h \
-                                   runtime/kernels/gather.h
+                                   runtime/kernels/gather.h runtime/kernels/convolve.h
 	@mkdir -p $(@D)
 	awk -f $^ > $@
 

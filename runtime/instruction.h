@@ -56,6 +56,7 @@ struct instruction {
     int operand_count;
     struct operand operands[3], result;
     struct matmul matmul;
+    struct convolution convolution;
 };
 
 /* The instructions of a group, in order, and those of them that are sweeps. */
@@ -130,6 +131,8 @@ static inline void fill(const struct real_kernels *kernels, int64_t n, void *y, 
 /* What node an instruction runs, by subject: each sets `run` and the operands.  interpreter.c. */
 struct operand place_operand(struct interpreter *interpreter, const struct access *access);
 struct access whole(struct node *node);
+/* Operands that lie in whole planes, as lower() leaves them. */
+void place_whole(struct interpreter *interpreter, struct instruction *i);
 
 /* instruction_elements.c: element by element; numbers that are moved, drawn or assigned. */
 void choose_elementwise(struct interpreter *interpreter, struct instruction *i);
@@ -138,6 +141,9 @@ void choose_pad(struct interpreter *interpreter, struct instruction *i);
 void choose_random(struct interpreter *interpreter, struct instruction *i);
 void choose_assign(struct interpreter *interpreter, struct instruction *i);
 void choose_moving(struct interpreter *interpreter, struct instruction *i);
+
+/* instruction_convolutions.c */
+void choose_convolution(struct interpreter *interpreter, struct instruction *i);
 
 /* instruction_sums.c: folds and matrix products. */
 void choose_fold(struct interpreter *interpreter, struct instruction *i);

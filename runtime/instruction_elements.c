@@ -45,15 +45,19 @@ void choose_convert(struct interpreter *in, struct instruction *i) {
     i->run = run_convert;
 }
 
-/* ---- zeros around ---- */
+/* ---- numbers around ---- */
 
 static void run_pad(struct interpreter *in, const struct instruction *i) {
     int64_t n = width_of(in, &i->result);
+    const double number = i->node->attributes.number;
+    const float single = (float)number;
+    const void *outside =
+        i->node->type.element == ELEMENT_F32 ? (const void *)&single : (const void *)&number;
     for (int64_t e = 0; e < i->count; e++) {
         char *y = plane_of(in, &i->result, e);
         int64_t from = i->operands[0].index[e]; /* -1: nothing was there */
         if (from < 0)
-            memset(y, 0, (size_t)n * i->size);
+            fill(i->kernels, n, y, outside);
         else if (i->operands[0].rows || !i->result.rows)
             memcpy(y, plane_of(in, &i->operands[0], from), (size_t)n * i->size);
         else
@@ -121,14 +125,8 @@ static void run_scatter(struct interpreter *in, const struct instruction *i) {
                         plane_of(in, x, 0), y, width_of(in, &i->result), i->result.rows);
 }
 
-/* Operands that lie in whole planes, as lower() leaves them. */
 void choose_moving(struct interpreter *in, struct instruction *i) {
-    for (int k = 0; k < i->operand_count; k++) {
-        struct access flat = whole(i->node->inputs[k]);
-        flat.identity = true;
-        flat.uniform = false;
-        i->operands[k] = place_operand(in, &flat);
-    }
+    place_whole(in, i);
     i->run = i->node->code == OPERATOR_concat   ? run_concat
              : i->node->code == OPERATOR_gather ? run_gather
                                                 : run_scatter;

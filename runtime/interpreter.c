@@ -53,6 +53,15 @@ struct access whole(struct node *node) {
     return access_of(node, &node->type.shape);
 }
 
+void place_whole(struct interpreter *in, struct instruction *i) {
+    for (int k = 0; k < i->operand_count; k++) {
+        struct access flat = whole(i->node->inputs[k]);
+        flat.identity = true;
+        flat.uniform = false;
+        i->operands[k] = place_operand(in, &flat);
+    }
+}
+
 /* Where things lie with the stride at hand. */
 static void locate_operand(const struct interpreter *in, struct operand *o) {
     int64_t size = (int64_t)element_size(o->element);
@@ -105,7 +114,9 @@ static void choose(struct interpreter *in, struct instruction *i) {
         choose_convert(in, i);
     else if (node->code == OPERATOR_pad)
         choose_pad(in, i);
-    else if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter)
+    else if (node->code == OPERATOR_overlap || plan_is_convolution(node))
+        choose_convolution(in, i);
+    else if (operators[node->code].kind == KIND_KERNEL)
         choose_moving(in, i);
     else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal || node->code == OPERATOR_noise)
         choose_random(in, i);

@@ -545,6 +545,109 @@ static const struct text_case layer_cases[] = {
      1, 0},
 };
 
+/* Images: a convolution's derivatives pass through each of its three operators, those of a derivative through
+ * all. */
+#define IMAGE                         \
+    "input x : f64[batch, 3]\n"       \
+    "input k : f64[batch, 2, 5, 6]\n" \
+    "h = reshape(dense(x, 60), [batch, 2, 5, 6])\n"
+#define SIGNAL                     \
+    "input x : f64[batch, 3]\n"    \
+    "input k : f64[batch, 2, 7]\n" \
+    "h = reshape(dense(x, 14), [batch, 2, 7])\n"
+static const struct text_case images[] = {
+    {"window", SIGNAL "loss cost = sum(sin(window(h * k, 2, 3, 1)) ** 2)\n", 1, 0},
+    {"window, apart", SIGNAL "loss cost = sum(sin(window(h * k, 2, 2, 3)) ** 2)\n", 1, 0},
+    {"window, dilated and padded",
+     SIGNAL "loss cost = sum(sin(window(h * k, 2, 3, 2, [1, 2], 2, 0.5) ** 2))\n", 1, 0},
+    {"window of a window", IMAGE "loss cost = sum(sin(window(window(h * k, 3, 3, 2), 2, 2, 1)) ** 2)\n", 1,
+     0},
+    {"window of a slice", IMAGE "loss cost = sum(sin(window(transpose(h)[:, 1, ::-2], 1, 2, 1)) ** 2)\n", 1,
+     0},
+    {"windows side by side", SIGNAL "loss cost = sum(sin(max(window(h[:, :, 1:], 2, 2, 2), axis = 3)))\n", 1,
+     0},
+    {"window of a weight",
+     SIGNAL
+     "weight A : f64[2, 6] = zeros\nloss cost = sum(sin(sum(window(A, 1, 3, 1), axis = 2) * h[:, :, :4]))\n",
+     1, 0},
+    {"conv1d", SIGNAL "loss cost = sum(sin(conv1d(h * k, 3, kernel = 3)))\n", 1, 0},
+    {"conv1d, stride, dilation, one side padded",
+     SIGNAL
+     "loss cost = sum(sin(conv1d(h * k, 3, kernel = 2, stride = 2, dilation = 3, padding = [2, 0])))\n",
+     1, 0},
+    {"conv1d, same", SIGNAL "loss cost = sum(sin(conv1d(h, 2, kernel = 4, padding = \"same\") * k))\n", 1, 0},
+    {"conv1d_transposed",
+     SIGNAL "loss cost = sum(sin(conv1d_transposed(h * k, 3, kernel = 3, stride = 2)))\n", 1, 0},
+    {"conv2d", IMAGE "loss cost = sum(sin(conv2d(h * k, 3, kernel = 3)))\n", 1, 0},
+    {"conv2d, one channel", IMAGE "loss cost = sum(sin(conv2d(h[:, 0:1] * k, 1, kernel = [2, 3]) ** 2))\n", 1,
+     0},
+    {"conv2d, many channels", IMAGE "loss cost = sum(sin(conv2d(h * k, 9, kernel = 2)))\n", 1, 0},
+    {"conv2d, stride", IMAGE "loss cost = sum(sin(conv2d(h * k, 2, kernel = 2, stride = [2, 3])))\n", 1, 0},
+    {"conv2d, dilation", IMAGE "loss cost = sum(sin(conv2d(h * k, 2, kernel = 2, dilation = [3, 2])))\n", 1,
+     0},
+    {"conv2d, groups", IMAGE "loss cost = sum(sin(conv2d(h * k, 6, kernel = 3, groups = 2)))\n", 1, 0},
+    {"conv2d, all of it",
+     IMAGE "loss cost = sum(sin(conv2d(h * k, 4, kernel = [3, 2], stride = [2, 1], padding = [1, 2, 0, 3],\n"
+           "    dilation = [1, 2], groups = 2)))\n",
+     1, 0},
+    {"conv2d, same",
+     IMAGE "loss cost = sum(sin(conv2d(h * k, 2, kernel = 4, stride = 2, padding = \"same\")))\n", 1, 0},
+    {"conv2d, padding wider than the kernel",
+     IMAGE "loss cost = sum(sin(conv2d(h * k, 2, kernel = 2, padding = 3) + 0.3))\n", 1, 0},
+    {"conv2d of the whole image", IMAGE "loss cost = sum(sin(conv2d(h * k, 3, kernel = [5, 6])))\n", 1, 0},
+    {"conv2d, its sum alone", IMAGE "loss cost = sum(conv2d(h, 3, kernel = 2))\n", 1, 0},
+    {"conv2d, two",
+     IMAGE "loss cost = sum(sin(conv2d(tanh(conv2d(h, 3, kernel = 2) * 0.1), 2, kernel = 3)))\n", 1, 0},
+    {"conv2d of a value of all rows",
+     IMAGE "weight A : f64[2, 5, 6] = zeros\n"
+           "loss cost = sum(sin(conv2d(broadcast_to(A, [batch, 2, 5, 6]), 2, kernel = 3))) + sum(h)\n",
+     1, 0},
+    {"weights that are computed",
+     IMAGE "weight A : f64[3, 2, 2, 2] = zeros\nloss cost = sum(sin(convolve(h * k, tanh(A), 1, 1)))\n", 1,
+     0},
+    {"weights from the batch",
+     IMAGE "g = reshape(mean(h * k, axis = 0), [3, 2, 2, 5])\nloss cost = sum(sin(convolve(h, g) + k[:, 0:1, "
+           "0:1, 0:1]))\n",
+     3, 0},
+    {"conv2d_transposed", IMAGE "loss cost = sum(sin(conv2d_transposed(h * k, 3, kernel = 3)))\n", 1, 0},
+    {"conv2d_transposed, all of it",
+     IMAGE "loss cost = sum(sin(conv2d_transposed(h * k, 4, kernel = [3, 4], stride = [2, 3], padding = [1, "
+           "0, 2, 1],\n"
+           "    output_padding = [1, 2], dilation = [2, 1], groups = 2)))\n",
+     1, 0},
+    {"conv2d_transposed, same",
+     IMAGE
+     "loss cost = sum(sin(conv2d_transposed(h * k, 2, kernel = 2, stride = 3, padding = \"same\") + 0.3))\n",
+     1, 0},
+    {"max_pool1d", SIGNAL "loss cost = sum(sin(max_pool1d(h, 2) * k[:, :, :3]))\n", 1, 0},
+    {"max_pool1d, overlapping",
+     SIGNAL "loss cost = sum(sin(max_pool1d(h, 3, stride = 1, padding = \"same\") * k))\n", 1, 0},
+    {"max_pool2d", IMAGE "loss cost = sum(sin(max_pool2d(h, 2) * k[:, :, :2, :3]))\n", 1, 0},
+    {"max_pool2d, overlapping, one side padded",
+     IMAGE
+     "loss cost = sum(sin(max_pool2d(h, [3, 2], stride = [2, 1], padding = [1, 0, 0, 1]) * k[:, :, :2]))\n",
+     1, 0},
+    {"max_pool2d, dilated", IMAGE "loss cost = sum(sin(max_pool2d(h, 2, stride = 1, dilation = 2) ** 2))\n",
+     1, 0},
+    {"average_pool1d", SIGNAL "loss cost = sum(sin(average_pool1d(h * k, 3, stride = 2, padding = 1)))\n", 1,
+     0},
+    {"average_pool1d, of what there is",
+     SIGNAL
+     "loss cost = sum(sin(average_pool1d(h * k, 3, stride = 2, padding = [1, 2], count_padding = false)))\n",
+     1, 0},
+    {"average_pool2d", IMAGE "loss cost = sum(sin(average_pool2d(h * k, 2)))\n", 1, 0},
+    {"average_pool2d, overlapping, padded, of what there is",
+     IMAGE "loss cost = sum(sin(average_pool2d(h * k, [3, 2], stride = [1, 2], padding = [1, 1, 0, 1],\n"
+           "    count_padding = false)))\n",
+     1, 0},
+    {"global_max_pool", IMAGE "loss cost = sum(sin(global_max_pool(h) * k[:, :, 0, 0]))\n", 1, 0},
+    {"global_average_pool", IMAGE "loss cost = sum(sin(global_average_pool(h * k)))\n", 1, 0},
+    {"upsample_nearest", IMAGE "loss cost = sum(sin(upsample_nearest(h * k, [2, 3])) ** 2)\n", 1, 0},
+    {"upsample_bilinear", IMAGE "loss cost = sum(sin(upsample_bilinear(h * k, [2, 3])) ** 2)\n", 1, 0},
+    {"upsample_bilinear, corners",
+     IMAGE "loss cost = sum(sin(upsample_bilinear(h * k, 2, align_corners = true)) ** 2)\n", 1, 0},
+};
+
 /* Sizes on the other side of what plan.c decides by: sums inside loops, in lanes, in chains. */
 #define WIDE(n)                 \
     "input x : f64[batch, 3]\n" \
@@ -590,6 +693,11 @@ static void prelude_layers(void **state) {
     CHECK_ALL(layer_cases, 300);
 }
 
+static void convolutions(void **state) {
+    (void)state;
+    CHECK_ALL(images, 33);
+}
+
 static void wide_layers(void **state) {
     (void)state;
     CHECK_ALL(wide, 300);
@@ -599,7 +707,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elementwise_operators), cmocka_unit_test(structural_operators),
         cmocka_unit_test(arranged_values),       cmocka_unit_test(prelude_layers),
-        cmocka_unit_test(wide_layers),
+        cmocka_unit_test(wide_layers),           cmocka_unit_test(convolutions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

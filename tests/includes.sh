@@ -26,9 +26,9 @@ for folder in support tree graph passes model plan check emit; do
     graph) set -- "support graph kernels" ;;
     passes) set -- "support graph passes" ;;
     model) set -- "support graph model" ;;
-    plan) set -- "support graph passes plan" ;;
+    plan) set -- "support graph kernels passes plan" ;;
     check) set -- "support tree graph passes model check" ;;
-    emit) set -- "support graph plan model emit" ;;
+    emit) set -- "support graph kernels plan model emit" ;;
     esac
     allow "$folder" "$1" compiler/$folder/*.[ch] compiler/$folder/*.re compiler/$folder/*.y
 done

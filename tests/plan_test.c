@@ -498,6 +498,12 @@ static bool is_for_passes(enum operator_code code) {
     return code == OPERATOR_exp_shifted || code == OPERATOR_log_shifted;
 }
 
+/* Rounding decides whether two values are equal, but for a few of them. */
+static bool is_comparison(enum operator_code code) {
+    return code == OPERATOR_equal || code == OPERATOR_not_equal || code == OPERATOR_less ||
+           code == OPERATOR_less_equal;
+}
+
 static struct node *grow_elementwise(struct pool *pool) {
     static const enum operator_code all[] = {
 #define ELEMENTWISE(name, ...) OPERATOR_##name,
@@ -514,6 +520,8 @@ static struct node *grow_elementwise(struct pool *pool) {
             return NULL;
         bool anywhere = isfinite(operator_fold(code, -0.5, 0, -0.5)) && code != OPERATOR_divide;
         inputs[k] = anywhere ? bounded(pool, inputs[k]) : positive(pool, inputs[k]);
+        if (is_comparison(code))
+            inputs[k] = graph_unary(pool->bench->graph, OPERATOR_sign, inputs[k]);
     }
     return try_node(pool, code, inputs, operators[code].arity, NULL);
 }
@@ -566,6 +574,91 @@ static struct node *grow_slice(struct pool *pool) {
         return part;
     attributes.type = a->type;
     return try_node(pool, OPERATOR_pad, &part, 1, &attributes);
+}
+
+/* An axis as windows, or those added back into it. */
+static struct node *grow_window(struct pool *pool) {
+    struct node *a = any(pool);
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    int rank = a->type.shape.rank, axis = rank ? bench_below(pool->bench, rank) : 0;
+    int64_t size = 1 + bench_below(pool->bench, 3);
+    attributes.axis = axis;
+    attributes.step = 1 + bench_below(pool->bench, 3);
+    attributes.dilation = 1 + bench_below(pool->bench, 2);
+    attributes.type = a->type;
+    int64_t reach = (size - 1) * attributes.dilation + 1;
+    if (rank == 0 || rank > 4 || a->type.element == ELEMENT_INT || a->type.shape.dims[axis] < reach)
+        return NULL;
+    int64_t *dims = attributes.type.shape.dims;
+    memmove(dims + axis + 2, dims + axis + 1, (size_t)(rank - axis - 1) * sizeof *dims);
+    dims[axis] = (dims[axis] - reach) / attributes.step + 1;
+    dims[axis + 1] = size;
+    attributes.type.shape.rank++;
+    struct node *windows = try_node(pool, OPERATOR_window, &a, 1, &attributes);
+    if (!windows || bench_below(pool->bench, 2))
+        return windows;
+    attributes.type = a->type;
+    return try_node(pool, OPERATOR_overlap, &windows, 1, &attributes);
+}
+
+/* A divisor of *size, at most 3, by which it is divided. */
+static int64_t take_factor(struct pool *pool, int64_t *size) {
+    int64_t factor = 1 + bench_below(pool->bench, 3);
+    if (*size % factor)
+        factor = 1;
+    *size /= factor;
+    return factor;
+}
+
+/* A value with rows as an image, one without as weights; the convolution of both, or what it is from behind.
+ */
+static struct node *grow_convolution(struct pool *pool) {
+    struct node *a = any(pool), *b = any(pool);
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    struct convolving *how = &attributes.convolving;
+    if (a->type.element == ELEMENT_INT || a->type.element != b->type.element || a->type.shape.rank == 0 ||
+        a->type.shape.dims[0] != BATCH || shape_batch_axis(&b->type.shape) >= 0)
+        return NULL;
+    int64_t across = shape_inner_size(&a->type.shape), results = shape_inner_size(&b->type.shape);
+    int64_t channels = take_factor(pool, &across), down = take_factor(pool, &across);
+    int64_t lines = take_factor(pool, &results), columns = take_factor(pool, &results);
+    if (results % channels == 0 && bench_below(pool->bench, 2)) { /* each channel by itself, or not */
+        how->groups = channels;
+    } else {
+        how->groups = 1;
+        if (results % channels)
+            return NULL;
+        results /= channels;
+    }
+    for (int axis = 0; axis < 2; axis++) {
+        how->stride[axis] = 1 + bench_below(pool->bench, 3);
+        how->dilation[axis] = 1 + bench_below(pool->bench, 2);
+        for (int side = 0; side < 2; side++)
+            how->padding[axis][side] = bench_below(pool->bench, 3);
+    }
+    struct node *inputs[2] = {
+        graph_reshape(pool->bench->graph, bounded(pool, a),
+                      shape_of(4, (int64_t[]){BATCH, channels, down, across})),
+        graph_reshape(pool->bench->graph, b,
+                      shape_of(4, (int64_t[]){results, channels / how->groups, lines, columns}))};
+    struct node *y = try_node(pool, OPERATOR_convolve, inputs, 2, &attributes);
+    if (!y)
+        return NULL;
+    int which = bench_below(pool->bench, 4);
+    if (which > 1)
+        return which == 2 ? y
+                          : try_node(pool, OPERATOR_add,
+                                     (struct node *[]){y, graph_reshape(pool->bench->graph,
+                                                                        graph_number(pool->bench->graph, 0.25,
+                                                                                     y->type.element),
+                                                                        shape_of(3, (int64_t[]){1, 1, 1}))},
+                                     2, NULL);
+    attributes.type = inputs[which]->type;
+    struct node *back[2] = {which ? inputs[0] : bounded(pool, y), which ? bounded(pool, y) : inputs[1]};
+    return try_node(pool, which ? OPERATOR_convolve_weights : OPERATOR_convolve_transposed, back, 2,
+                    &attributes);
 }
 
 /* Two axes become one, or one becomes two. */
@@ -663,7 +756,7 @@ static void grow(struct pool *pool) {
     static rule *const rules[] = {grow_elementwise, grow_elementwise, grow_elementwise, grow_fold,
                                   grow_fold,        grow_matmul,      grow_matmul,      grow_matmul,
                                   grow_slice,       grow_transpose,   grow_reshape,     grow_expand,
-                                  grow_convert};
+                                  grow_convert,     grow_window,      grow_convolution, grow_convolution};
     add_leaves(pool);
     for (int i = 0; i < 40; i++)
         add_to(pool, rules[bench_below(pool->bench, (int)(sizeof rules / sizeof *rules))](pool));

@@ -144,12 +144,63 @@ static inline double reference_view(struct reference *reference, const struct no
                 inner[attributes->axis] = k;
                 return reference_value(reference, a)[reference_index(reference, a, inner)];
             }
-        return 0;
+        return attributes->number;
+    case OPERATOR_window:
+        inner[attributes->axis] = places[attributes->axis] * attributes->step +
+                                  places[attributes->axis + 1] * attributes->dilation;
+        for (int i = (int)attributes->axis + 1; i < a->type.shape.rank; i++)
+            inner[i] = places[i + 1];
+        break;
     default: /* expand, convert, assign */
         return reference_under(reference, node->inputs[node->code == OPERATOR_assign], places,
                                node->type.shape.rank);
     }
     return reference_value(reference, a)[reference_index(reference, a, inner)];
+}
+
+/* The sum of all windows' elements that are at this place. */
+static inline double reference_overlap(struct reference *reference, const struct node *node,
+                                       const int64_t *places) {
+    const struct node *a = node->inputs[0];
+    int axis = (int)node->attributes.axis;
+    int64_t inner[RANK_MAX] = {0};
+    double sum = 0;
+    memcpy(inner, places, (size_t)axis * sizeof *inner);
+    for (int i = axis + 2; i < a->type.shape.rank; i++)
+        inner[i] = places[i - 1];
+    for (inner[axis + 1] = 0; inner[axis + 1] < a->type.shape.dims[axis + 1]; inner[axis + 1]++)
+        for (inner[axis] = 0; inner[axis] < a->type.shape.dims[axis]; inner[axis]++)
+            if (inner[axis] * node->attributes.step + inner[axis + 1] * node->attributes.dilation == places[axis])
+                sum += reference_value(reference, a)[reference_index(reference, a, inner)];
+    return sum;
+}
+
+/* The products of y[n, o, i, j], x[n, c, down, across] and w[o, c', k, l] that meet, each added to the element of the one
+ * of the three that is asked for: the definition. */
+static inline void reference_convolution(struct reference *reference, const struct node *node, double *values) {
+    const struct convolving *how = &node->attributes.convolving;
+    int result = node->code == OPERATOR_convolve ? 0 : node->code == OPERATOR_convolve_transposed ? 1 : 2;
+    const struct node *of[3] = {node, node, node}; /* y, x, w */
+    of[result == 1 ? 0 : 1] = node->inputs[0];
+    of[result == 2 ? 0 : 2] = node->inputs[1];
+    const int64_t *y = of[0]->type.shape.dims, *x = of[1]->type.shape.dims, *w = of[2]->type.shape.dims;
+    int64_t inner = y[2] * y[3] * w[1] * w[2] * w[3];
+    for (int64_t at = 0; at < reference->bench->rows * y[1] * inner; at++) {
+        int64_t l = at % w[3], k = at / w[3] % w[2], c = at / w[3] / w[2] % w[1];
+        int64_t place = at % inner / w[3] / w[2] / w[1], j = place % y[3], i = place / y[3];
+        int64_t o = at / inner % y[1], n = at / inner / y[1];
+        int64_t down = i * how->stride[0] + k * how->dilation[0] - how->padding[0][0];
+        int64_t across = j * how->stride[1] + l * how->dilation[1] - how->padding[1][0];
+        int64_t channel = o / (y[1] / how->groups) * w[1] + c;
+        int64_t places[3][RANK_MAX] = {{n, o, i, j}, {n, channel, down, across}, {o, c, k, l}};
+        if (down < 0 || across < 0 || down >= x[2] || across >= x[3])
+            continue;
+        double product = 1;
+        for (int t = 0; t < 3; t++)
+            if (t != result)
+                product *= reference_value(reference, of[t])[reference_index(reference, of[t], places[t])];
+        values[reference_index(reference, node, places[result])] += product;
+    }
 }
 
 static inline double reference_element(struct reference *reference, const struct node *node, int64_t index) {
@@ -168,6 +219,8 @@ static inline double reference_element(struct reference *reference, const struct
     default:
         if (node->code== OPERATOR_matmul || node->code== OPERATOR_affine)
             return reference_matmul(reference, node, places);
+        if (node->code == OPERATOR_overlap)
+            return reference_overlap(reference, node, places);
         return reference_view(reference, node, index, places);
     }
 }
@@ -177,8 +230,13 @@ static inline const double *reference_value(struct reference *reference, const s
     if (*value)
         return *value;
     double *values = arena_array(&reference->bench->arena, double, (size_t)reference_count(reference, node));
+    bool is_convolution = node->code == OPERATOR_convolve || node->code == OPERATOR_convolve_transposed ||
+                          node->code == OPERATOR_convolve_weights;
+    if (is_convolution)
+        reference_convolution(reference, node, values);
     for (int64_t i = 0; i < reference_count(reference, node); i++)
-        values[i] = reference_rounded(node->type.element, reference_element(reference, node, i));
+        values[i] = reference_rounded(node->type.element,
+                                      is_convolution ? values[i] : reference_element(reference, node, i));
     return *value = values;
 }
 

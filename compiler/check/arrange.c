@@ -19,8 +19,7 @@ static int axis_argument(struct checker *checker, const struct value *axis, cons
     return found;
 }
 
-/* The same, of an axis whose size is a number. */
-static int fixed_axis(struct checker *checker, const struct value *axis, const struct node *of) {
+int fixed_axis(struct checker *checker, const struct value *axis, const struct node *of) {
     int found = axis_argument(checker, axis, of);
     if (found < 0 || of->type.shape.dims[found] != BATCH)
         return found;
@@ -286,31 +285,47 @@ struct value call_repeat_interleave(struct checker *checker, struct value *argum
     return repeated(checker, arguments, true, span);
 }
 
-/* A part of one number before or behind x. */
-static struct node *filled(struct checker *checker, const struct node *x, int axis, int64_t size,
-                           double number) {
-    struct shape shape = x->type.shape;
-    shape.dims[axis] = size;
-    return graph_expand(checker->graph, graph_number(checker->graph, number, x->type.element), shape);
+struct node *pad_axis(struct checker *checker, struct node *x, int axis, const int64_t *widths,
+                      double number) {
+    if (widths[0] + widths[1] == 0)
+        return x;
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.axis = axis;
+    attributes.start = widths[0];
+    attributes.step = 1;
+    attributes.number = number;
+    attributes.type = x->type;
+    attributes.type.shape.dims[axis] += widths[0] + widths[1];
+    if (shape_inner_size(&attributes.type.shape) > ELEMENTS_MAX) {
+        check_error(checker, checker->graph->span, "the result would have too many elements");
+        return NULL;
+    }
+    return graph_node(checker->graph, OPERATOR_pad, &x, 1, &attributes, NULL);
 }
 
-/* pad(x, [before, after], axis, value): one number for both sides where they are equal. */
-struct value call_pad(struct checker *checker, struct value *arguments, struct span span) {
-    struct node *x = tensor_argument(checker, &arguments[0]);
-    int axis = x ? fixed_axis(checker, &arguments[2], x) : -1;
-    const struct value *widths = &arguments[1];
-    int64_t width[2];
-    if (axis < 0)
-        return value_error;
+/* [before, after], or one number for both. */
+static bool widths_of(struct checker *checker, const struct value *widths, int64_t *width) {
     if (widths->kind == VALUE_LIST && widths->item_count != 2) {
         check_error(checker, widths->span, "expected two widths, [before, after]; found %d",
                     widths->item_count);
-        return value_error;
+        return false;
     }
     for (int i = 0; i < 2; i++)
         if (!to_integer(checker, widths->kind == VALUE_LIST ? &widths->items[i] : widths,
                         "the width of a padding", 0, 1 << 24, &width[i]))
-            return value_error;
+            return false;
+    return true;
+}
+
+/* pad(x, widths, axis, value): along one axis, or each of a list. */
+struct value call_pad(struct checker *checker, struct value *arguments, struct span span) {
+    struct node *x = tensor_argument(checker, &arguments[0]);
+    const struct value *axes = arguments[2].kind == VALUE_LIST ? arguments[2].items : &arguments[2];
+    int axis_count = arguments[2].kind == VALUE_LIST ? arguments[2].item_count : 1;
+    int64_t width[2];
+    if (!x || !widths_of(checker, &arguments[1], width))
+        return value_error;
     if (arguments[3].kind != VALUE_NUMBER) {
         check_error(checker, arguments[3].span, "the padding is one number; found %s",
                     value_describe(checker, &arguments[3]));
@@ -319,28 +334,12 @@ struct value call_pad(struct checker *checker, struct value *arguments, struct s
     checker->graph->span = span;
     bool whole = x->type.element == ELEMENT_INT;
     x = as_real(checker, x);
-    if (width[0] + width[1] == 0)
-        return value_tensor(as_before(checker, x, whole), span);
-    if (arguments[3].number == 0) {
-        struct attributes attributes;
-        memset(&attributes, 0, sizeof attributes);
-        attributes.axis = axis;
-        attributes.start = width[0];
-        attributes.step = 1;
-        attributes.type = x->type;
-        attributes.type.shape.dims[axis] += width[0] + width[1];
-        x = graph_node(checker->graph, OPERATOR_pad, &x, 1, &attributes, NULL);
-        return value_tensor(as_before(checker, x, whole), span);
-    }
-    struct node *parts[3];
-    int count = 0;
-    if (width[0])
-        parts[count++] = filled(checker, x, axis, width[0], arguments[3].number);
-    parts[count++] = x;
-    if (width[1])
-        parts[count++] = filled(checker, x, axis, width[1], arguments[3].number);
-    struct value joined = join(checker, parts, count, axis, span);
-    return joined.kind == VALUE_ERROR ? joined : value_tensor(as_before(checker, joined.tensor, whole), span);
+    for (int i = 0; i < axis_count; i++)
+        if (fixed_axis(checker, &axes[i], x) < 0)
+            return value_error;
+    for (int i = 0; i < axis_count && x; i++)
+        x = pad_axis(checker, x, fixed_axis(checker, &axes[i], x), width, arguments[3].number);
+    return x ? value_tensor(as_before(checker, x, whole), span) : value_error;
 }
 
 /* ---- indices ---- */

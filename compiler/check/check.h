@@ -11,6 +11,7 @@
  *   call.c        binding arguments, unifying shapes, elaborating layers and initialisers
  *   builtin.c     functions that are not .nn text
  *   arrange.c     those of them that put elements elsewhere
+ *   convolution.c convolutions and windows
  *   einsum.c      sums of products, by their axes' letters
  *   repetition.c  those of them that call a layer many times
  *   weight.c      weights, their names, their first values, the solver's updates
@@ -240,7 +241,7 @@ struct builtin {
                              * held for the parameter 'body' */
     builtin_call *call;
 };
-enum { BUILTIN_PARAMETERS_MAX = 4 };
+enum { BUILTIN_PARAMETERS_MAX = 7 };
 const struct builtin *builtin_find(const char *name);
 const char *builtin_name(int index); /* NULL past the last: for suggestions */
 /* The value as a tensor; numbers become scalars. */
@@ -253,6 +254,14 @@ struct node *coordinates(struct checker *checker, int64_t size, enum element ele
 /* arrange.c, einsum.c: functions that put elements elsewhere, and sums of products */
 builtin_call call_squeeze, call_unsqueeze, call_broadcast_to, call_concat, call_stack, call_split, call_tile,
     call_repeat_interleave, call_pad, call_gather, call_one_hot, call_arange, call_shape, call_einsum;
+/* The axis that a value names, of which the size is a number; -1 and an error if there is none. */
+int fixed_axis(struct checker *checker, const struct value *axis, const struct node *of);
+/* `number` before and behind x along an axis; NULL and an error where that is too large. */
+struct node *pad_axis(struct checker *checker, struct node *x, int axis, const int64_t *widths,
+                      double number);
+
+/* convolution.c */
+builtin_call call_pair, call_window, call_convolve, call_convolve_transposed;
 
 /* repetition.c */
 builtin_call call_repeat, call_scan;

@@ -38,15 +38,17 @@ static struct node *add_weight(struct checker *checker, struct weight weight, co
     return weight.node;
 }
 
-/* fan_in and fan_out of a weight: of [n, m] n and m; axes before the last two count into both (a kernel's
- * window); of a vector its length. */
+/* fan_in and fan_out of a weight: of a matrix [n, m] n and m; of a convolution's [results, channels,
+ * window...] the others' sizes times that of the window; of a vector its length. */
 static void bind_fans(struct checker *checker, struct scope *scope, const struct shape *shape,
                       struct span span) {
     double window = 1;
-    for (int i = 0; i + 2 < shape->rank; i++)
+    for (int i = 2; i < shape->rank; i++)
         window *= (double)shape->dims[i];
-    double fan_out = shape->rank ? (double)shape->dims[shape->rank - 1] : 1;
-    double fan_in = shape->rank > 1 ? (double)shape->dims[shape->rank - 2] : fan_out;
+    bool is_window = shape->rank > 2;
+    double first = shape->rank > 0 ? (double)shape->dims[0] : 1;
+    double second = shape->rank > 1 ? (double)shape->dims[1] : first;
+    double fan_in = is_window ? second : first, fan_out = is_window ? first : second;
     scope_add(checker, scope, "fan_in", value_number(window * fan_in, span))->used = true;
     scope_add(checker, scope, "fan_out", value_number(window * fan_out, span))->used = true;
 }

@@ -281,8 +281,9 @@ static void print_interface(struct emitter *emitter, struct text *out) {
 /* `nn_load`: rows of the caller into planes. */
 static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group,
                         struct text *out) {
-    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"},
-                             *const wide_loads[] = {"nn_load_widef", "nn_load_wide", "nn_loadi"};
+    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"}, *const wide_loads[] = {
+                                                                                "nn_load_widef",
+                                                                                "nn_load_wide", "nn_loadi"};
     enum { WIDE = 16 };
     for (int i = 0; i < group->input_count; i++) {
         const struct node *node = group->inputs[i];
@@ -359,13 +360,19 @@ static void print_tree(struct emitter *emitter, const struct node *node, int64_t
     text_print(out,
                "        for (long l = 0; l < %d; l++)\n            lanes[l] = s->%s[%lld + i * %d + l];\n",
                lanes_of(e), work, (long long)from, lanes_of(e));
-    text_print(
-        out,
-        "        for (long half = %d; half > 0; half /= 2)\n            for (long l = 0; l < half; l++)\n"
-        "                lanes[l] = %s;\n        s->%s[%lld + i] = lanes[0];\n    }\n",
-        lanes_of(e) / 2,
-        maths_text(&emitter->printer, &step, (const char *const[]){"lanes[l]", "lanes[l + half]", ""}), work,
-        (long long)to);
+    if (lanes_of(e) == LANES_F64) /* so few are unrolled by the compiler */
+        text_print(
+            out,
+            "        for (long half = %d; half > 0; half /= 2)\n            for (long l = 0; l < half; l++)\n"
+            "                lanes[l] = %s;\n",
+            lanes_of(e) / 2,
+            maths_text(&emitter->printer, &step, (const char *const[]){"lanes[l]", "lanes[l + half]", ""}));
+    for (int half = lanes_of(e) / 2; half > 0 && lanes_of(e) > LANES_F64; half /= 2) {
+        const char *other = text_format(emitter->printer.arena, "lanes[l + %d]", half);
+        text_print(out, "        for (long l = 0; l < %d; l++)\n            lanes[l] = %s;\n", half,
+                   maths_text(&emitter->printer, &step, (const char *const[]){"lanes[l]", other, ""}));
+    }
+    text_print(out, "        s->%s[%lld + i] = lanes[0];\n    }\n", work, (long long)to);
 }
 
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */

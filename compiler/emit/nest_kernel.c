@@ -214,6 +214,53 @@ static void print_scatter(struct nest_printer *np, struct node *node) {
                with_steps(np, index), address(np, &from, "0"), nest_ident(np, node), rows ? "T" : "1", rows);
 }
 
+/* ---- convolutions ---- */
+
+static void print_axis(struct nest_printer *np, const struct convolution_axis *axis, const char *end) {
+    text_print(np->out, "{%ld, %ld, %ld, %ld, %ld, %ld}%s", axis->source, axis->result, axis->kernel,
+               axis->stride, axis->dilation, axis->padding, end);
+}
+
+static void print_convolution(struct nest_printer *np, struct node *node) {
+    struct convolution shape = plan_convolution(node);
+    bool is_sweep = node->code == OPERATOR_convolve_weights;
+    const char *operands[2], *bias = "NULL, 0";
+    for (int k = 0; k < 2; k++) {
+        struct access access = access_of(node->inputs[k], &node->inputs[k]->type.shape);
+        operands[k] = address(np, &access, "0");
+    }
+    if (node->input_count == 3) {
+        struct access access = plan_operand(node, 2);
+        const char *offset = text_format(np->printer->arena, "%lld", (long long)access.offset);
+        bias = text_format(np->printer->arena, "%s, %lld", address(np, &access, offset),
+                           (long long)access.strides[1]);
+    }
+    nest_use(np, node, true);
+    text_print(np->out, "    static const struct convolution shape = {\n        %d, %ld, %ld, %ld, ",
+               shape.transposed, shape.groups, shape.sources, shape.results);
+    print_axis(np, &shape.down, ", ");
+    print_axis(np, &shape.across, "};\n");
+    if (is_sweep)
+        text_print(np->out, "    %s(&shape, rows, T, %s, %s, %s);\n",
+                   use_kernel(np->printer, "nn_convolve_weights", node->type.element), operands[0],
+                   operands[1], nest_ident(np, node));
+    else
+        text_print(np->out, "    %s(&shape, m, T, %s, %s, %s, %s);\n",
+                   use_kernel(np->printer, "nn_convolve", node->type.element), operands[0], operands[1], bias,
+                   nest_ident(np, node));
+}
+
+static void print_overlap(struct nest_printer *np, struct node *node) {
+    struct overlap o = plan_overlap(node);
+    struct access windows = access_of(node->inputs[0], &node->inputs[0]->type.shape);
+    nest_use(np, node, true);
+    text_print(np->out, "    %s(%lld, %lld, %lld, %lld, %lld, %lld, %lld, %s, %s, %s, %s);\n",
+               use_kernel(np->printer, "nn_overlap", node->type.element), (long long)o.outer, (long long)o.n,
+               (long long)o.places, (long long)o.size, (long long)node->attributes.step,
+               (long long)node->attributes.dilation, (long long)o.inside, np->rows ? "m" : "1",
+               np->rows ? "T" : "1", address(np, &windows, "0"), nest_ident(np, node));
+}
+
 static void print_random(struct nest_printer *np, struct node *node) {
     bool normal = node->code == OPERATOR_normal;
     const char *real = real_name(node->type.element);
@@ -260,10 +307,12 @@ void nest_print_kernel(struct nest_printer *np) {
         print_long_fold(np, node);
         return;
     }
-    if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter) {
-        (node->code == OPERATOR_concat   ? print_concat
-         : node->code == OPERATOR_gather ? print_gather
-                                         : print_scatter)(np, node);
+    if (operators[node->code].kind == KIND_KERNEL) {
+        (node->code == OPERATOR_concat    ? print_concat
+         : node->code == OPERATOR_gather  ? print_gather
+         : node->code == OPERATOR_scatter ? print_scatter
+         : node->code == OPERATOR_overlap ? print_overlap
+                                          : print_convolution)(np, node);
         return;
     }
     struct matmul mm = plan_matmul(node);

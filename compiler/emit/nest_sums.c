@@ -62,10 +62,15 @@ void nest_start_sums(struct nest_printer *np, const struct node *node, const cha
 void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent) {
     struct sums sums = sums_of(np, node);
     int lanes = lanes_of(node->type.element);
+    const char *together = "";
+    if (lanes == LANES_F32) {
+        use_kernel(np->printer, "nn_together", ELEMENT_F64);
+        together = "NN_TOGETHER ";
+    }
     for (int64_t c = 0; c < sums.count; c++)
-        text_print(np->out, "%sfor (long l = 0; l < %d; l++)\n%s    %s[%s * %d + l] = %s_%lld[l];\n", indent,
-                   lanes, indent, nest_ident(np, node), sum_index(np, &sums, c), lanes, nest_ident(np, node),
-                   (long long)c);
+        text_print(np->out, "%s%sfor (long l = 0; l < %d; l++)\n%s    %s[%s * %d + l] = %s_%lld[l];\n",
+                   indent, together, lanes, indent, nest_ident(np, node), sum_index(np, &sums, c), lanes,
+                   nest_ident(np, node), (long long)c);
 }
 
 /* The row's terms.  Where the vector is not whole, rows past the end of the batch change nothing. */

@@ -111,12 +111,12 @@ static const char *pad_text(struct nest_printer *np, const struct node *node, in
     for (int axis = (int)a->axis + 1; axis < wide->rank; axis++)
         inside *= wide->dims[axis] == BATCH ? 1 : wide->dims[axis];
     int64_t size = wide->dims[a->axis], short_size = narrow->dims[a->axis];
-    const char *zero = number_text(np->printer, 0, node->type.element);
+    const char *outside = number_text(np->printer, a->number, node->type.element);
     if (element >= 0) {
         int64_t along = element / inside % size - a->start;
         bool there = along % a->step == 0 && along / a->step >= 0 && along / a->step < short_size;
         if (!there)
-            return zero;
+            return outside;
         return nest_operand(np, &access,
                             (element / inside / size * short_size + along / a->step) * inside +
                                 element % inside);
@@ -134,7 +134,7 @@ static const char *pad_text(struct nest_printer *np, const struct node *node, in
     const char *place = text_format(arena, "%s_place[u]", nest_ident(np, node));
     const char *inner = text_format(arena, "(%s < 0 ? 0 : %s)", place, place);
     access.identity = access.uniform = false;
-    return text_format(arena, "%s < 0 ? %s : %s", place, zero, source_text(np, &access, inner, -1));
+    return text_format(arena, "%s < 0 ? %s : %s", place, outside, source_text(np, &access, inner, -1));
 }
 
 /* The access of a reduction's operand at step k of result `element` (or u). */

@@ -26,18 +26,21 @@ static uint64_t hash_of(enum operator_code code, struct node *const *inputs, int
     uint64_t hash = hash_bytes(0xcbf29ce484222325u, &code, sizeof code);
     for (int i = 0; i < input_count; i++)
         hash = hash_bytes(hash, &inputs[i]->id, sizeof inputs[i]->id);
-    const int64_t words[] = {attributes->index, attributes->axis,         attributes->start,
-                             attributes->step,  attributes->type.element, attributes->type.shape.rank};
+    const int64_t words[] = {attributes->index,   attributes->axis,         attributes->start,
+                             attributes->step,    attributes->type.element, attributes->type.shape.rank,
+                             attributes->dilation};
     hash = hash_bytes(hash, words, sizeof words);
     hash = hash_bytes(hash, &attributes->number, sizeof attributes->number);
     hash = hash_bytes(hash, attributes->order, sizeof attributes->order);
+    hash = hash_bytes(hash, &attributes->convolving, sizeof attributes->convolving);
     return hash_bytes(hash, attributes->type.shape.dims, sizeof attributes->type.shape.dims);
 }
 
 /* Field by field: what pads a struct has no value. */
 static bool attributes_equal(const struct attributes *a, const struct attributes *b) {
     return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index &&
-           a->axis == b->axis && a->start == b->start && a->step == b->step &&
+           a->axis == b->axis && a->start == b->start && a->step == b->step && a->dilation == b->dilation &&
+           memcmp(&a->convolving, &b->convolving, sizeof a->convolving) == 0 &&
            memcmp(a->order, b->order, sizeof a->order) == 0 && a->type.element == b->type.element &&
            shape_equal(&a->type.shape, &b->type.shape);
 }

@@ -27,14 +27,23 @@ enum operator_code {
 /* The stream of the first noise of a model; weights draw from those numbered from 0. */
 enum { NOISE_STREAM = 0x70000000 };
 
+/* How the windows of a convolution lie on its input; down, then across. */
+struct convolving {
+    int64_t stride[2], dilation[2];
+    int64_t padding[2][2]; /* [axis][before, after] */
+    int64_t groups;
+};
+
 /* Settings of a node beyond its inputs; all zero where the operator has no use for them, so that equal nodes
  * have equal settings. */
 struct attributes {
-    double number;           /* constant: its value; random: not used */
+    double number;           /* constant: its value; pad: what stands before and behind */
     int64_t index;           /* input, weight, random: which one */
     int64_t axis;            /* folds, slice, pad, coordinate: which axis (never negative) */
-    int64_t start, step;     /* slice, pad */
+    int64_t start, step;     /* slice, pad; window, overlap: the step alone */
+    int64_t dilation;        /* window, overlap: from one element of a window to the next */
     int64_t order[RANK_MAX]; /* transpose: axis i of the result is axis order[i] of the operand */
+    struct convolving convolving;
     struct type type; /* constant, input, weight, convert, reshape, expand, pad...: the result's type */
 };
 

@@ -4,7 +4,7 @@
 
 #include "graph/graph.h"
 
-enum operator_kind { KIND_ELEMENTWISE, KIND_LEAF, KIND_VIEW, KIND_FOLD, KIND_OTHER };
+enum operator_kind { KIND_ELEMENTWISE, KIND_LEAF, KIND_VIEW, KIND_FOLD, KIND_KERNEL, KIND_OTHER };
 
 /* Fills *type for a node of these inputs and attributes, or *error. */
 typedef bool shape_rule(struct graph *graph, struct node *const *inputs, int input_count,
@@ -35,10 +35,12 @@ enum operator_code operator_named(const char *name);
 
 /* The shape rules and gradients that structural.def names. */
 shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold,
-    shape_matmul, shape_affine, shape_assign, shape_concat, shape_gather;
+    shape_matmul, shape_affine, shape_assign, shape_concat, shape_gather, shape_convolve,
+    shape_convolve_transposed;
 gradient_rule no_gradient, gradient_convert, gradient_reshape, gradient_expand, gradient_transpose,
     gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_prod, gradient_matmul,
-    gradient_concat, gradient_gather, gradient_scatter;
+    gradient_concat, gradient_gather, gradient_scatter, gradient_window, gradient_overlap, gradient_convolve,
+    gradient_convolve_transposed, gradient_convolve_weights;
 #define ELEMENTWISE(name, ...) gradient_rule gradient_##name;
 #include "graph/elementwise.def"
 #undef ELEMENTWISE

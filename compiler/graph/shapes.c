@@ -200,6 +200,76 @@ bool shape_gather(struct graph *graph, struct node *const *inputs, int input_cou
     return true;
 }
 
+/* What both directions ask of an image [batch, channels, height, width] and of the kernel. */
+static bool fits_convolution(struct graph *graph, struct node *const *inputs, int64_t groups,
+                             struct shape_error *error) {
+    const struct type *x = &inputs[0]->type, *w = &inputs[1]->type;
+    if (x->shape.rank != 4 || x->shape.dims[0] != BATCH)
+        return fail(error, text_format(graph->arena,
+                                       "a convolution takes [batch, channels, height, width]; found %s",
+                                       shown(graph, inputs[0])));
+    if (w->shape.rank != 4 || shape_batch_axis(&w->shape) >= 0)
+        return fail(error, text_format(graph->arena,
+                                       "the weights of a convolution are [results, channels, height, width] "
+                                       "and the same for all rows; found %s",
+                                       shown(graph, inputs[1])));
+    if (x->element != w->element || x->element == ELEMENT_INT)
+        return fail(error, text_format(graph->arena, "a convolution of %s by %s: convert one of them",
+                                       element_name(x->element), element_name(w->element)));
+    if (w->shape.dims[0] % groups)
+        return fail(error, text_format(graph->arena, "%lld channels cannot be divided into %lld groups",
+                                       (long long)w->shape.dims[0], (long long)groups));
+    return true;
+}
+
+/* x [batch, c, h, w] by w [o, c / groups, kh, kw]: [batch, o, places down, places across]. */
+bool shape_convolve(struct graph *graph, struct node *const *inputs, int input_count,
+                    const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    (void)input_count;
+    const struct convolving *how = &attributes->convolving;
+    const struct shape *x = &inputs[0]->type.shape, *w = &inputs[1]->type.shape;
+    if (!fits_convolution(graph, inputs, how->groups, error))
+        return false;
+    if (x->dims[1] != w->dims[1] * how->groups)
+        return fail(error, text_format(graph->arena,
+                                       "%lld channels by weights for %lld groups of %lld: expected %lld",
+                                       (long long)x->dims[1], (long long)how->groups, (long long)w->dims[1],
+                                       (long long)(w->dims[1] * how->groups)));
+    *type = inputs[0]->type;
+    type->shape.dims[1] = w->dims[0];
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t size = x->dims[2 + axis] + how->padding[axis][0] + how->padding[axis][1];
+        int64_t reach = how->dilation[axis] * (w->dims[2 + axis] - 1) + 1;
+        if (reach > size)
+            return fail(error, text_format(graph->arena,
+                                           "the kernel reaches over %lld elements %s, but there are %lld, "
+                                           "the padding included",
+                                           (long long)reach, axis ? "across" : "down", (long long)size));
+        type->shape.dims[2 + axis] = (size - reach) / how->stride[axis] + 1;
+    }
+    if (shape_inner_size(&type->shape) > ELEMENTS_MAX)
+        return fail(error, "the result would have too many elements");
+    return true;
+}
+
+/* y [batch, o, ...] by w [o, c / groups, kh, kw]: the image that the attributes say, which y may come from.
+ */
+bool shape_convolve_transposed(struct graph *graph, struct node *const *inputs, int input_count,
+                               const struct attributes *attributes, struct type *type,
+                               struct shape_error *error) {
+    (void)input_count;
+    const struct shape *y = &inputs[0]->type.shape, *w = &inputs[1]->type.shape;
+    if (!fits_convolution(graph, inputs, attributes->convolving.groups, error))
+        return false;
+    if (y->dims[1] != w->dims[0])
+        return fail(error, text_format(graph->arena, "%lld channels by weights for %lld",
+                                       (long long)y->dims[1], (long long)w->dims[0]));
+    *type = attributes->type;
+    if (shape_inner_size(&type->shape) > ELEMENTS_MAX)
+        return fail(error, "the result would have too many elements");
+    return true;
+}
+
 bool shape_affine(struct graph *graph, struct node *const *inputs, int input_count,
                   const struct attributes *attributes, struct type *type, struct shape_error *error) {
     return shape_matmul(graph, inputs, input_count, attributes, type, error);

@@ -125,6 +125,12 @@ static struct node *simplify_view(struct graph *graph, enum operator_code code, 
     }
     if (shape_equal(&a->type.shape, &type->shape))
         return a;
+    if (code == OPERATOR_window) { /* side by side, with nothing left: the elements as they lie */
+        int64_t size = type->shape.dims[attributes->axis + 1];
+        bool tiles = attributes->step == size && (attributes->dilation == 1 || size == 1) &&
+                     type->shape.dims[attributes->axis] * size == a->type.shape.dims[attributes->axis];
+        return tiles ? graph_reshape(graph, a, type->shape) : NULL;
+    }
     if (code == OPERATOR_reshape && a->code == OPERATOR_reshape)
         return graph_reshape(graph, a->inputs[0], type->shape);
     if (code == OPERATOR_expand && a->code == OPERATOR_expand)

@@ -79,8 +79,25 @@ void gradient_slice(struct graph *graph, struct node *y, struct node *g, struct 
 void gradient_pad(struct graph *graph, struct node *y, struct node *g, struct node **d) {
     struct attributes attributes = y->attributes;
     attributes.type = A->type;
+    attributes.number = 0;
     struct node *whole = graph_expand(graph, g, y->type.shape);
     d[0] = graph_node(graph, OPERATOR_slice, &whole, 1, &attributes, NULL);
+}
+
+/* An element gets back what all windows that hold it get; and each window what its elements get. */
+static struct node *windows_of(struct graph *graph, enum operator_code code, struct node *y, struct node *g) {
+    struct attributes attributes = y->attributes;
+    attributes.type = A->type;
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    return graph_node(graph, code, &whole, 1, &attributes, NULL);
+}
+
+void gradient_window(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    d[0] = windows_of(graph, OPERATOR_overlap, y, g);
+}
+
+void gradient_overlap(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    d[0] = windows_of(graph, OPERATOR_window, y, g);
 }
 
 /* The shape of a fold's operand with its axis kept as 1: what the result and its derivative broadcast from.
@@ -143,6 +160,32 @@ void gradient_gather(struct graph *graph, struct node *y, struct node *g, struct
 
 void gradient_scatter(struct graph *graph, struct node *y, struct node *g, struct node **d) {
     d[1] = graph_binary(graph, OPERATOR_gather, graph_expand(graph, g, y->type.shape), A);
+}
+
+/* One of the three operators of the convolution that y belongs to, for a value of the type of `like`. */
+static struct node *convolution(struct graph *graph, enum operator_code code, const struct node *y,
+                                struct node *left, struct node *right, const struct node *like) {
+    struct attributes attributes = y->attributes;
+    attributes.type = code == OPERATOR_convolve ? (struct type){0} : like->type;
+    return graph_node(graph, code, (struct node *[]){left, right}, 2, &attributes, NULL);
+}
+
+void gradient_convolve(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    d[0] = convolution(graph, OPERATOR_convolve_transposed, y, whole, B, A);
+    d[1] = convolution(graph, OPERATOR_convolve_weights, y, A, whole, B);
+}
+
+void gradient_convolve_transposed(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    d[0] = convolution(graph, OPERATOR_convolve, y, whole, B, A);
+    d[1] = convolution(graph, OPERATOR_convolve_weights, y, whole, A, B);
+}
+
+void gradient_convolve_weights(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    struct node *whole = graph_expand(graph, g, y->type.shape);
+    d[0] = convolution(graph, OPERATOR_convolve_transposed, y, B, whole, A);
+    d[1] = convolution(graph, OPERATOR_convolve, y, A, whole, B);
 }
 
 /* ---- the sweep ---- */

@@ -125,6 +125,27 @@ static enum operator_code narrowed(const struct node *node, const struct node *i
     return node->code;
 }
 
+/* A bias that is added to a convolution: one number for each channel. */
+static bool is_channel_bias(const struct node *bias) {
+    const struct shape *shape = &bias->type.shape;
+    return shape->rank >= 3 && shape_batch_axis(shape) < 0 && shape->dims[shape->rank - 2] == 1 &&
+           shape->dims[shape->rank - 1] == 1;
+}
+
+static struct node *lower_bias(struct lowering *lowering, const struct node *node,
+                               struct node *const *inputs) {
+    for (int side = 0; side < 2; side++) {
+        const struct node *y = node->inputs[side];
+        if (y->code != OPERATOR_convolve || lowering->uses[y->id] != 1 ||
+            !shape_equal(&y->type.shape, &node->type.shape) || !is_channel_bias(inputs[1 - side]))
+            continue;
+        struct node *copy = lowering->copies[y->id];
+        struct node *biased[3] = {copy->inputs[0], copy->inputs[1], in_memory(lowering, inputs[1 - side])};
+        return graph_node(lowering->to, OPERATOR_convolve, biased, 3, &y->attributes, NULL);
+    }
+    return NULL;
+}
+
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
     if (node->code == OPERATOR_stop_gradient)
         return inputs[0];
@@ -141,11 +162,13 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
     if (node->code == OPERATOR_matmul)
         for (int k = 0; k < 2; k++)
             inputs[k] = with_rows(lowering, inputs[k]);
-    if (node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter)
-        for (int k = 0; k < 2; k++)
+    if (operators[node->code].kind == KIND_KERNEL)
+        for (int k = 0; k < node->input_count; k++)
             inputs[k] = in_memory(lowering, inputs[k]);
     if (node->code == OPERATOR_add) {
         struct node *affine = lower_add(lowering, node, inputs);
+        if (!affine)
+            affine = lower_bias(lowering, node, inputs);
         if (affine)
             return affine;
     }

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-/* Where an axis of the node at hand gets its index: start + step * (index along `axis` of the iteration). */
+/* Where an axis of the node at hand gets its index: start + the sum of steps[i] * (index along axis i of the
+ * iteration). */
 struct map {
-    int axis; /* -1: always `start` */
-    int64_t start, step;
+    int64_t start, steps[RANK_MAX];
 };
 
 struct node *storage_of(struct node *node) {
@@ -20,7 +20,7 @@ static void through_broadcast(const struct shape *from, const struct shape *to, 
     struct map inner[RANK_MAX];
     int shift = from->rank - to->rank;
     for (int i = 0; i < to->rank; i++)
-        inner[i] = to->dims[i] == 1 && from->dims[i + shift] != 1 ? (struct map){-1, 0, 0} : maps[i + shift];
+        inner[i] = to->dims[i] == 1 && from->dims[i + shift] != 1 ? (struct map){0} : maps[i + shift];
     memcpy(maps, inner, (size_t)to->rank * sizeof *inner);
 }
 
@@ -34,7 +34,18 @@ static void through_transpose(const struct node *node, struct map *maps) {
 static void through_slice(const struct node *node, struct map *maps) {
     struct map *map = &maps[node->attributes.axis];
     map->start = node->attributes.start + node->attributes.step * map->start;
-    map->step *= node->attributes.step;
+    for (int i = 0; i < RANK_MAX; i++)
+        map->steps[i] *= node->attributes.step;
+}
+
+/* Axes [place, k] of a window are one axis of what it looks at: place * step + k * dilation. */
+static void through_window(const struct node *node, struct map *maps) {
+    const struct attributes *attributes = &node->attributes;
+    struct map *place = &maps[attributes->axis], *k = place + 1;
+    place->start = place->start * attributes->step + k->start * attributes->dilation;
+    for (int i = 0; i < RANK_MAX; i++)
+        place->steps[i] = place->steps[i] * attributes->step + k->steps[i] * attributes->dilation;
+    memmove(k, k + 1, (size_t)(node->type.shape.rank - attributes->axis - 2) * sizeof *k);
 }
 
 static void through_unit_reshape(const struct node *node, struct map *maps) {
@@ -42,7 +53,7 @@ static void through_unit_reshape(const struct node *node, struct map *maps) {
     struct map inner[RANK_MAX];
     int k = 0;
     for (int i = 0; i < to->rank; i++) {
-        inner[i] = (struct map){-1, 0, 0};
+        inner[i] = (struct map){0};
         if (to->dims[i] == 1)
             continue;
         while (from->dims[k] == 1)
@@ -61,6 +72,8 @@ static struct node *descend(struct node *node, struct map *maps) {
             through_transpose(node, maps);
         else if (node->code == OPERATOR_slice)
             through_slice(node, maps);
+        else if (node->code == OPERATOR_window)
+            through_window(node, maps);
         else if (node->code == OPERATOR_reshape && reshape_is_unit(node))
             through_unit_reshape(node, maps);
         else
@@ -86,7 +99,8 @@ struct access access_of(struct node *operand, const struct shape *iteration) {
     struct access access = {.rank = iteration->rank};
     struct map maps[RANK_MAX];
     for (int i = 0; i < iteration->rank; i++) {
-        maps[i] = (struct map){i, 0, 1};
+        maps[i] = (struct map){0};
+        maps[i].steps[i] = 1;
         access.sizes[i] = iteration->dims[i] == BATCH ? 1 : iteration->dims[i];
     }
     through_broadcast(iteration, &operand->type.shape, maps);
@@ -97,8 +111,9 @@ struct access access_of(struct node *operand, const struct shape *iteration) {
         if (shape->dims[i] == BATCH)
             continue;
         access.offset += maps[i].start * stride;
-        if (maps[i].axis >= 0 && access.sizes[maps[i].axis] > 1)
-            access.strides[maps[i].axis] += maps[i].step * stride;
+        for (int k = 0; k < access.rank; k++)
+            if (access.sizes[k] > 1)
+                access.strides[k] += maps[i].steps[k] * stride;
         stride *= shape->dims[i];
     }
     access.rows = shape_batch_axis(shape) >= 0;

@@ -1,4 +1,4 @@
-/* How an operation reads one of its operands: views (reshape, expand, transpose, slice) become index
+/* How an operation reads one of its operands: views (reshape, expand, transpose, slice, window) become index
  * arithmetic.
  *
  * An iteration is a shape whose elements are visited in row-major order; its batch axis is visited by the

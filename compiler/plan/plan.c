@@ -57,9 +57,9 @@ static bool is_matmul(const struct node *node) {
     return node->code == OPERATOR_matmul || node->code == OPERATOR_affine;
 }
 
-/* Operators that put elements elsewhere, whole planes at a time (kernels/gather.h). */
-static bool is_moving(const struct node *node) {
-    return node->code == OPERATOR_concat || node->code == OPERATOR_gather || node->code == OPERATOR_scatter;
+/* Its kernel takes the operands whole. */
+static bool is_whole(const struct node *node) {
+    return operators[node->code].kind == KIND_KERNEL;
 }
 
 static bool is_fold(const struct node *node) {
@@ -72,7 +72,9 @@ static bool is_sweep(const struct node *node) {
         return false;
     if (is_fold(node))
         return node->inputs[0]->type.shape.dims[node->attributes.axis] == BATCH;
-    return (is_matmul(node) || is_moving(node)) && (has_rows(node->inputs[0]) || has_rows(node->inputs[1]));
+    if (node->code == OPERATOR_overlap)
+        return false;
+    return (is_matmul(node) || is_whole(node)) && (has_rows(node->inputs[0]) || has_rows(node->inputs[1]));
 }
 
 struct access plan_operand(const struct node *node, int k) {
@@ -185,9 +187,10 @@ int plan_operands(const struct node *node, struct access *accesses) {
         return 1;
     }
     for (int k = 0; k < node->input_count; k++) {
-        accesses[k] = is_moving(node) ? access_of(node->inputs[k], &node->inputs[k]->type.shape)
-                                      : plan_operand(node, k);
-        accesses[k].identity = accesses[k].identity && !is_moving(node);
+        bool is_bias = k == 2;
+        accesses[k] = is_whole(node) && !is_bias ? access_of(node->inputs[k], &node->inputs[k]->type.shape)
+                                                 : plan_operand(node, k);
+        accesses[k].identity = accesses[k].identity && !is_whole(node);
     }
     if (node->code == OPERATOR_pad) {
         accesses[0] = access_of(node->inputs[0], &node->inputs[0]->type.shape);
@@ -226,7 +229,7 @@ static enum nest_kind kind_of(const struct node *node, int64_t *size) {
         plan_fold_operand(node, &length);
     if (length > INLINE_K)
         return NEST_KERNEL;
-    if (is_random(node) || is_moving(node))
+    if (is_random(node) || is_whole(node))
         return NEST_KERNEL;
     /* Comparisons of one value with several numbers exclude each other; gcc would make branches of them. */
     if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK && !is_comparison(node))
@@ -325,7 +328,7 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
     const struct nest *nest = &planner->plan->groups[group].nests[index];
     struct access accesses[3];
     int count = plan_operands(node, accesses);
-    if (nest->kind == NEST_KERNEL || is_moving(node) || nest->element != node->type.element ||
+    if (nest->kind == NEST_KERNEL || is_whole(node) || nest->element != node->type.element ||
         nest->count == NEST_NODES)
         return false;
     if (nest->kind == NEST_UNROLLED)
@@ -620,7 +623,8 @@ static void place_value(struct plan *plan, const struct line *line, struct node 
         int64_t size = life.size;
         life.size = padded(size);
         p->offset = pool_place(plan->arena, &once[element], life);
-        if (p->sweep && (is_fold(node) || (is_matmul(node) && plan_matmul(node).kind == MATMUL_LANES))) {
+        if (p->sweep && (is_fold(node) || plan_is_convolution(node) ||
+                         (is_matmul(node) && plan_matmul(node).kind == MATMUL_LANES))) {
             life.offset = &p->lanes;
             life.size = size * lanes_of(element);
             p->lanes = pool_place(plan->arena, &once[element], life);
@@ -679,17 +683,26 @@ static void plan_memory(struct planner *planner) {
     }
 }
 
+/* A convolution has many planes and few weights: it wants its planes in a cache. */
+static bool has_convolution(const struct plan *plan) {
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++)
+            if (plan_is_convolution(plan->groups[g].nests[n].nodes[0]))
+                return true;
+    return false;
+}
+
 static void choose_tile(struct plan *plan) {
     int64_t row_bytes = 1;
     for (int e = 0; e < 3; e++)
         row_bytes += plan->tile_planes[e] * (int64_t)element_size((enum element)e);
     int64_t rows = TILE_BYTES / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
     plan->tile = (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
-    for (int g = 0; g < plan->group_count;
+    for (int g = 0; g < plan->group_count && !has_convolution(plan);
          g++) /* a large matmul wants its weights read for as many rows as possible */
         for (int n = 0; n < plan->groups[g].nest_count; n++)
             if (plan->groups[g].nests[n].kind == NEST_KERNEL && plan->groups[g].rows &&
-                !is_moving(plan->groups[g].nests[n].nodes[0]) &&
+                !is_whole(plan->groups[g].nests[n].nodes[0]) &&
                 !is_random(plan->groups[g].nests[n].nodes[0]))
                 plan->tile = TILE_ROWS_MAX;
 }

@@ -22,6 +22,7 @@
 #define NN_PLAN_H
 
 #include "graph/graph.h"
+#include "kernels/convolution.h"
 #include "plan/access.h"
 
 enum { LANES_F64 = 8, LANES_F32 = 16 };
@@ -113,6 +114,17 @@ struct matmul plan_matmul(const struct node *node);
 /* The accesses of all of a node's operands, as its loops read them; returns how many.  One is the identity
  * where the node's element i reads the operand's element i and no other. */
 int plan_operands(const struct node *node, struct access *accesses);
+
+/* Is it one of the three operators of a convolution, and as what its kernel takes it. */
+bool plan_is_convolution(const struct node *node);
+struct convolution plan_convolution(const struct node *node);
+
+/* An overlap: what its kernel takes, see kernels/convolve.h. */
+struct overlap {
+    int64_t outer, n, places, size, inside;
+};
+struct overlap plan_overlap(const struct node *node);
+
 /* Reads the operands of a node as its loops do: operand k over the node's own iteration. */
 struct access plan_operand(const struct node *node, int k);
 /* A fold reads its operand over [result.., length]: the length and the access. */

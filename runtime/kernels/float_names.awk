@@ -1,12 +1,12 @@
 # The float forms of the kernels' functions: in float kernels, nn_exp means nn_expf.  A function of math.h or random.h has one where
-# there is a section of its name with an f; those of matmul.h and gather.h are compiled for both types under two names.
+# there is a section of its name with an f; those of matmul.h, gather.h and convolve.h are compiled for both types under two names.
 
 /^\/\*@ / {
     name = $2
     sub(/:$/, "", name)
     known[name] = 1
     order[++count] = name
-    typed[name] = FILENAME ~ /(matmul|gather)\.h$/
+    typed[name] = FILENAME ~ /(matmul|gather|convolve)\.h$/
 }
 
 END {

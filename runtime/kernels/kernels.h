@@ -5,6 +5,7 @@
 #define NN_KERNELS_H
 
 #include "graph/graph.h"
+#include "kernels/convolution.h"
 
 /* What a kernel reads for each element of a result: the plane at `at`, `step` bytes further for the next element, or
  * step * index[e] where there is an index.  scalar: a plane is one number, which serves all rows. */
@@ -55,6 +56,13 @@ struct real_kernels {
     /* Of random.h: uniform numbers of an update. */
     void (*noise)(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
                   void *y);
+    /* Of convolve.h. */
+    void (*convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
+                     const void *c, long c_j, void *y);
+    void (*convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x,
+                             const void *g, void *lanes);
+    void (*overlap)(long outer, long n, long places, long size, long step, long dilation, long inside,
+                    long rows, long stride, const void *x, void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
     void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                  void *planes);

@@ -41,6 +41,8 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
 
 #include "kernels/gather.h"
 
+#include "kernels/convolve.h"
+
 /* Folds: `step` joins what is there, `a`, and the next value, `b`. */
 #define FOLD(fold, step, start, ...)                                                                         \
     static void NAME(fold_##fold)(long count, long length, long n, void *result, const struct planes *x) {   \
@@ -172,6 +174,18 @@ static void NAME(noise)(long n, uint64_t seed, uint32_t stream, uint32_t update,
                         void *y) {
     nn_noise(n, seed, stream, update, first, distance, y);
 }
+static void NAME(convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
+                           const void *c, long c_j, void *y) {
+    nn_convolve(shape, rows, stride, x, w, c, c_j, y);
+}
+static void NAME(convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x, const void *g,
+                                   void *lanes) {
+    nn_convolve_weights(shape, rows, stride, x, g, lanes);
+}
+static void NAME(overlap)(long outer, long n, long places, long size, long step, long dilation, long inside, long rows,
+                          long stride, const void *x, void *y) {
+    nn_overlap(outer, n, places, size, step, dilation, inside, rows, stride, x, y);
+}
 
 static const struct real_kernels NAME(table) = {
     .elementwise =
@@ -195,5 +209,8 @@ static const struct real_kernels NAME(table) = {
     .gather = NAME(gather),
     .scatter = NAME(scatter),
     .noise = NAME(noise),
+    .convolve = NAME(convolve),
+    .convolve_weights = NAME(convolve_weights),
+    .overlap = NAME(overlap),
     .load = NAME(load),
 };

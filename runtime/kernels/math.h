@@ -40,6 +40,15 @@
 #define NN_APART(lanes)
 #endif
 
+/*@ nn_together: */
+/* Before a loop that stores sixteen floats: else gcc, with registers of 64 bytes, takes the vector apart and puts it
+ * together again. */
+#if defined __AVX512F__ && !defined __clang__
+#define NN_TOGETHER _Pragma("GCC unroll 1")
+#else
+#define NN_TOGETHER
+#endif
+
 /*@ nn_parallel: */
 /* Before a loop whose turns share no results: with OpenMP they are shared out among threads if `work` (products) is
  * worth it.  Each result is computed by one thread in the same order, so the bits are those of one thread. */
