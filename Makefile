@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 WARNINGS = -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 override CFLAGS += -std=c11 $(WARNINGS) -ffp-contract=off
 override CPPFLAGS += -Icompiler -Iruntime -I$(BUILD)/gen -D_POSIX_C_SOURCE=200809L -DNN_VERSION=\"$(VERSION)\" $(ZLIB_FLAGS)
-LDLIBS = -lcjson -lm $(ZLIB_LIBS) -pthread
+LDLIBS = -lcjson -lm $(ZLIB_LIBS) -pthread -ldl
 
 # gzip files can be read where zlib is there.
 ifneq ($(wildcard /usr/include/zlib.h),)
@@ -36,12 +36,14 @@ KERNEL_FLAGS = -O3 -fno-trapping-math -fno-math-errno
 ifneq ($(filter x86_64%,$(MACHINE)),)
 override CPPFLAGS += -DNN_X86
 KERNELS = $(addprefix $(BUILD)/kernels/,baseline.o avx2.o avx2_fma.o avx512.o avx512_fma.o)
+BASELINE = SSE2
 else
 KERNELS = $(addprefix $(BUILD)/kernels/,baseline.o baseline_fma.o)
+BASELINE = $(if $(filter aarch64%,$(MACHINE)),NEON,baseline)
 endif
 AVX512 = -mavx512f -mavx512dq -mavx512vl -mprefer-vector-width=512
-$(BUILD)/kernels/baseline.o:     KERNEL_SET = -DKERNELS=kernels_baseline '-DKERNELS_TITLE="baseline"' -DNN_FUSED=0
-$(BUILD)/kernels/baseline_fma.o: KERNEL_SET = -DKERNELS=kernels_baseline_fma '-DKERNELS_TITLE="baseline with FMA"' -DNN_FUSED=1
+$(BUILD)/kernels/baseline.o:     KERNEL_SET = -DKERNELS=kernels_baseline '-DKERNELS_TITLE="$(BASELINE)"' -DNN_FUSED=0
+$(BUILD)/kernels/baseline_fma.o: KERNEL_SET = -DKERNELS=kernels_baseline_fma '-DKERNELS_TITLE="$(BASELINE) with FMA"' -DNN_FUSED=1
 $(BUILD)/kernels/avx2.o:         KERNEL_SET = -DKERNELS=kernels_avx2 '-DKERNELS_TITLE="AVX2"' -DNN_FUSED=0 -mavx2
 $(BUILD)/kernels/avx2_fma.o:     KERNEL_SET = -DKERNELS=kernels_avx2_fma '-DKERNELS_TITLE="AVX2 with FMA"' -DNN_FUSED=1 -mavx2 -mfma
 $(BUILD)/kernels/avx512.o:       KERNEL_SET = -DKERNELS=kernels_avx512 '-DKERNELS_TITLE="AVX-512"' -DNN_FUSED=0 -mavx2 $(AVX512)
@@ -151,7 +153,7 @@ fuzz: $(BUILD)/fuzz
 # ---- speed ----
 
 # Cases and peers in turn (docs/performance.md).  BENCH="spiral300 mlp" chooses cases, BENCH=all is every one.
-bench_tools: $(BUILD)/nnc $(BUILD)/bench/alternate $(BUILD)/bench/interpreter
+bench_tools: $(BUILD)/nnc $(BUILD)/bench/alternate $(BUILD)/bench/measure $(BUILD)/bench/interpreter
 bench: bench_tools
 	@BENCH="$(BENCH)" sh tests/bench/bench.sh $(BENCH)
 
@@ -159,7 +161,7 @@ bench: bench_tools
 bench_check: bench_tools
 	@sh tests/bench/bench.sh -c $(BENCH)
 
-$(BUILD)/bench/alternate: tests/bench/alternate.c Makefile
+$(BUILD)/bench/alternate $(BUILD)/bench/measure: $(BUILD)/bench/%: tests/bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lm
 

@@ -1,5 +1,6 @@
 #include "evaluate.h"
 #include "classes.h"
+#include "compiled.h"
 #include "interpreter.h"
 #include "kernels/table.h"
 
@@ -11,16 +12,24 @@ struct evaluator {
     const struct result **measures; /* (count) */
     int count;
     void **results;   /* (count) in the measure's element type, */
-    double **numbers; /* and as doubles */
+    double **numbers; /* and as doubles, one measure after the other */
     const void **columns;
 };
 
 static void add_measure(struct evaluator *evaluator, struct node **roots, const struct result *measure) {
     size_t size = (size_t)shape_inner_size(&measure->node->type.shape);
     evaluator->results[evaluator->count] = arena_array(evaluator->run->arena, double, size);
-    evaluator->numbers[evaluator->count] = arena_array(evaluator->run->arena, double, size);
+    evaluator->numbers[evaluator->count + 1] = evaluator->numbers[evaluator->count] + size;
     evaluator->measures[evaluator->count] = measure;
     roots[evaluator->count++] = measure->node;
+}
+
+/* Of the loss and all metrics together. */
+static size_t numbers_of(const struct model *model) {
+    size_t count = 1;
+    for (int i = 0; i < model->metric_count; i++)
+        count += (size_t)shape_inner_size(&model->metrics[i].node->type.shape);
+    return count;
 }
 
 struct evaluator *evaluator_new(struct run *run) {
@@ -30,7 +39,8 @@ struct evaluator *evaluator_new(struct run *run) {
     struct node **roots = arena_array(run->arena, struct node *, room);
     evaluator->run = run;
     evaluator->measures = arena_array(run->arena, const struct result *, room);
-    evaluator->numbers = arena_array(run->arena, double *, room);
+    evaluator->numbers = arena_array(run->arena, double *, room + 1);
+    evaluator->numbers[0] = arena_array(run->arena, double, numbers_of(model));
     evaluator->results = arena_array(run->arena, void *, room);
     evaluator->columns = arena_array(run->arena, const void *, (size_t)model->column_count);
     if (model->loss.node)
@@ -64,10 +74,12 @@ void evaluator_run(struct evaluator *evaluator, const struct rows *rows, double 
                           .results = evaluator->results,
                           .step = (double)run->weights.progress.updates,
                           .seed = run->seed};
-    interpreter_run(evaluator->interpreter, &batch);
+    bool compiled = compiled_evaluate(run->compiled, &batch, evaluator->numbers[0]);
+    if (!compiled)
+        interpreter_run(evaluator->interpreter, &batch);
     for (int i = 0; i < evaluator->count; i++) {
         const struct type *type = &evaluator->measures[i]->node->type;
-        for (int64_t e = 0; e < shape_inner_size(&type->shape); e++)
+        for (int64_t e = 0; !compiled && e < shape_inner_size(&type->shape); e++)
             evaluator->numbers[i][e] = run_number(type->element, evaluator->results[i], e);
         values[i] = evaluator->numbers[i][0];
     }

@@ -1,5 +1,6 @@
 /* nnrun: trains a model and answers with it. */
 #define _POSIX_C_SOURCE 200809L
+#include "compiled.h"
 #include "evaluate.h"
 #include "gradients.h"
 #include "kernels/random.h"
@@ -140,8 +141,11 @@ static bool prepare(struct run *run, const struct options *options) {
     }
     if (options->load && !weights_open(run, options->load)) /* its class names number the data's */
         return false;
-    if (!make_rows(run, options, "train", &run->train) || !make_rows(run, options, "test", &run->test) ||
-        !weights_start(run, options->load != NULL) || (options->load && !weights_load(run, options->load)))
+    if (!make_rows(run, options, "train", &run->train) || !make_rows(run, options, "test", &run->test))
+        return false;
+    if (options->jit && !options->check_gradients)
+        compiled_make(run, options->threads ? options->threads : threads_available());
+    if (!weights_start(run, options->load != NULL) || (options->load && !weights_load(run, options->load)))
         return false;
     if ((options->predict || options->evaluate || options->sample) && !options->train && has_untrained(run))
         diagnostic_warning(run->sink, (struct span){0},

@@ -21,6 +21,7 @@ const char options_help[] =
     "  --seed N             in place of the file's seed\n"
     "  --threads N          processors for large layers (default: all); no number changes by it\n"
     "  --fma                use fused multiply-add: faster, and other last bits\n"
+    "  --jit                compile the model with cc where there is one: faster, the same bits\n"
     "\n"
     "  --explain            what would be computed: sizes, rates, loops and memory\n"
     "  --check-gradients    every weight's derivative against difference quotients, in f64\n"
@@ -111,7 +112,8 @@ static const struct option option_table[] = {
     {"--save", VALUE_NEEDED, AT(save)},         {"--load", VALUE_NEEDED, AT(load)},
     {"--plot", VALUE_NEEDED, AT(plot)},         {"--log", VALUE_NEEDED, AT(log)},
     {"-D", VALUE_NEEDED, 0, read_definition},   {"--seed", VALUE_NEEDED, 0, read_seed},
-    {"--trace", VALUE_NEEDED, 0, read_trace},   {"--check-gradients", VALUE_NONE, AT(check_gradients)},
+    {"--trace", VALUE_NEEDED, 0, read_trace},   {"--jit", VALUE_NONE, AT(jit)},
+    {"--check-gradients", VALUE_NONE, AT(check_gradients)},
     {"--predict", VALUE_OPTIONAL, AT(predict)}, {"--threads", VALUE_NEEDED, 0, read_threads},
 };
 #undef AT

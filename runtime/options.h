@@ -8,7 +8,7 @@
 
 struct options {
     const char *model; /* path */
-    bool train, evaluate, check_gradients, explain, fused, quiet, json, help, version;
+    bool train, evaluate, check_gradients, explain, fused, jit, quiet, json, help, version;
     const char *predict; /* path, "-": standard input; NULL: no prediction */
     int64_t sample;      /* characters to write; 0: none */
     const char *prompt;  /* that they follow, or NULL */

@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "predict.h"
 #include "classes.h"
+#include "compiled.h"
 #include "interpreter.h"
 #include "plan/plan.h"
 #include "trace.h"
@@ -72,7 +73,8 @@ void predictor_run(struct predictor *predictor, int64_t rows) {
                           .step = (double)run->weights.progress.updates,
                           .first_row = predictor->first_row,
                           .seed = run->seed};
-    interpreter_run(predictor->interpreter, &batch);
+    if (predictor->outputs != run->model->outputs || !compiled_predict(run->compiled, &batch))
+        interpreter_run(predictor->interpreter, &batch);
 }
 
 const void *predictor_values(const struct predictor *predictor, int index) {

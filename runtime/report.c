@@ -216,6 +216,8 @@ void report_explanation(const struct run *run, struct text *out) {
     text_print(out, "floating point: %s; kernels: %s\n",
                run->kernels->fused ? "products fused into sums" : "each operation rounded by itself",
                run->kernels->name);
+    if (run->jit)
+        text_print(out, "jit: %s\n", run->jit);
     if (model->update_count) {
         roots[0] = model->loss.node;
         memcpy(roots + 1, model->updates, (size_t)model->update_count * sizeof *roots);

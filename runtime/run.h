@@ -9,6 +9,7 @@
 #include "weights.h"
 
 struct class_names;
+struct compiled;
 struct nn_numpy;
 struct threads;
 
@@ -17,6 +18,8 @@ struct run {
     const struct model *model;
     const struct kernels *kernels;
     struct threads *threads;  /* that large layers are shared among; NULL: one */
+    struct compiled *compiled; /* the model as machine code, with --jit; NULL: it is interpreted, */
+    const char *jit;           /* and why, for --explain */
     struct diagnostics *sink; /* what went wrong at a place in the model's file */
     struct failure *failure;  /* what went wrong elsewhere */
     uint64_t seed;

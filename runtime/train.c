@@ -6,6 +6,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 #include "train.h"
+#include "compiled.h"
 #include "interpreter.h"
 #include "kernels/random.h"
 #include "meter.h"
@@ -133,6 +134,9 @@ static double run_update(struct trainer *trainer, int64_t update_of_epoch, int64
     struct batch batch = batch_at(trainer, update_of_epoch, update);
     *rows = batch.rows;
     print_traces(trainer, update, batch.rows, true);
+    double loss;
+    if (trainer->settings->trace_count == 0 && compiled_train(trainer->run->compiled, &batch, &loss))
+        return loss;
     interpreter_run(trainer->interpreter, &batch);
     print_traces(trainer, update, batch.rows, false);
     return run_number(trainer->run->model->loss.node->type.element, &trainer->loss, 0);

@@ -1,6 +1,7 @@
 /* First values are a plan like any other: the nodes `initial`, run once on no rows. */
 #include "weights.h"
 #include "classes.h"
+#include "compiled.h"
 #include "data/csv.h"
 #include "data/npy.h"
 #include "data/safetensors.h"
@@ -133,7 +134,7 @@ static bool read_weight(struct run *run, int index) {
 
 bool weights_start(struct run *run, bool loading) {
     run->weights = (struct weights){.file = run->weights.file};
-    run->weights.values = weights_new_copy(run);
+    run->weights.values = run->compiled ? compiled_weights(run->compiled) : weights_new_copy(run);
     run_initial(run);
     for (int i = 0; i < run->model->weight_count && !loading; i++)
         if (run->model->weights[i].file && !read_weight(run, i))

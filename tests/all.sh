@@ -30,12 +30,13 @@ part "direction of includes" sh tests/includes.sh
 for test in tests/*_test.c; do
     part "$(basename "$test" .c)" "build/tests/$(basename "$test" .c)"
 done
-for script in tests/pairs.sh tests/docs.sh tests/reference.sh tests/emit_bits.sh tests/run.sh tests/extend.sh; do
+for script in tests/pairs.sh tests/docs.sh tests/reference.sh tests/emit_bits.sh tests/run.sh tests/jit.sh tests/extend.sh; do
     part "$(basename "$script" .sh)" sh "$script"
 done
 part "the bench's programs agree" make --no-print-directory -s bench_check
 part "models, short" env SHORT=1 sh tests/gallery.sh
 part "same bits of the maths" sh tests/accuracy/bits.sh build/bits
+part "the same bits on ARM" sh tests/neon.sh
 part "man pages" sh -c 'mandoc -Tlint -W warning docs/*.1'
 if [ -z "${QUICK:-}" ]; then
     part "accuracy of the maths" make --no-print-directory -s accuracy

@@ -34,6 +34,6 @@ for folder in support tree graph passes model plan check emit; do
 done
 allow kernels "support graph kernels" runtime/kernels/*.[ch]
 allow data "support data" runtime/data/*.[ch]
-allow runtime "support graph passes plan model kernels data runtime" runtime/*.[ch]
+allow runtime "support graph passes plan model emit kernels data runtime" runtime/*.[ch]
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

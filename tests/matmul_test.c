@@ -208,7 +208,7 @@ static void try_lanes(struct trial *t) {
     assert_non_null(before.memory);
     memcpy(before.memory, y.memory, size);
     t->kernel = "lanes";
-    kernels_of(t)->matmul_lanes(t->m, t->n, t->k, stride, a.memory, 1, b.memory, 1, y.memory);
+    kernels_of(t)->matmul_lanes(t->m, t->n, t->k, stride, a.memory, 1, b.memory, 1, false, y.memory);
     for (long i = 0; i < t->m; i++)
         for (long j = 0; j < t->n; j++)
             for (long l = 0; l < lanes; l++) {

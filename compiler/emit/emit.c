@@ -732,7 +732,8 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
         text_print(out, "\n#endif\n");
         return;
     }
-    print_init(emitter, &functions);
+    if (!options->loadable)
+        print_init(emitter, &functions);
     if (emitter->train.plan)
         print_train(emitter, &functions);
     if (emitter->evaluate.plan)
@@ -742,7 +743,10 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     print_weight_access(emitter, &functions);
     struct text library_kernels = {.arena = out->arena}, program_kernels = {.arena = out->arena};
     print_kernels(printer, &library_kernels);
-    print_program(printer, &program);
+    if (options->loadable)
+        print_loadable(printer, emitter->train.plan, emitter->evaluate.plan, emitter->kept_rows, &functions);
+    else
+        print_program(printer, &program);
     print_kernels(printer, &program_kernels);
     print_preamble(out, printer->body.length <= SMALL_TEXT);
     print_interface(emitter, out);

@@ -15,6 +15,7 @@ struct emit_rows {
 struct emit_options {
     const char *file_name;                          /* of the C file, for its first line */
     bool header;                                    /* only the interface */
+    bool loadable; /* a library that nnrun loads: no first weights, no program */
     const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
     const char *const *class_names; /* (class_count) of the model's only target; NULL: not known */
     int64_t class_count;

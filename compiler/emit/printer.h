@@ -63,6 +63,9 @@ void print_origin(struct printer *printer, const struct node *node, const char *
 /* Text of the user's file, safe inside a C comment. */
 void print_in_comment(struct text *out, const char *bytes, size_t length);
 
+/* loadable.c */
+void print_loadable(struct printer *printer, bool train, bool evaluate, int64_t most_rows, struct text *out);
+
 /* program.c */
 void print_program(struct printer *printer, struct text *out);
 /* Kernel sections that were used, in the order of their files. */

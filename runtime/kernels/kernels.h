@@ -7,30 +7,42 @@
 #include "graph/graph.h"
 #include "kernels/convolution.h"
 
-/* y[i] = maths(x[0][i], x[1][i], x[2][i]) for i < n; where scalar[k] is set, x[k][0] serves for all i. */
-typedef void elementwise_kernel(int64_t n, void *y, const void *const *x, const bool *scalar);
+/* What a kernel reads for each element of a result: the plane at `at`, `step` bytes further for the next element, or
+ * step * index[e] where there is an index.  scalar: a plane is one number, which serves all rows. */
+struct planes {
+    const char *at;
+    int64_t step;
+    const int64_t *index;
+    bool scalar;
+};
 
-/* y[i] and x[i] joined by the fold's step, for i < n. */
-typedef void join_kernel(int64_t n, void *y, const void *x);
+/* For each of `count` elements and its n rows: y[e][i] = maths(x[0][e][i], x[1][e][i], x[2][e][i]). */
+typedef void elementwise_kernel(long count, long n, void *y, const struct planes *x);
 
-/* Joins rows 0..rows-1 of a plane to LANES accumulators. */
-typedef void sweep_kernel(int64_t rows, const void *plane, void *lanes);
+/* y[e][i] = element e * length of x joined with the length - 1 that follow it, by the fold's step. */
+typedef void fold_kernel(long count, long length, long n, void *y, const struct planes *x);
+
+/* Joins rows 0..rows-1 of each plane to LANES accumulators of its own, which begin with this tile if `first`. */
+typedef void sweep_kernel(long count, long rows, const struct planes *x, bool first, void *lanes);
 
 /* The lanes as a tree: lane i and lane i + half, until one is left. */
-typedef void tree_kernel(int64_t count, const void *lanes, void *y);
+typedef void tree_kernel(long count, const void *lanes, void *y);
 
 struct real_kernels {
     elementwise_kernel *elementwise[OPERATOR_COUNT]; /* NULL for structural operators */
-    join_kernel *join[OPERATOR_COUNT];               /* by fold; NULL for the others */
+    fold_kernel *folds[OPERATOR_COUNT];               /* NULL for all but folds */
     sweep_kernel *sweep[OPERATOR_COUNT];
     tree_kernel *tree[OPERATOR_COUNT];
     void (*matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k, const void *w,
                         long w_k, long w_j, const void *c, long c_j, int c_rows, void *y);
+    /* Of small.h: the same result for short sums or few results, where packing does not pay. */
+    void (*matmul_rows_small)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w, long w_k,
+                              long w_j, const void *c, long c_j, int c_rows, void *y);
     void (*matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
                           const void *b, long b_k, long b_j, const void *c, long c_i, long c_j, int c_rows,
                           void *y);
     void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
-                         long b_j, void *lanes);
+                         long b_j, bool first, void *lanes);
     void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                          long b_j, void *y, long y_i);
     void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b,
@@ -62,6 +74,8 @@ struct kernels {
     const struct real_kernels *f32, *f64;
     /* Of random.h: they call functions whose bits depend on the mode. */
     double (*normal)(uint64_t seed, uint32_t stream, uint64_t index);
+    /* y[i] = x[i], or x[0] where x_scalar, of another element type; whole numbers that do not fit become INT32_MIN. */
+    void (*convert)(enum element from, enum element to, long n, const void *x, bool x_scalar, void *y);
     void (*spiral)(uint64_t seed, uint32_t stream, uint64_t classes, uint64_t points, double noise,
                    int random_radius, double *rows);
 };

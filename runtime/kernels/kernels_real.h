@@ -1,38 +1,34 @@
 /* The kernels for one element type: included by kernels.c with `real`, LANES and NAME(x) defined. */
 
-#define ELEMENTWISE(code, arity, callable, maths, ...)                                                   \
-    static void NAME(code)(int64_t n, void *result, const void *const *x, const bool *scalar) {          \
-        real *restrict y = result;                                                                           \
-        const real *p = x[0], *q = arity > 1 ? x[1] : x[0], *s = arity > 2 ? x[2] : x[0];                    \
-        const bool ps = scalar[0], qs = arity > 1 && scalar[1], ss = arity > 2 && scalar[2];                 \
-        if (!ps && !qs && !ss) {                                                                             \
-            for (int64_t i = 0; i < n; i++) {                                                                \
-                const real a = p[i], b = q[i], c = s[i];                                                     \
-                (void)a, (void)b, (void)c;                                                                   \
-                y[i] = maths;                                                                                \
-            }                                                                                                \
-        } else if (arity > 1 && ps && !qs && !ss) {                                                          \
-            const real a = p[0];                                                                             \
-            (void)a;                                                                                         \
-            for (int64_t i = 0; i < n; i++) {                                                                \
-                const real b = q[i], c = s[i];                                                               \
-                (void)b, (void)c;                                                                            \
-                y[i] = maths;                                                                                \
-            }                                                                                                \
-        } else if (arity > 1 && !ps && qs && !ss) {                                                          \
-            const real b = q[0];                                                                             \
-            (void)b;                                                                                         \
-            for (int64_t i = 0; i < n; i++) {                                                                \
-                const real a = p[i], c = s[i];                                                               \
-                (void)a, (void)c;                                                                            \
-                y[i] = maths;                                                                                \
-            }                                                                                                \
-        } else {                                                                                             \
-            const int64_t pi = ps ? 0 : 1, qi = qs ? 0 : 1, si = ss ? 0 : 1;                                 \
-            for (int64_t i = 0; i < n; i++) {                                                                \
-                const real a = p[i * pi], b = q[i * qi], c = s[i * si];                                      \
-                (void)a, (void)b, (void)c;                                                                   \
-                y[i] = maths;                                                                                \
+static inline const real *NAME(plane)(const struct planes *x, long e) {
+    return (const real *)(const void *)(x->at + (x->index ? x->index[e] : e) * x->step);
+}
+
+/* A loop for each choice of operands that are one number, so that each is vectorised by itself. */
+#define ELEMENTWISE(code, arity, callable, maths, ...)                                                       \
+    static inline void NAME(code##_rows)(long n, real *restrict y, const real *p, const long p_i, const real *q, \
+                                         const long q_i, const real *s, const long s_i) {                    \
+        for (long i = 0; i < n; i++) {                                                                       \
+            const real a = p[i * p_i], b = q[i * q_i], c = s[i * s_i];                                       \
+            (void)a, (void)b, (void)c;                                                                       \
+            y[i] = maths;                                                                                    \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void NAME(code)(long count, long n, void *result, const struct planes *x) {                       \
+        enum { SECOND = arity > 1 ? 1 : 0, THIRD = arity > 2 ? 2 : 0 };                                      \
+        const int scalars = x[0].scalar | (arity > 1 && x[SECOND].scalar) << 1 | (arity > 2 && x[THIRD].scalar) << 2; \
+        real *y = result;                                                                                    \
+        for (long e = 0; e < count; e++, y += n) {                                                           \
+            const real *p = NAME(plane)(x, e), *q = NAME(plane)(x + SECOND, e), *s = NAME(plane)(x + THIRD, e); \
+            switch (scalars & ((1 << arity) - 1)) {                                                          \
+            case 0: NAME(code##_rows)(n, y, p, 1, q, 1, s, 1); break;                                        \
+            case 1: NAME(code##_rows)(n, y, p, 0, q, arity > 1, s, arity > 2); break;                        \
+            case 2: NAME(code##_rows)(n, y, p, 1, q, 0, s, 1); break;                                        \
+            case 3: NAME(code##_rows)(n, y, p, 0, q, 0, s, arity > 2); break;                                \
+            case 4: NAME(code##_rows)(n, y, p, 1, q, 1, s, 0); break;                                        \
+            case 5: NAME(code##_rows)(n, y, p, 0, q, 1, s, 0); break;                                        \
+            case 6: NAME(code##_rows)(n, y, p, 1, q, 0, s, 0); break;                                        \
+            default: NAME(code##_rows)(n, y, p, 0, q, 0, s, 0);                                              \
             }                                                                                                \
         }                                                                                                    \
     }
@@ -41,37 +37,57 @@
 
 #include "kernels/matmul.h"
 
+#include "kernels/small.h"
+
 #include "kernels/gather.h"
 
 #include "kernels/convolve.h"
 
 /* Folds: `step` joins what is there, `a`, and the next value, `b`. */
-#define FOLD(fold, step, ...)                                                                                 \
-    static void NAME(join_##fold)(int64_t n, void *result, const void *plane) {                              \
+#define FOLD(fold, step, start, ...)                                                                         \
+    static void NAME(fold_##fold)(long count, long length, long n, void *result, const struct planes *x) {   \
         real *restrict y = result;                                                                           \
-        const real *restrict x = plane;                                                                      \
-        for (int64_t i = 0; i < n; i++) {                                                                    \
-            const real a = y[i], b = x[i];                                                                   \
-            y[i] = step;                                                                                     \
-        }                                                                                                    \
-    }                                                                                                        \
-    static void NAME(sweep_##fold)(int64_t rows, const void *plane, void *to) {                              \
-        const real *x = plane;                                                                               \
-        real *lanes = to;                                                                                    \
-        const int64_t whole = rows - rows % LANES;                                                           \
-        for (int64_t r = 0; r < whole; r += LANES)                                                           \
-            for (int l = 0; l < LANES; l++) {                                                                \
-                const real a = lanes[l], b = x[r + l];                                                       \
-                lanes[l] = step;                                                                             \
+        for (long e = 0; e < count; e++, y += n) {                                                           \
+            const real *const x0 = NAME(plane)(x, e * length);                                               \
+            const real *const x1 = NAME(plane)(x, length > 1 ? e * length + 1 : e * length);                 \
+            for (long i = 0; i < n; i++) {                                                                   \
+                const real a = x0[i], b = x1[i];                                                             \
+                y[i] = length > 1 ? step : a;                                                                \
             }                                                                                                \
-        for (int64_t l = 0; l < rows - whole; l++) {                                                         \
-            const real a = lanes[l], b = x[whole + l];                                                       \
-            lanes[l] = step;                                                                                 \
+            for (long k = 2; k < length; k++) {                                                              \
+                const real *const z = NAME(plane)(x, e * length + k);                                        \
+                for (long i = 0; i < n; i++) {                                                               \
+                    const real a = y[i], b = z[i];                                                           \
+                    y[i] = step;                                                                             \
+                }                                                                                            \
+            }                                                                                                \
         }                                                                                                    \
     }                                                                                                        \
-    static void NAME(tree_##fold)(int64_t count, const void *from, void *result) {                           \
+    static void NAME(sweep_##fold)(long count, long rows, const struct planes *x, bool first, void *to) {    \
+        real *restrict lanes = to;                                                                           \
+        const long rest = rows % LANES, whole = rows - rest;                                                 \
+        for (long e = 0; e < count; e++, lanes += LANES) {                                                   \
+            const real *const z = NAME(plane)(x, e);                                                         \
+            real joined[LANES];                                                                              \
+            for (long l = 0; l < LANES; l++)                                                                 \
+                joined[l] = first ? (real)(start) : lanes[l];                                                \
+            for (long r = 0; r < whole; r += LANES)                                                          \
+                for (long l = 0; l < LANES; l++) {                                                           \
+                    const real a = joined[l], b = z[r + l];                                                  \
+                    joined[l] = step;                                                                        \
+                }                                                                                            \
+            if (rest) /* the padding of a tile is there to be read */                                        \
+                for (long l = 0; l < LANES; l++) {                                                           \
+                    const real a = joined[l], b = z[whole + l], next = step;                                 \
+                    joined[l] = l < rest ? next : a;                                                         \
+                }                                                                                            \
+            for (long l = 0; l < LANES; l++)                                                                 \
+                lanes[l] = joined[l];                                                                        \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void NAME(tree_##fold)(long count, const void *from, void *result) {                           \
         real *y = result;                                                                                    \
-        for (int64_t i = 0; i < count; i++) {                                                                \
+        for (long i = 0; i < count; i++) {                                                                   \
             real lanes[LANES];                                                                               \
             memcpy(lanes, (const real *)from + i * LANES, sizeof lanes);                                     \
             for (int half = LANES / 2; half > 0; half /= 2)                                                  \
@@ -85,10 +101,27 @@
 #include "graph/folds.def"
 #undef FOLD
 
+/* Rows that lie side by side, of `inner` numbers. */
+static inline void NAME(load_in_order)(const long inner, long count, long stride, const real *restrict x,
+                                       real *restrict planes) {
+    for (long r = 0; r < count; r++)
+        for (long e = 0; e < inner; e++)
+            planes[e * stride + r] = x[r * inner + e];
+}
+
 static void NAME(load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                        void *to) {
     real *planes = to;
-    nn_load_rows(rows, order, inner, count, stride, planes);
+    if (!order && inner == 1) /* a width that is known is vectorised */
+        memcpy(planes, rows, (size_t)count * sizeof *planes);
+    else if (!order && inner == 2)
+        NAME(load_in_order)(2, (long)count, (long)stride, rows, planes);
+    else if (!order && inner == 3)
+        NAME(load_in_order)(3, (long)count, (long)stride, rows, planes);
+    else if (!order && inner == 4)
+        NAME(load_in_order)(4, (long)count, (long)stride, rows, planes);
+    else
+        nn_load_rows(rows, order, inner, count, stride, planes);
     for (int64_t e = 0; e < inner; e++)
         for (int64_t r = count; r < stride; r++)
             planes[e * stride + r] = 0;
@@ -98,14 +131,23 @@ static void NAME(matmul_rows)(long n, long depth, long rows, long live, long str
                               long w_k, long w_j, const void *c, long c_j, int c_rows, void *y) {
     nn_matmul_rows(n, depth, rows, live, stride, x, x_k, w, w_k, w_j, c, c_j, c_rows, y);
 }
+static void NAME(matmul_rows_small)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w,
+                                    long w_k, long w_j, const void *c, long c_j, int c_rows, void *y) {
+    NAME(rows_small)(n, depth, rows, stride, x, x_k, w, w_k, w_j, c, c_j, c_rows, y);
+}
 static void NAME(matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
                                 const void *b, long b_k, long b_j, const void *c, long c_i, long c_j, int c_rows,
                                 void *y) {
     nn_matmul_planes(m, n, depth, rows, stride, a, a_i, a_k, b, b_k, b_j, c, c_i, c_j, c_rows, y);
 }
 static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
-                               long b_j, void *lanes) {
-    nn_matmul_lanes(m, n, rows, stride, a, a_i, b, b_j, lanes);
+                               long b_j, bool first, void *lanes) {
+    if (m * n < HEIGHT && first)
+        memset(lanes, 0, (size_t)(m * n * LANES) * sizeof(real));
+    if (m * n < HEIGHT)
+        nn_matmul_lanes(m, n, rows, stride, a, a_i, b, b_j, lanes);
+    else
+        NAME(lanes_small)(m, n, rows, stride, a, a_i, b, b_j, first, lanes);
 }
 static void NAME(matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                                long b_j, void *y, long y_i) {
@@ -153,11 +195,12 @@ static const struct real_kernels NAME(table) = {
 #undef ELEMENTWISE
         },
 #define FOLD(fold, ...)                         \
-    .join[OPERATOR_##fold] = NAME(join_##fold), \
+    .folds[OPERATOR_##fold] = NAME(fold_##fold), \
     .sweep[OPERATOR_##fold] = NAME(sweep_##fold), .tree[OPERATOR_##fold] = NAME(tree_##fold),
 #include "graph/folds.def"
 #undef FOLD
     .matmul_rows = NAME(matmul_rows),
+    .matmul_rows_small = NAME(matmul_rows_small),
     .matmul_planes = NAME(matmul_planes),
     .matmul_lanes = NAME(matmul_lanes),
     .matmul_chain = NAME(matmul_chain),

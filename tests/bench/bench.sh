@@ -190,8 +190,68 @@ case_matmul() {
     fi
 }
 
+# The same network with one thing changed at a time, and two others: nothing is special to the spiral.
+variant() { # MODEL DEFINES...
+    which=$1
+    shift
+    start "$which, 300 rows, f64" updates 1e-6
+    ours "tests/bench/models/$which.nn" f64 train 300 300 1 "$@"
+    if has_python torch; then
+        peer "PyTorch, modules" "$python tests/bench/variants.py $which 300 1"
+    else
+        lacking PyTorch "apt-get install python3-torch"
+    fi
+    run
+}
+
+spiral_shape="-DINPUTS=2 -DCLASSES=3 -DOUTPUTS=3"
+case_tanh()       { variant tanh $spiral_shape; }
+case_softplus()   { variant softplus $spiral_shape; }
+case_gelu()       { variant gelu $spiral_shape; }
+case_wide()       { variant wide $spiral_shape; }
+case_layers()     { variant layers $spiral_shape; }
+case_adam()       { variant adam $spiral_shape; }
+case_regression() { variant regression -DINPUTS=4 -DTARGETS=2 -DOUTPUTS=2; }
+
+# ---- nnc itself: time and memory should grow as the model does ----
+
+# written LAYERS|LINES|NESTED COUNT: a model of that many layers, lines that mix, or layers in layers.
+written() {
+    awk -v kind="$1" -v n="$2" 'BEGIN {
+        if (kind == "nested") {
+            print "layer l0(x) {\n    return dense(x, 4)\n}"
+            for (i = 1; i <= n; i++)
+                printf "layer l%d(x) {\n    y = l%d(x)\n    return sigmoid(y)\n}\n", i, i - 1
+        }
+        print "model generated {\n    input  x : f64[batch, 4]\n    target t : f64[batch, 4]\n    h0 = dense(x, 4)"
+        for (i = 1; i <= n && kind == "layers"; i++)
+            printf "    h%d = sigmoid(dense(h%d, 4))\n", i, i - 1
+        for (i = 1; i <= n && kind == "lines"; i++)
+            printf "    h%d = sin(h%d) * x + h%d\n", i, i - 1, int((i - 1) / 2)
+        last = kind == "nested" ? "l" n "(h0)" : "h" n
+        print "    y = " last "\n    output y\n    loss error = mse(y, t)\n}"
+        print "train {\n    solver = sgd(rate = 0.1)\n    batch = all\n}"
+    }'
+}
+
+case_compiler() {
+    [ -n "$only_check" ] && return
+    say "nnc, from a model to C"
+    printf '\n| model | processor time | memory | bytes of C |\n| --- | --- | --- | --- |\n' >> "$BENCH_TABLE"
+    for size in "layers 10" "layers 100" "layers 1000" "layers 10000" "lines 100" "lines 1000" "lines 10000" \
+        "nested 10" "nested 100" "nested 1000"; do
+        written $size > "$out/generated.nn"
+        used=$("$out/measure" 3 build/nnc "$out/generated.nn" -o "$out/generated.c") || status=1
+        bytes=$(wc -c < "$out/generated.c")
+        printf '  %-14s %s  %s bytes of C\n' "$size" "$used" "$bytes"
+        echo "| $size | ${used% * MiB} | ${used#* s } | $bytes |" >> "$BENCH_TABLE"
+    done
+    rm -f "$out/generated.nn" "$out/generated.c"
+}
+
 default="spiral300 spiral300_f32 spiral30 spiral30_f32"
-all="$default mlp mlp_large mlp_row spiral_row matmul"
+variants="tanh softplus gelu wide layers adam regression"
+all="$default $variants mlp mlp_large mlp_row spiral_row matmul compiler"
 
 # ---- what was asked for ----
 
