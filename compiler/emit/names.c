@@ -18,7 +18,7 @@ static const char reserved[] =
     "uint32_t int64_t uint64_t y0 y1 yn j0 j1 jn gamma index log1p expm1 erf tanh remainder time T NAN "
     "EOF NULL to whole valid validf e c o v at epoch sum metrics loss updates name count real order "
     "random a b cells class new delete this template operator private public protected virtual namespace "
-    "using try catch throw friend explicit mutable typename export and or not xor ";
+    "using try catch throw friend explicit mutable typename export and or not xor drawn inside lanes row ";
 
 static bool is_reserved(const char *name) {
     size_t length = strlen(name);
