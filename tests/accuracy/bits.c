@@ -121,8 +121,36 @@ static void others(void) {
     print_narrow("nn_powf");
 }
 
+/* A comparison kept as a number and chosen by, as a dropout's mask is; rows in lanes, as in emitted C. */
+static void choose(int m, const double *restrict x, double *restrict chosen, const double *restrict yes,
+                   double *restrict y) {
+    for (long u = 0; u < COUNT / 64; u++)
+        for (long r = 0; r < m; r += 8)
+            for (long l = 0; l < 8; l++) {
+                const double is_chosen = 0.2 <= x[u * 64 + r + l] ? 1.0 : 0.0;
+                chosen[u * 64 + r + l] = is_chosen;
+                y[u * 64 + r + l] = nn_where(is_chosen, yes[u * 64 + r + l], 0.0);
+            }
+}
+
+static void choices(void) {
+    static double chosen[COUNT];
+    choose(64, wide, chosen, second, wide_result);
+    print_wide("nn_where");
+    for (int i = 0; i < COUNT; i++) {
+        wide_result[i] = nn_maximum(wide[i], second[i]) + chosen[i];
+    }
+    print_wide("nn_maximum");
+    for (int i = 0; i < COUNT; i++) {
+        narrow_result[i] =
+            nn_wheref(narrow[i] < 0.5f ? 1.0f : 0.0f, narrow_second[i], nn_minimumf(narrow[i], 2.0f));
+    }
+    print_narrow("nn_wheref");
+}
+
 int main(void) {
     fill();
+    choices();
     exponentials();
     logarithms();
     angles();
