@@ -205,8 +205,8 @@ static struct matrix matrix_of(const struct access *access, int64_t lead) {
     return matrix;
 }
 
-/* Results of a product that one turn of a thread computes: equal shares where the product is large enough to be
- * worth waking a thread for. */
+/* Results of a product that one turn of a thread computes: equal shares where the product is large enough to
+ * be worth waking a thread for. */
 enum { LARGE = 1 << 20 };
 
 static int64_t part_of(const struct interpreter *in, int64_t results, int64_t products) {
@@ -277,11 +277,11 @@ static void planes_by_planes(struct interpreter *in, const struct instruction *i
     bool affine = i->operand_count == 3;
     if (affine)
         c = matrix_of(&mm->c, lead);
-    i->kernels->matmul_planes(
-        mm->m, mm->n, mm->k, in->stride, in->stride, plane(in, &i->operands[0], a.first, i->size), a.row,
-        a.column, plane(in, &i->operands[1], b.first, i->size), b.row, b.column,
-        affine ? plane(in, &i->operands[2], c.first, i->size) : NULL, c.row, c.column, i->operands[2].rows,
-        plane(in, &i->result, lead * mm->m * mm->n, i->size));
+    i->kernels->matmul_planes(mm->m, mm->n, mm->k, in->stride, in->stride,
+                              plane(in, &i->operands[0], a.first, i->size), a.row, a.column,
+                              plane(in, &i->operands[1], b.first, i->size), b.row, b.column,
+                              affine ? plane(in, &i->operands[2], c.first, i->size) : NULL, c.row, c.column,
+                              i->operands[2].rows, plane(in, &i->result, lead * mm->m * mm->n, i->size));
 }
 
 static void run_matmul_rows(struct interpreter *in, const struct instruction *i) {
@@ -402,20 +402,39 @@ static void run_scatter(struct interpreter *in, const struct instruction *i) {
 
 /* ---- convolutions ---- */
 
-static void run_convolve(struct interpreter *in, const struct instruction *i) {
+/* What a turn of a thread computes of a convolution. */
+struct convolving_turn {
+    struct interpreter *in;
+    const struct instruction *i;
+    int64_t turns;
+};
+
+static void convolve_turn(void *context, int64_t turn) {
+    const struct convolving_turn *share = context;
+    struct interpreter *in = share->in;
+    const struct instruction *i = share->i;
+    const void *x = plane(in, &i->operands[0], 0, i->size), *w = plane(in, &i->operands[1], 0, i->size);
     struct access bias = {0};
+    if (i->node->code == OPERATOR_convolve_weights) {
+        i->kernels->convolve_weights(&i->convolution, turn, share->turns, in->rows, in->stride, x, w,
+                                     i->lanes);
+        return;
+    }
     if (i->operand_count == 3)
         bias = plan_operand(i->node, 2);
-    i->kernels->convolve(&i->convolution, in->stride, in->stride, plane(in, &i->operands[0], 0, i->size),
-                         plane(in, &i->operands[1], 0, i->size),
+    i->kernels->convolve(&i->convolution, turn, share->turns, in->stride, in->stride, x, w,
                          i->operand_count == 3 ? plane(in, &i->operands[2], bias.offset, i->size) : NULL,
                          bias.strides[1], plane(in, &i->result, 0, i->size));
 }
 
-static void run_convolve_weights(struct interpreter *in, const struct instruction *i) {
-    i->kernels->convolve_weights(&i->convolution, in->rows, in->stride,
-                                 plane(in, &i->operands[0], 0, i->size),
-                                 plane(in, &i->operands[1], 0, i->size), i->lanes);
+/* Twice as many turns as threads, since they are not equal: blocks of channels, lines at the border. */
+static void run_convolve(struct interpreter *in, const struct instruction *i) {
+    const struct convolution *shape = &i->convolution;
+    int64_t products = in->rows * shape->groups * shape->sources * shape->results * shape->down.kernel *
+                       shape->across.kernel * shape->down.result * shape->across.result;
+    int64_t threads = threads_count(in->threads);
+    struct convolving_turn share = {in, i, threads > 1 && products > LARGE ? 2 * threads : 1};
+    threads_run(in->threads, share.turns, convolve_turn, &share);
 }
 
 static void run_overlap(struct interpreter *in, const struct instruction *i) {
@@ -573,12 +592,11 @@ static void choose_whole(struct interpreter *in, struct instruction *i) {
     }
     if (plan_is_convolution(i->node))
         i->convolution = plan_convolution(i->node);
-    i->run = i->node->code == OPERATOR_concat             ? run_concat
-             : i->node->code == OPERATOR_gather           ? run_gather
-             : i->node->code == OPERATOR_scatter          ? run_scatter
-             : i->node->code == OPERATOR_overlap          ? run_overlap
-             : i->node->code == OPERATOR_convolve_weights ? run_convolve_weights
-                                                          : run_convolve;
+    i->run = i->node->code == OPERATOR_concat    ? run_concat
+             : i->node->code == OPERATOR_gather  ? run_gather
+             : i->node->code == OPERATOR_scatter ? run_scatter
+             : i->node->code == OPERATOR_overlap ? run_overlap
+                                                 : run_convolve;
 }
 
 static void choose_assign(struct interpreter *in, struct instruction *i) {
