@@ -281,8 +281,9 @@ static void print_interface(struct emitter *emitter, struct text *out) {
 /* `nn_load`: rows of the caller into planes. */
 static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group,
                         struct text *out) {
-    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"},
-                             *const wide_loads[] = {"nn_load_widef", "nn_load_wide", "nn_loadi"};
+    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"}, *const wide_loads[] = {
+                                                                                "nn_load_widef",
+                                                                                "nn_load_wide", "nn_loadi"};
     enum { WIDE = 16 };
     for (int i = 0; i < group->input_count; i++) {
         const struct node *node = group->inputs[i];
@@ -640,6 +641,11 @@ static void print_preamble(struct text *out, bool small) {
         text_print(out, "#if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)\n"
                         "#pragma GCC optimize(\"O3\") /* -O2 leaves loops without vectors */\n#endif\n");
     text_print(out, "#endif\n\n#include <math.h>\n#include <string.h>\n\n");
+    text_print(
+        out, "/* Where gcc inlines a long loop, it forgets that its arrays are apart, and leaves it without "
+             "vectors. */\n"
+             "#if defined(__GNUC__)\n#define NN_ALONE __attribute__((noinline))\n"
+             "#else\n#define NN_ALONE\n#endif\n\n");
     if (small)
         text_print(
             out,

@@ -160,7 +160,8 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long sources, 
     for (long n = 0; n < sources; n++)
         sum[i][n] = *(const nn_vector *)(sums + i * sums_result + n * sums_source);
     for (long line = 0; line < lines; line++) {
-        const real *v = x + line * x_line, *p = g + line * g_line;
+        const real *v = x + line * x_line;
+        const real *p = g + line * g_line, *q = p + 3 * g_channel; /* few enough addresses for registers */
         for (long k = 0; k < columns; k++) {
             nn_vector from[2];
             NN_UNROLL
@@ -170,9 +171,12 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long sources, 
             for (long i = 0; i < results; i++)
                 NN_UNROLL
             for (long n = 0; n < sources; n++)
-                sum[i][n] = nn_vector_fma(from[n], *(const nn_vector *)(p + i * g_channel), sum[i][n]);
+                sum[i][n] = nn_vector_fma(
+                    from[n], *(const nn_vector *)(i < 3 ? p + i * g_channel : q + (i - 3) * g_channel),
+                    sum[i][n]);
             v += x_column;
             p += g_column;
+            q += g_column;
         }
     }
     NN_UNROLL

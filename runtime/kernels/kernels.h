@@ -24,11 +24,11 @@ struct real_kernels {
     join_kernel *join[OPERATOR_COUNT];               /* by fold; NULL for the others */
     sweep_kernel *sweep[OPERATOR_COUNT];
     tree_kernel *tree[OPERATOR_COUNT];
-    void (*matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k, const void *w,
-                        long w_k, long w_j, const void *c, long c_j, int c_rows, void *y);
-    void (*matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
-                          const void *b, long b_k, long b_j, const void *c, long c_i, long c_j, int c_rows,
-                          void *y);
+    void (*matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k,
+                        const void *w, long w_k, long w_j, const void *c, long c_j, int c_rows, void *y);
+    void (*matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i,
+                          long a_k, const void *b, long b_k, long b_j, const void *c, long c_i, long c_j,
+                          int c_rows, void *y);
     void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                          long b_j, void *lanes);
     void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
@@ -46,10 +46,9 @@ struct real_kernels {
                   void *y);
     /* Of convolve.h. */
     void (*convolve)(const struct convolution *shape, long turn, long turns, long rows, long stride,
-                     const void *x, const void *w,
-                     const void *c, long c_j, void *y);
-    void (*convolve_weights)(const struct convolution *shape, long turn, long turns, long rows, long stride, const void *x,
-                             const void *g, void *lanes);
+                     const void *x, const void *w, const void *c, long c_j, void *y);
+    void (*convolve_weights)(const struct convolution *shape, long turn, long turns, long rows, long stride,
+                             const void *x, const void *g, void *lanes);
     void (*overlap)(long outer, long n, long places, long size, long step, long dilation, long inside,
                     long rows, long stride, const void *x, void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */
