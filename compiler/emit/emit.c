@@ -281,9 +281,8 @@ static void print_interface(struct emitter *emitter, struct text *out) {
 /* `nn_load`: rows of the caller into planes. */
 static void print_loads(struct emitter *emitter, const struct plan *plan, const struct group *group,
                         struct text *out) {
-    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"}, *const wide_loads[] = {
-                                                                                "nn_load_widef",
-                                                                                "nn_load_wide", "nn_loadi"};
+    static const char *const loads[] = {"nn_loadf", "nn_load", "nn_loadi"},
+                             *const wide_loads[] = {"nn_load_widef", "nn_load_wide", "nn_loadi"};
     enum { WIDE = 16 };
     for (int i = 0; i < group->input_count; i++) {
         const struct node *node = group->inputs[i];
