@@ -3,21 +3,44 @@
 
 #include <string.h>
 
-static void run_convolve(struct interpreter *in, const struct instruction *i) {
+/* What a turn of a thread computes of a convolution. */
+struct convolving_turn {
+    struct interpreter *in;
+    const struct instruction *i;
+    int64_t turns;
+};
+
+/* Products from which on waking a thread is worth it. */
+enum { LARGE = 1 << 20 };
+
+static void convolve_turn(void *context, int64_t turn) {
+    const struct convolving_turn *share = context;
+    struct interpreter *in = share->in;
+    const struct instruction *i = share->i;
+    const void *x = plane_of(in, &i->operands[0], 0), *w = plane_of(in, &i->operands[1], 0);
     struct access bias = {0};
+    if (i->node->code == OPERATOR_convolve_weights) {
+        i->kernels->convolve_weights(&i->convolution, turn, share->turns, in->rows, in->stride, x, w,
+                                     i->lanes);
+        return;
+    }
     if (i->operand_count == 3)
         bias = plan_operand(i->node, 2);
-    i->kernels->convolve(&i->convolution, in->stride, in->stride, plane_of(in, &i->operands[0], 0),
-                         plane_of(in, &i->operands[1], 0),
+    i->kernels->convolve(&i->convolution, turn, share->turns, in->stride, in->stride, x, w,
                          i->operand_count == 3 ? plane_of(in, &i->operands[2], bias.offset) : NULL,
                          bias.strides[1], plane_of(in, &i->result, 0));
 }
 
-static void run_convolve_weights(struct interpreter *in, const struct instruction *i) {
-    if (in->tile == 0)
+/* Twice as many turns as threads, since they are not equal: blocks of channels, lines at the border. */
+static void run_convolve(struct interpreter *in, const struct instruction *i) {
+    const struct convolution *shape = &i->convolution;
+    int64_t products = in->rows * shape->groups * shape->sources * shape->results * shape->down.kernel *
+                       shape->across.kernel * shape->down.result * shape->across.result;
+    int64_t threads = threads_count(in->threads);
+    struct convolving_turn share = {in, i, threads > 1 && products > LARGE ? 2 * threads : 1};
+    if (i->node->code == OPERATOR_convolve_weights && in->tile == 0)
         memset(i->lanes, 0, (size_t)(i->count * lanes_of(i->node->type.element)) * i->size);
-    i->kernels->convolve_weights(&i->convolution, in->rows, in->stride, plane_of(in, &i->operands[0], 0),
-                                 plane_of(in, &i->operands[1], 0), i->lanes);
+    threads_run(in->threads, share.turns, convolve_turn, &share);
 }
 
 static void run_overlap(struct interpreter *in, const struct instruction *i) {
@@ -35,5 +58,5 @@ void choose_convolution(struct interpreter *in, struct instruction *i) {
         return;
     }
     i->convolution = plan_convolution(i->node);
-    i->run = i->node->code == OPERATOR_convolve_weights ? run_convolve_weights : run_convolve;
+    i->run = run_convolve;
 }

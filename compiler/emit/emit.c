@@ -692,6 +692,11 @@ static void print_preamble(struct text *out, bool small) {
         text_print(out, "#if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)\n"
                         "#pragma GCC optimize(\"O3\") /* -O2 leaves loops without vectors */\n#endif\n");
     text_print(out, "#endif\n\n#include <math.h>\n#include <string.h>\n\n");
+    text_print(
+        out, "/* Where gcc inlines a long loop, it forgets that its arrays are apart, and leaves it without "
+             "vectors. */\n"
+             "#if defined(__GNUC__)\n#define NN_ALONE __attribute__((noinline))\n"
+             "#else\n#define NN_ALONE\n#endif\n\n");
     if (small)
         text_print(
             out,

@@ -217,12 +217,20 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
     add_memory(np, signature);
 }
 
+/* Elements of a loop that is a function of its own for the compiler too. */
+enum { LONG_LOOP = 256 };
+
 static void print_body(struct nest_printer *np, const char *name, const char *parameters,
                        const struct text *body) {
     struct text *out = &np->printer->body;
     bool kernel = np->rows && np->nest->kind == NEST_KERNEL;
     bool twice = np->sums || np->range;
-    text_print(out, "%s void %s(%s) {\n", twice ? "NN_INLINE" : "NN_WORK static", name, parameters);
+    bool alone = np->rows && np->nest->kind == NEST_LOOP && np->nest->size >= LONG_LOOP;
+    text_print(out, "%s void %s(%s) {\n",
+               twice   ? "NN_INLINE"
+               : alone ? "NN_ALONE NN_WORK static"
+                       : "NN_WORK static",
+               name, parameters);
     if (mentions(text_string(body), "T"))
         text_print(out, "    enum { T = %d };\n", np->printer->plan->tile);
     if (kernel && !mentions(text_string(body), "rows"))

@@ -230,11 +230,11 @@ static void print_convolution(struct nest_printer *np, struct node *node) {
     print_axis(np, &shape.down, ", ");
     print_axis(np, &shape.across, "};\n");
     if (is_sweep)
-        text_print(np->out, "    %s(&shape, rows, T, %s, %s, %s);\n",
+        text_print(np->out, "    %s(&shape, 0, 1, rows, T, %s, %s, %s);\n",
                    use_kernel(np->printer, "nn_convolve_weights", node->type.element), operands[0],
                    operands[1], nest_ident(np, node));
     else
-        text_print(np->out, "    %s(&shape, m, T, %s, %s, %s, %s);\n",
+        text_print(np->out, "    %s(&shape, 0, 1, m, T, %s, %s, %s, %s);\n",
                    use_kernel(np->printer, "nn_convolve", node->type.element), operands[0], operands[1], bias,
                    nest_ident(np, node));
 }

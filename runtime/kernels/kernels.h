@@ -57,10 +57,10 @@ struct real_kernels {
     void (*noise)(long n, uint64_t seed, uint32_t stream, uint32_t update, uint64_t first, uint64_t distance,
                   void *y);
     /* Of convolve.h. */
-    void (*convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
-                     const void *c, long c_j, void *y);
-    void (*convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x,
-                             const void *g, void *lanes);
+    void (*convolve)(const struct convolution *shape, long turn, long turns, long rows, long stride,
+                     const void *x, const void *w, const void *c, long c_j, void *y);
+    void (*convolve_weights)(const struct convolution *shape, long turn, long turns, long rows, long stride,
+                             const void *x, const void *g, void *lanes);
     void (*overlap)(long outer, long n, long places, long size, long step, long dilation, long inside,
                     long rows, long stride, const void *x, void *y);
     /* planes[e][r] = rows[order[r]][e] (order NULL: r), and 0 for r in [count, stride) */

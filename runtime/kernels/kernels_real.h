@@ -174,13 +174,13 @@ static void NAME(noise)(long n, uint64_t seed, uint32_t stream, uint32_t update,
                         void *y) {
     nn_noise(n, seed, stream, update, first, distance, y);
 }
-static void NAME(convolve)(const struct convolution *shape, long rows, long stride, const void *x, const void *w,
+static void NAME(convolve)(const struct convolution *shape, long turn, long turns, long rows, long stride, const void *x, const void *w,
                            const void *c, long c_j, void *y) {
-    nn_convolve(shape, rows, stride, x, w, c, c_j, y);
+    nn_convolve(shape, turn, turns, rows, stride, x, w, c, c_j, y);
 }
-static void NAME(convolve_weights)(const struct convolution *shape, long rows, long stride, const void *x, const void *g,
+static void NAME(convolve_weights)(const struct convolution *shape, long turn, long turns, long rows, long stride, const void *x, const void *g,
                                    void *lanes) {
-    nn_convolve_weights(shape, rows, stride, x, g, lanes);
+    nn_convolve_weights(shape, turn, turns, rows, stride, x, g, lanes);
 }
 static void NAME(overlap)(long outer, long n, long places, long size, long step, long dilation, long inside, long rows,
                           long stride, const void *x, void *y) {

@@ -174,6 +174,19 @@ case_spiral_row() {
     run
 }
 
+# ---- convolutions ----
+
+lenet() { # TITLE MODE STYLES
+    start "LeNet-5, batch 64, $1, f32" ms 1e-3
+    ours tests/bench/models/lenet.nn f32 "$2" 64 64 0.1 -DINPUTS=784 -DCLASSES=10 -DOUTPUTS=10
+    numpy_styles= torch_styles=$3
+    python_peers lenet f32 64 64 0.1 0.01
+    run
+}
+
+case_lenet()         { lenet "training step" train "eager channels_last"; }
+case_lenet_predict() { lenet prediction predict "predict predict_channels_last"; }
+
 # Products of 200 shapes in each type beside OpenBLAS's: prints a table of its own.
 case_matmul() {
     if ! has_library -lopenblas; then
@@ -268,7 +281,7 @@ case_size() {
 
 default="spiral300 spiral300_f32 spiral30 spiral30_f32"
 variants="tanh softplus gelu wide layers adam regression"
-all="$default $variants mlp mlp_large mlp_row spiral_row matmul compiler size"
+all="$default $variants mlp mlp_large mlp_row spiral_row lenet lenet_predict matmul compiler size"
 
 # ---- what was asked for ----
 

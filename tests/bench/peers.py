@@ -227,13 +227,9 @@ def torch_layers(torch, sizes, weights, activation):
     return model
 
 
-def torch_eager(x, t, weights, rate, sizes):
-    """Modules, autograd and torch.optim."""
-    torch = torch_start()
-    model = torch_layers(torch, sizes, weights, torch.nn.ReLU)
+def training_step(torch, model, x, t, rate):
     loss_of = torch.nn.CrossEntropyLoss()
     solver = torch.optim.SGD(model.parameters(), lr=rate)
-    x, t = torch.from_numpy(x), torch.from_numpy(t)
 
     def step(number):
         solver.zero_grad()
@@ -243,6 +239,22 @@ def torch_eager(x, t, weights, rate, sizes):
         return loss
 
     return step
+
+
+def prediction_step(torch, model, x):
+    @torch.no_grad()
+    def step(number):
+        y = model(x)
+        return (y.double().flatten() * (torch.arange(y.numel()) % 7 + 1)).sum() if number == 0 else 0
+
+    return step
+
+
+def torch_eager(x, t, weights, rate, sizes):
+    """Modules, autograd and torch.optim."""
+    torch = torch_start()
+    model = torch_layers(torch, sizes, weights, torch.nn.ReLU)
+    return training_step(torch, model, torch.from_numpy(x), torch.from_numpy(t), rate)
 
 
 def torch_manual(x, t, weights, rate, sizes):
@@ -280,15 +292,40 @@ def prediction(style, case, x, weights, sizes):
     with torch.no_grad():
         if style == "torch_frozen":
             model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
-
-    @torch.no_grad()
-    def step(number):
-        y = model(x)
-        return (y.double().flatten() * (torch.arange(y.numel()) % 7 + 1)).sum() if number == 0 else 0
-
-    return step
+    return prediction_step(torch, model, x)
 
 
+# ---- PyTorch, convolutions ----
+
+
+def torch_lenet(torch, weights, last):
+    """LeNet-5; with `last`, channels are innermost in memory."""
+    nn = torch.nn
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), weights):
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(value.T) if value.ndim == 2 else value))
+    return model.to(memory_format=torch.channels_last) if last else model
+
+
+def lenet(style, x, t, weights, rate):
+    """A training step with modules, autograd and torch.optim, or a prediction."""
+    torch = torch_start()
+    last = style.endswith("channels_last")
+    model = torch_lenet(torch, weights, last)
+    x, t = torch.from_numpy(x.reshape(-1, 1, 28, 28)), torch.from_numpy(t)
+    if last:
+        x = x.to(memory_format=torch.channels_last)
+    if "predict" in style:
+        return prediction_step(torch, model, x)
+    return training_step(torch, model, x, t, rate)
+
+
+LENET = [(6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (400, 120), (120,), (120, 84), (84,), (84, 10), (10,)]
 LAYERS = {"mlp": [784, 512, 10], "mlp_large": [784, 2048, 2048, 10]}
 
 
@@ -297,13 +334,18 @@ def main(style, case, kind, rows, batch, scale, rate):
     rows, batch, scale, rate = int(rows), int(batch), float(scale), float(rate)
     sizes = LAYERS.get(case, [2, 10, 3])
     shapes = [shape for pair in zip(sizes, sizes[1:]) for shape in (pair, pair[1:])]
+    if case == "lenet":
+        shapes = LENET
     weights = [weight(i, shape, scale, dtype) for i, shape in enumerate(shapes)]
-    if case in LAYERS:
-        x, t = number(1, rows * sizes[0]).reshape(rows, sizes[0]), np.arange(rows) % sizes[-1]
+    if case in LAYERS or case == "lenet":
+        inputs = 784 if case == "lenet" else sizes[0]
+        x, t = number(1, rows * inputs).reshape(rows, inputs), np.arange(rows) % 10
     else:
         x, t = spiral(rows)
     x = x.astype(dtype)
-    if style in ("torch_predict", "torch_frozen"):
+    if case == "lenet":
+        serve(lenet(style, x, t, weights, rate), training="predict" not in style)
+    elif style in ("torch_predict", "torch_frozen"):
         serve(prediction(style, case, x, weights, sizes), training=False)
     elif case in LAYERS:
         serve(globals()[style](x, t, weights, rate, sizes))
