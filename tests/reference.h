@@ -146,8 +146,8 @@ static inline double reference_view(struct reference *reference, const struct no
             }
         return attributes->number;
     case OPERATOR_window:
-        inner[attributes->axis] = places[attributes->axis] * attributes->step +
-                                  places[attributes->axis + 1] * attributes->dilation;
+        inner[attributes->axis] =
+            places[attributes->axis] * attributes->step + places[attributes->axis + 1] * attributes->dilation;
         for (int i = (int)attributes->axis + 1; i < a->type.shape.rank; i++)
             inner[i] = places[i + 1];
         break;
@@ -170,14 +170,16 @@ static inline double reference_overlap(struct reference *reference, const struct
         inner[i] = places[i - 1];
     for (inner[axis + 1] = 0; inner[axis + 1] < a->type.shape.dims[axis + 1]; inner[axis + 1]++)
         for (inner[axis] = 0; inner[axis] < a->type.shape.dims[axis]; inner[axis]++)
-            if (inner[axis] * node->attributes.step + inner[axis + 1] * node->attributes.dilation == places[axis])
+            if (inner[axis] * node->attributes.step + inner[axis + 1] * node->attributes.dilation ==
+                places[axis])
                 sum += reference_value(reference, a)[reference_index(reference, a, inner)];
     return sum;
 }
 
-/* The products of y[n, o, i, j], x[n, c, down, across] and w[o, c', k, l] that meet, each added to the element of the one
- * of the three that is asked for: the definition. */
-static inline void reference_convolution(struct reference *reference, const struct node *node, double *values) {
+/* The products of y[n, o, i, j], x[n, c, down, across] and w[o, c', k, l] that meet, each added to the
+ * element of the one of the three that is asked for: the definition. */
+static inline void reference_convolution(struct reference *reference, const struct node *node,
+                                         double *values) {
     const struct convolving *how = &node->attributes.convolving;
     int result = node->code == OPERATOR_convolve ? 0 : node->code == OPERATOR_convolve_transposed ? 1 : 2;
     const struct node *of[3] = {node, node, node}; /* y, x, w */
