@@ -98,9 +98,9 @@ static inline double reference_fold(struct reference *reference, const struct no
         double x = reference_value(reference, a)[reference_index(reference, a, inner)];
         if (k == 0)
             result = x;
-        else if (node->code== OPERATOR_sum)
+        else if (node->code == OPERATOR_sum)
             result = reference_rounded(node->type.element, result + x);
-        else if (x != x || (node->code== OPERATOR_max ? x > result : x<result))
+        else if (x != x || (node->code == OPERATOR_max ? x > result : x<result))
             result = x;
     }
     return result;
@@ -112,7 +112,7 @@ static inline double reference_matmul(struct reference *reference, const struct 
     int rank = node->type.shape.rank;
     int64_t left[RANK_MAX], right[RANK_MAX];
     double sum =
-        node->code== OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
+        node->code == OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
     memcpy(left, places, sizeof left);
     memcpy(right, places, sizeof right);
     for (int64_t k = 0; k < reference_dim(reference, a, a->type.shape.rank - 1); k++) {
@@ -219,7 +219,7 @@ static inline double reference_element(struct reference *reference, const struct
     case KIND_FOLD:
         return reference_fold(reference, node, places);
     default:
-        if (node->code== OPERATOR_matmul || node->code== OPERATOR_affine)
+        if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
             return reference_matmul(reference, node, places);
         if (node->code == OPERATOR_overlap)
             return reference_overlap(reference, node, places);
