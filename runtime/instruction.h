@@ -151,8 +151,4 @@ void choose_matmul(struct interpreter *interpreter, struct instruction *i);
 /* Works out the call of a product that is `single`. */
 void locate_product(struct instruction *i);
 
-/* A plane for element `element` of an operand, spread over the rows where it has none; which: 0 or 1. */
-const char *spread_plane(struct interpreter *interpreter, const struct instruction *i,
-                         const struct operand *o, int which, int64_t element);
-
 #endif

@@ -6,8 +6,9 @@
 
 /* ---- folds ---- */
 
-const char *spread_plane(struct interpreter *in, const struct instruction *i, const struct operand *o,
-                         int which, int64_t element) {
+/* A plane for element `element` of an operand, spread over the rows where it has none; which: 0 or 1. */
+static const char *spread_plane(struct interpreter *in, const struct instruction *i, const struct operand *o,
+                                int which, int64_t element) {
     char *at = operand_at(in, o, element);
     if (o->rows)
         return at;

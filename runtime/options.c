@@ -104,17 +104,27 @@ static bool read_trace(struct options *options, const char *value, struct arena 
 
 #define AT(field) offsetof(struct options, field), NULL
 static const struct option option_table[] = {
-    {"--train", VALUE_NONE, AT(train)},         {"--evaluate", VALUE_NONE, AT(evaluate)},
-    {"--explain", VALUE_NONE, AT(explain)},     {"--fma", VALUE_NONE, AT(fused)},
-    {"--quiet", VALUE_NONE, AT(quiet)},         {"--json", VALUE_NONE, AT(json)},
-    {"--version", VALUE_NONE, AT(version)},     {"--help", VALUE_NONE, AT(help)},
-    {"--sample", VALUE_NEEDED, 0, read_sample}, {"--prompt", VALUE_NEEDED, AT(prompt)},
-    {"--save", VALUE_NEEDED, AT(save)},         {"--load", VALUE_NEEDED, AT(load)},
-    {"--plot", VALUE_NEEDED, AT(plot)},         {"--log", VALUE_NEEDED, AT(log)},
-    {"-D", VALUE_NEEDED, 0, read_definition},   {"--seed", VALUE_NEEDED, 0, read_seed},
-    {"--trace", VALUE_NEEDED, 0, read_trace},   {"--jit", VALUE_NONE, AT(jit)},
+    {"--train", VALUE_NONE, AT(train)},
+    {"--evaluate", VALUE_NONE, AT(evaluate)},
+    {"--explain", VALUE_NONE, AT(explain)},
+    {"--fma", VALUE_NONE, AT(fused)},
+    {"--quiet", VALUE_NONE, AT(quiet)},
+    {"--json", VALUE_NONE, AT(json)},
+    {"--version", VALUE_NONE, AT(version)},
+    {"--help", VALUE_NONE, AT(help)},
+    {"--sample", VALUE_NEEDED, 0, read_sample},
+    {"--prompt", VALUE_NEEDED, AT(prompt)},
+    {"--save", VALUE_NEEDED, AT(save)},
+    {"--load", VALUE_NEEDED, AT(load)},
+    {"--plot", VALUE_NEEDED, AT(plot)},
+    {"--log", VALUE_NEEDED, AT(log)},
+    {"-D", VALUE_NEEDED, 0, read_definition},
+    {"--seed", VALUE_NEEDED, 0, read_seed},
+    {"--trace", VALUE_NEEDED, 0, read_trace},
+    {"--jit", VALUE_NONE, AT(jit)},
     {"--check-gradients", VALUE_NONE, AT(check_gradients)},
-    {"--predict", VALUE_OPTIONAL, AT(predict)}, {"--threads", VALUE_NEEDED, 0, read_threads},
+    {"--predict", VALUE_OPTIONAL, AT(predict)},
+    {"--threads", VALUE_NEEDED, 0, read_threads},
 };
 #undef AT
 

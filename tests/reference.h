@@ -98,9 +98,9 @@ static inline double reference_fold(struct reference *reference, const struct no
         double x = reference_value(reference, a)[reference_index(reference, a, inner)];
         if (k == 0)
             result = x;
-        else if (node->code== OPERATOR_sum)
+        else if (node->code == OPERATOR_sum)
             result = reference_rounded(node->type.element, result + x);
-        else if (x != x || (node->code== OPERATOR_max ? x > result : x<result))
+        else if (x != x || (node->code == OPERATOR_max ? x > result : x<result))
             result = x;
     }
     return result;
@@ -112,7 +112,7 @@ static inline double reference_matmul(struct reference *reference, const struct 
     int rank = node->type.shape.rank;
     int64_t left[RANK_MAX], right[RANK_MAX];
     double sum =
-        node->code== OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
+        node->code == OPERATOR_affine ? reference_under(reference, node->inputs[2], places, rank) : 0;
     memcpy(left, places, sizeof left);
     memcpy(right, places, sizeof right);
     for (int64_t k = 0; k < reference_dim(reference, a, a->type.shape.rank - 1); k++) {
@@ -146,8 +146,8 @@ static inline double reference_view(struct reference *reference, const struct no
             }
         return attributes->number;
     case OPERATOR_window:
-        inner[attributes->axis] = places[attributes->axis] * attributes->step +
-                                  places[attributes->axis + 1] * attributes->dilation;
+        inner[attributes->axis] =
+            places[attributes->axis] * attributes->step + places[attributes->axis + 1] * attributes->dilation;
         for (int i = (int)attributes->axis + 1; i < a->type.shape.rank; i++)
             inner[i] = places[i + 1];
         break;
@@ -170,14 +170,16 @@ static inline double reference_overlap(struct reference *reference, const struct
         inner[i] = places[i - 1];
     for (inner[axis + 1] = 0; inner[axis + 1] < a->type.shape.dims[axis + 1]; inner[axis + 1]++)
         for (inner[axis] = 0; inner[axis] < a->type.shape.dims[axis]; inner[axis]++)
-            if (inner[axis] * node->attributes.step + inner[axis + 1] * node->attributes.dilation == places[axis])
+            if (inner[axis] * node->attributes.step + inner[axis + 1] * node->attributes.dilation ==
+                places[axis])
                 sum += reference_value(reference, a)[reference_index(reference, a, inner)];
     return sum;
 }
 
-/* The products of y[n, o, i, j], x[n, c, down, across] and w[o, c', k, l] that meet, each added to the element of the one
- * of the three that is asked for: the definition. */
-static inline void reference_convolution(struct reference *reference, const struct node *node, double *values) {
+/* The products of y[n, o, i, j], x[n, c, down, across] and w[o, c', k, l] that meet, each added to the
+ * element of the one of the three that is asked for: the definition. */
+static inline void reference_convolution(struct reference *reference, const struct node *node,
+                                         double *values) {
     const struct convolving *how = &node->attributes.convolving;
     int result = node->code == OPERATOR_convolve ? 0 : node->code == OPERATOR_convolve_transposed ? 1 : 2;
     const struct node *of[3] = {node, node, node}; /* y, x, w */
@@ -217,7 +219,7 @@ static inline double reference_element(struct reference *reference, const struct
     case KIND_FOLD:
         return reference_fold(reference, node, places);
     default:
-        if (node->code== OPERATOR_matmul || node->code== OPERATOR_affine)
+        if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
             return reference_matmul(reference, node, places);
         if (node->code == OPERATOR_overlap)
             return reference_overlap(reference, node, places);

@@ -355,6 +355,34 @@ grep -q "^        0  1$" "$out/o" && ok || bad "a table with an axis that is not
 $nnc "$out/odd.nn" -o "$out/odd.c" && cc -std=c99 "$out/odd.c" -lm -o "$out/odd" && "$out/odd" >"$out/o" &&
     cmp "$out/o" "$out/expected" && ok || bad "tables of the emitted program"
 
+# ---- sigmoid's bounds, looked for where its inputs lie no more: nothing reads x after `a`, and `b` takes its place ----
+awk 'BEGIN { for (i = 0; i < 32; i++) { printf "1000"; for (k = 1; k < 100; k++) printf ",0"
+                                        for (k = 0; k < 100; k++) printf ",0.00001"; print ",0.5" } }' >"$out/frozen.csv"
+cat >"$out/frozen.nn" <<'NN'
+data train = csv("frozen.csv")
+model frozen {
+    input  x : f64[batch, 100]
+    input  z : f64[batch, 100]
+    target t : f64[batch]
+    weight W : [100, 2] = 1
+    weight w : [2] = 1
+    a = x @ stop_gradient(W)
+    b = z @ stop_gradient(W)
+    h = sigmoid(a) * w + tanh(b) * w
+    output h
+    loss squared = mean((sum(h, axis = 1) - t) ** 2)
+}
+train {
+    solver = sgd(rate = 0.01)
+    batch  = 32
+    epochs = 2
+}
+NN
+expect 0 "train  squared 1.9" "" $nnrun "$out/frozen.nn" --train --quiet
+cp "$out/o" "$out/expected"
+$nnc "$out/frozen.nn" -o "$out/frozen.c" 2>"$out/e" && cc -std=c99 "$out/frozen.c" -lm -o "$out/frozen" && "$out/frozen" >"$out/o" &&
+    cmp "$out/o" "$out/expected" && ok || bad "bounds of a sigmoid whose inputs lie there no more"
+
 # ---- derivatives ----
 expect 0 "h.W  20 of 20 elements  worst h.W\[[0-9], [0-9]\]: derivative .*(matmul, models/twolayer.nn:14)" - $nnrun $model --check-gradients
 cat >"$out/halved.nn" <<'NN'

@@ -310,8 +310,7 @@ struct node *pad_axis(struct checker *checker, struct node *x, int axis, const i
     return graph_node(checker->graph, OPERATOR_pad, &x, 1, &attributes, NULL);
 }
 
-/* [before, after], or one number for both. */
-static bool widths_of(struct checker *checker, const struct value *widths, int64_t *width) {
+bool widths_of(struct checker *checker, const struct value *widths, int64_t *width) {
     if (widths->kind == VALUE_LIST && widths->item_count != 2) {
         check_error(checker, widths->span, "expected two widths, [before, after]; found %d",
                     widths->item_count);

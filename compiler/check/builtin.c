@@ -524,23 +524,25 @@ static const struct builtin builtins[] = {
     /* Each element several times: a a b b.
      * Example: repeat_interleave(x, 2, axis = 1) */
     {"repeat_interleave", "x, times, axis", call_repeat_interleave},
-    /* `value` before and behind; widths are [before, behind], or one number for both.
+    /* `value` before and behind; widths are [before, behind], or one number for both;
+     * along one axis, or each of a list of axes.
      * Example: pad(x, [1, 2], axis = 1) */
     {"pad", "x, widths, axis, value = 0", call_pad},
-    /* An axis as windows, which may overlap, [n] to [places, size]: element k of window p is x[p step + k dilation],
-     * counted from the padding, which holds `value`, or with `none` minus infinity.
+    /* An axis as windows, which may overlap, [n] to [places, size]: element k of window p is x[p step +
+     * k dilation], counted from the padding, which holds `value`, or with `none` minus infinity.
      * Example: window(x, 1, 2, 1) */
     {"window", "x, axis, size, step, padding = 0, dilation = 1, value = 0", call_window},
-    /* x [batch, c, h, w] and W [o, c / groups, kh, kw] to [batch, o, ..., ...], or one axis of places less: what conv2d
-     * and conv1d are made of.
+    /* x [batch, c, h, w] and W [o, c / groups, kh, kw] to [batch, o, ..., ...], or one axis of places less:
+     * what conv2d and conv1d are made of.
      * Example: convolve(image, reshape(W[:18, 0:3], [2, 3, 3, 3])) */
     {"convolve", "x, W, stride = 1, padding = 0, dilation = 1, groups = 1", call_convolve},
-    /* Its derivative for x, as a function: x [batch, c, h, w] and W [c, o / groups, kh, kw] to [batch, o, ..., ...].
+    /* Its derivative for x, as a function: x [batch, c, h, w] and W [c, o / groups, kh, kw] to [batch,
+     * o, ..., ...].
      * Example: convolve_transposed(image, reshape(W[:18, 0:2], [3, 3, 2, 2])) */
     {"convolve_transposed", "x, W, stride = 1, padding = 0, dilation = 1, groups = 1, output_padding = 0",
      call_convolve_transposed},
-    /* The two halves of a setting that is for both axes of an image, as a list: `pair(3)` is [3, 3], `pair([1, 2])` itself,
-     * `pair([1, 2, 3, 4])` [[1, 2], [3, 4]].
+    /* The two halves of a setting that is for both axes of an image, as a list: `pair(3)` is [3, 3],
+     * `pair([1, 2])` itself, `pair([1, 2, 3, 4])` [[1, 2], [3, 4]].
      * Example: x * pair([2, 3])[1] */
     {"pair", "setting", call_pair},
     /* Entries of a table [n, ...] by their indices, whose axes stand where the first axis, or that given,

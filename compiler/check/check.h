@@ -256,6 +256,8 @@ builtin_call call_squeeze, call_unsqueeze, call_broadcast_to, call_concat, call_
     call_repeat_interleave, call_pad, call_gather, call_one_hot, call_arange, call_shape, call_einsum;
 /* The axis that a value names, of which the size is a number; -1 and an error if there is none. */
 int fixed_axis(struct checker *checker, const struct value *axis, const struct node *of);
+/* The widths of a padding: [before, after], or one number for both. */
+bool widths_of(struct checker *checker, const struct value *widths, int64_t *width);
 /* `number` before and behind x along an axis; NULL and an error where that is too large. */
 struct node *pad_axis(struct checker *checker, struct node *x, int axis, const int64_t *widths,
                       double number);

@@ -73,17 +73,7 @@ static bool sides_of(struct checker *checker, const struct value *padding, int64
                         value_describe(checker, padding));
         return false;
     }
-    bool list = padding->kind == VALUE_LIST;
-    if (list && padding->item_count != 2) {
-        check_error(checker, padding->span, "expected two widths, [before, after]; found %d",
-                    padding->item_count);
-        return false;
-    }
-    for (int i = 0; i < 2; i++)
-        if (!to_integer(checker, list ? &padding->items[i] : padding, "the width of a padding", 0,
-                        SIZE_MAX_WINDOW, &sides[i]))
-            return false;
-    return true;
+    return widths_of(checker, padding, sides);
 }
 
 /* What "same" adds to n elements, so that there are n / step places, rounded up. */
@@ -205,6 +195,18 @@ static bool convolving_of(struct checker *checker, const struct value *stride, c
     return to_integer(checker, groups, "the number of groups", 1, SIZE_MAX_WINDOW, &how->groups);
 }
 
+/* What both directions begin with: the inputs and the settings; how many axes of places, or 0 and an error.
+ */
+static int read_convolution(struct checker *checker, struct value *arguments, struct node **inputs,
+                            struct attributes *attributes, struct span span) {
+    memset(attributes, 0, sizeof *attributes);
+    int axes = image_and_weights(checker, arguments, inputs, span);
+    return axes && convolving_of(checker, &arguments[2], &arguments[4], &arguments[5], axes,
+                                 &attributes->convolving)
+               ? axes
+               : 0;
+}
+
 static int64_t reach_of(const struct convolving *how, const struct node *weights, int axis) {
     return how->dilation[axis] * (weights->type.shape.dims[2 + axis] - 1) + 1;
 }
@@ -213,10 +215,9 @@ static int64_t reach_of(const struct convolving *how, const struct node *weights
 struct value call_convolve(struct checker *checker, struct value *arguments, struct span span) {
     struct node *inputs[2];
     struct attributes attributes;
-    memset(&attributes, 0, sizeof attributes);
     struct convolving *how = &attributes.convolving;
-    int axes = image_and_weights(checker, arguments, inputs, span);
-    if (!axes || !convolving_of(checker, &arguments[2], &arguments[4], &arguments[5], axes, how))
+    int axes = read_convolution(checker, arguments, inputs, &attributes, span);
+    if (!axes)
         return value_error;
     for (int axis = 2 - axes; axis < 2; axis++) {
         struct value padding;
@@ -235,10 +236,9 @@ struct value call_convolve(struct checker *checker, struct value *arguments, str
 struct value call_convolve_transposed(struct checker *checker, struct value *arguments, struct span span) {
     struct node *inputs[2];
     struct attributes attributes;
-    memset(&attributes, 0, sizeof attributes);
     struct convolving *how = &attributes.convolving;
-    int axes = image_and_weights(checker, arguments, inputs, span);
-    if (!axes || !convolving_of(checker, &arguments[2], &arguments[4], &arguments[5], axes, how))
+    int axes = read_convolution(checker, arguments, inputs, &attributes, span);
+    if (!axes)
         return value_error;
     attributes.type = inputs[0]->type;
     attributes.type.shape.dims[1] = inputs[1]->type.shape.dims[1] * how->groups;

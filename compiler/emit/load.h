@@ -37,8 +37,8 @@ static void nn_loadi(const int32_t *restrict row, int inner, int rows, int m, in
 }
 
 /*@ nn_most: nn_bits */
-/* The largest magnitude of m numbers of each of `count` planes; a NaN if there is one.  Magnitudes and NaNs are ordered as
- * the whole numbers that their bits are. */
+/* The largest magnitude of m numbers of each of `count` planes; a NaN if there is one.  Magnitudes and NaNs
+ * are ordered as the whole numbers that their bits are. */
 static double nn_most(long count, long m, long stride, const double *values) {
     int64_t most = 0;
     for (long e = 0; e < count; e++)

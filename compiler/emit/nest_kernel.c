@@ -42,7 +42,8 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
         if (affine)
             start = address(np, &mm->c, text_format(np->printer->arena, "%lld", (long long)c0));
         text_print(np->out,
-                   "    %s(%lld, %lld, %lld, m, T, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %d, %s + %lld * T);\n",
+                   "    %s(%lld, %lld, %lld, m, T, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %d, %s + "
+                   "%lld * T);\n",
                    use_kernel(np->printer, "nn_matmul_planes", node->type.element), m, n, k,
                    address(np, &mm->a, text_format(np->printer->arena, "%lld", (long long)a0)), (long long)ai,
                    (long long)ak, address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)b0)),

@@ -49,11 +49,22 @@ static const char *row_bound(struct nest_printer *np, const struct node *node) {
                                         : NULL;
 }
 
+/* Is an input, which `product` read, in memory at this nest's call too?  After its last reader its planes are
+ * another value's. */
+static bool lies_here_still(const struct nest_printer *np, const struct node *product,
+                            const struct node *source) {
+    const struct placement *p = plan_placement(np->printer->plan, source);
+    return source->code != OPERATOR_input ||
+           (plan_placement(np->printer->plan, product)->group == np->group &&
+            (p->last_group > np->group || (p->last_group == np->group && p->last_nest >= np->index)));
+}
+
 /* That of a product of rows and weights, with or without something added. */
 static const char *product_bound(struct nest_printer *np, const struct node *node) {
     struct matmul mm = plan_matmul(node);
     const struct access *rows = mm.a.rows ? &mm.a : &mm.b, *weights = mm.a.rows ? &mm.b : &mm.a;
-    if (mm.kind != MATMUL_ROWS || weights->rows || shape_inner_size(&weights->source->type.shape) > WEIGHTS)
+    if (mm.kind != MATMUL_ROWS || weights->rows || !lies_here_still(np, node, rows->source) ||
+        shape_inner_size(&weights->source->type.shape) > WEIGHTS)
         return NULL;
     const char *x = row_bound(np, rows->source), *w = weight_bound(np, weights->source), *b = "0.0";
     if (node->code == OPERATOR_affine)

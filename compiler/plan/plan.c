@@ -698,13 +698,16 @@ static void choose_tile(struct plan *plan) {
         row_bytes += plan->tile_planes[e] * (int64_t)element_size((enum element)e);
     int64_t rows = TILE_BYTES / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
     plan->tile = (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
-    for (int g = 0; g < plan->group_count && !has_convolution(plan);
-         g++) /* a large matmul wants its weights read for as many rows as possible */
-        for (int n = 0; n < plan->groups[g].nest_count; n++)
-            if (plan->groups[g].nests[n].kind == NEST_KERNEL && plan->groups[g].rows &&
-                !is_whole(plan->groups[g].nests[n].nodes[0]) &&
-                !is_random(plan->groups[g].nests[n].nodes[0]))
+    if (has_convolution(plan))
+        return;
+    /* A large matmul wants its weights read for as many rows as possible. */
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++) {
+            const struct nest *nest = &plan->groups[g].nests[n];
+            if (plan->groups[g].rows && nest->kind == NEST_KERNEL && !is_whole(nest->nodes[0]) &&
+                !is_random(nest->nodes[0]))
                 plan->tile = TILE_ROWS_MAX;
+        }
 }
 
 /* Lowering leaves nodes behind that nothing needs any more. */

@@ -1,5 +1,5 @@
-/* Runs a command and prints the processor seconds and the most memory that it used: "0.123 s 45.6 MiB".  Of several
- * runs, the quickest.
+/* Runs a command and prints the processor seconds and the most memory that it used: "0.123 s 45.6 MiB".  Of
+ * several runs, the quickest.
  *
  *   measure RUNS COMMAND...
  */
@@ -25,7 +25,8 @@ int main(int count, char **arguments) {
             execvp(arguments[2], arguments + 2);
             _exit(127);
         }
-        if (child < 0 || wait4(child, &status, 0, &used) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        if (child < 0 || wait4(child, &status, 0, &used) != child || !WIFEXITED(status) ||
+            WEXITSTATUS(status) != 0)
             return 1;
         double time = seconds(used.ru_utime) + seconds(used.ru_stime);
         best = best < 0 || time < best ? time : best;
