@@ -5,6 +5,7 @@
 #   make models   trains the models of models/ in full and shows what they reach
 #   make          builds build/nnc and build/nnrun
 #   make bench    measures speed beside peers (BENCH=all: every case)
+#   make reference  writes docs/operators.md and docs/library.md anew from the sources
 #   make install  puts both and their man pages under PREFIX (default /usr/local)
 
 VERSION = 0.1.0
@@ -49,7 +50,7 @@ $(BUILD)/kernels/avx512.o:       KERNEL_SET = -DKERNELS=kernels_avx512 '-DKERNEL
 $(BUILD)/kernels/avx512_fma.o:   KERNEL_SET = -DKERNELS=kernels_avx512_fma '-DKERNELS_TITLE="AVX-512 with FMA"' -DNN_FUSED=1 -mavx2 -mfma $(AVX512)
 
 .DELETE_ON_ERROR:
-.PHONY: all train test tests models bench bench_tools bench_check install uninstall clean format accuracy fuzz
+.PHONY: all train test tests models bench bench_tools bench_check install uninstall clean format reference accuracy fuzz
 
 all: $(BUILD)/nnc $(BUILD)/nnrun
 
@@ -73,7 +74,7 @@ $(BUILD)/gen/tree/grammar.c $(BUILD)/gen/tree/grammar.h &: compiler/tree/grammar
 
 # The prelude and the kernels' text, as C strings.
 TEXTS = compiler/check/prelude.nn runtime/kernels/math.h runtime/kernels/random.h runtime/kernels/matmul.h runtime/kernels/gather.h \
-        runtime/kernels/convolution.h runtime/kernels/convolve.h compiler/emit/load.h
+        runtime/kernels/convolution.h runtime/kernels/convolve.h runtime/kernels/table.h compiler/emit/load.h
 $(BUILD)/gen/texts.c: compiler/texts.awk $(TEXTS)
 	@mkdir -p $(@D)
 	awk -f $< $(TEXTS) > $@
@@ -171,6 +172,12 @@ $(BUILD)/bench/matmul: tests/bench/matmul.c tests/bench/worker.h $(COMPILER) $(R
 $(BUILD)/bench/%: tests/bench/%.c tests/bench/worker.h $(COMPILER) $(RUNTIME) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -o $@ $< $(COMPILER) $(RUNTIME) $(LDLIBS)
+
+# ---- reference ----
+
+reference: $(BUILD)/nnc
+	sh docs/reference.sh operators > $(BUILD)/operators.md && mv $(BUILD)/operators.md docs/operators.md
+	sh docs/reference.sh library > $(BUILD)/library.md && mv $(BUILD)/library.md docs/library.md
 
 # ---- style ----
 

@@ -1,4 +1,5 @@
 /* nnc: from a .nn file to one C file; or to what any stage on the way made of it. */
+#include "classes.h"
 #include "data/atomic_file.h"
 #include "emit/emit.h"
 #include "model/model.h"
@@ -163,6 +164,19 @@ static bool read_rows(struct run *run, const char *name, const struct emit_rows 
     return true;
 }
 
+/* The names of the target's classes, for metrics that are tables. */
+static void find_class_names(const struct run *run, struct emit_options *options) {
+    for (int i = 0; i < run->model->column_count; i++) {
+        const struct column *column = &run->model->columns[i];
+        int64_t classes = column->classes ? column->classes : shape_inner_size(&column->node->type.shape);
+        const struct table_labels *names = column->is_target ? classes_of_target(run, classes) : NULL;
+        if (!names || (int64_t)names->count != classes)
+            continue;
+        options->class_names = (const char *const *)names->names;
+        options->class_count = classes;
+    }
+}
+
 /* Some weight starts from a file, whose numbers go into the C file. */
 static bool reads_weights(const struct model *model) {
     for (int i = 0; i < model->weight_count; i++)
@@ -189,6 +203,7 @@ static bool emit(const struct model *model, const struct options *options, struc
         return false;
     if (!options->header && reads_weights(model) && !weights_start(&run, false))
         return false;
+    find_class_names(&run, &emit_options);
     emit_options.weights = (const void *const *)run.weights.values;
     emit_c(model, &emit_options, sink, out);
     return true;

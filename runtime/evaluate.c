@@ -1,6 +1,8 @@
 #include "evaluate.h"
+#include "classes.h"
 #include "compiled.h"
 #include "interpreter.h"
+#include "kernels/table.h"
 
 #include <string.h>
 
@@ -9,15 +11,25 @@ struct evaluator {
     struct interpreter *interpreter;
     const struct result **measures; /* (count) */
     int count;
-    double *numbers; /* (count) room for an f64 or f32 each */
-    void **results;
+    void **results;   /* (count) in the measure's element type, */
+    double **numbers; /* and as doubles, one behind the other */
     const void **columns;
 };
 
 static void add_measure(struct evaluator *evaluator, struct node **roots, const struct result *measure) {
-    evaluator->results[evaluator->count] = &evaluator->numbers[evaluator->count];
+    size_t size = (size_t)shape_inner_size(&measure->node->type.shape);
+    evaluator->results[evaluator->count] = arena_array(evaluator->run->arena, double, size);
+    evaluator->numbers[evaluator->count + 1] = evaluator->numbers[evaluator->count] + size;
     evaluator->measures[evaluator->count] = measure;
     roots[evaluator->count++] = measure->node;
+}
+
+/* Of the loss and all metrics. */
+static size_t number_count(const struct model *model) {
+    size_t count = 1;
+    for (int i = 0; i < model->metric_count; i++)
+        count += (size_t)shape_inner_size(&model->metrics[i].node->type.shape);
+    return count;
 }
 
 struct evaluator *evaluator_new(struct run *run) {
@@ -27,7 +39,8 @@ struct evaluator *evaluator_new(struct run *run) {
     struct node **roots = arena_array(run->arena, struct node *, room);
     evaluator->run = run;
     evaluator->measures = arena_array(run->arena, const struct result *, room);
-    evaluator->numbers = arena_array(run->arena, double, room);
+    evaluator->numbers = arena_array(run->arena, double *, room + 1);
+    evaluator->numbers[0] = arena_array(run->arena, double, number_count(model));
     evaluator->results = arena_array(run->arena, void *, room);
     evaluator->columns = arena_array(run->arena, const void *, (size_t)model->column_count);
     if (model->loss.node)
@@ -61,20 +74,47 @@ void evaluator_run(struct evaluator *evaluator, const struct rows *rows, double 
                           .results = evaluator->results,
                           .step = (double)run->weights.progress.updates,
                           .seed = run->seed};
-    if (compiled_evaluate(run->compiled, &batch, values))
-        return;
-    interpreter_run(evaluator->interpreter, &batch);
+    if (!compiled_evaluate(run->compiled, &batch, evaluator->numbers[0])) {
+        interpreter_run(evaluator->interpreter, &batch);
+        for (int i = 0; i < evaluator->count; i++) {
+            const struct type *type = &evaluator->measures[i]->node->type;
+            for (int64_t e = 0; e < shape_inner_size(&type->shape); e++)
+                evaluator->numbers[i][e] = run_number(type->element, evaluator->results[i], e);
+        }
+    }
     for (int i = 0; i < evaluator->count; i++)
-        values[i] = run_number(evaluator->measures[i]->node->type.element, &evaluator->numbers[i], 0);
+        values[i] = evaluator->numbers[i][0];
 }
 
-static void print_line(struct evaluator *evaluator, const char *title, const struct rows *rows, FILE *out) {
+/* Names beside an axis that is as long as the target has classes; or NULL. */
+static const char *const *axis_names(const struct run *run, int64_t size) {
+    const struct table_labels *names = classes_of_target(run, size);
+    return names && (int64_t)names->count == size ? (const char *const *)names->names : NULL;
+}
+
+static void print_table(const struct evaluator *evaluator, const char *title, int index, FILE *out) {
+    const struct result *measure = evaluator->measures[index];
+    const struct shape *shape = &measure->node->type.shape;
+    bool matrix = shape->rank == 2;
+    int64_t rows = shape->dims[0], columns = matrix ? shape->dims[1] : 1;
+    nn_print_table(out, text_format(evaluator->run->arena, "%s  %s", title, measure->name), (long)rows,
+                   (long)columns, matrix, axis_names(evaluator->run, rows),
+                   axis_names(evaluator->run, columns), evaluator->numbers[index]);
+}
+
+/* The measures of one number in a line, then the tables. */
+static void print_measures(struct evaluator *evaluator, const char *title, const struct rows *rows,
+                           FILE *out) {
     double *values = arena_array(evaluator->run->arena, double, (size_t)evaluator->count);
     evaluator_run(evaluator, rows, values);
     fputs(title, out);
     for (int i = 0; i < evaluator->count; i++)
-        fprintf(out, "  %s %.6g", evaluator->measures[i]->name, values[i]);
+        if (evaluator->measures[i]->node->type.shape.rank == 0)
+            fprintf(out, "  %s %.6g", evaluator->measures[i]->name, values[i]);
     fputs("\n", out);
+    for (int i = 0; i < evaluator->count; i++)
+        if (evaluator->measures[i]->node->type.shape.rank)
+            print_table(evaluator, title, i, out);
 }
 
 void evaluate_print(struct evaluator *evaluator, FILE *out) {
@@ -82,9 +122,9 @@ void evaluate_print(struct evaluator *evaluator, FILE *out) {
     if (!evaluator->count)
         return;
     if (run->train.count)
-        print_line(evaluator, "train", &run->train, out);
+        print_measures(evaluator, "train", &run->train, out);
     if (run->test.count)
-        print_line(evaluator, "test ", &run->test, out);
+        print_measures(evaluator, "test ", &run->test, out);
 }
 
 bool evaluate_expectation(struct evaluator *evaluator) {

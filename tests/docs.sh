@@ -11,6 +11,9 @@
 #   ```c FILE         put there as FILE for the commands after it
 #   ```console        commands that are only shown, as all other blocks are
 #
+# And docs/operators.md and docs/library.md have to be what docs/reference.sh makes of the sources now, which compiles
+# each of their examples.
+#
 # One line a block.  NNC and NNRUN may name other programs than build/nnc and build/nnrun.
 
 cd "$(dirname "$0")/.." || exit 2
@@ -156,6 +159,12 @@ for place in "$work"/blocks/*.place; do
     else
         run_console "${block##*/}" "$where"
     fi
+done
+
+for page in operators library; do
+    NNC=$NNC sh docs/reference.sh $page >"$work/page" 2>"$work/actual" && cmp -s "$work/page" docs/$page.md
+    result $? "docs/$page.md" "made from the sources: make reference" docs/$page.md "$work/page"
+    cat "$work/actual"
 done
 
 echo "$passed passed, $failed failed"

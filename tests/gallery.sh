@@ -25,8 +25,8 @@ for model in "$@"; do
     seconds=$(($(date +%s) - start))
     data=$(sed -n 's/^data train *= *\([a-z]*\)("\{0,1\}\([^",)]*\).*/\1 \2/p' "$model" | sed 's/ .*data\// /; s/ .*=.*//')
     expected=$(sed -n 's/^ *expect *= *//p' "$model" | sed 's/ *#.*//')
-    reached=$(sed -n 's/^test *//p' "$work/out")
-    [ -n "$reached" ] || reached=$(sed -n 's/^train *//p' "$work/out")
+    reached=$(sed -n '/^test /{s/^test *//p;q;}' "$work/out")
+    [ -n "$reached" ] || reached=$(sed -n '/^train /{s/^train *//p;q;}' "$work/out")
     if [ $code = 0 ]; then
         passed=$((passed + 1))
     elif grep -q 'it is to be had from' "$work/err"; then

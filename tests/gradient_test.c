@@ -443,6 +443,11 @@ static const struct text_case arranged[] = {
             "loss cost = sum(sin(einsum(\"bi,ij,bj->b\", h, A, k)))\n",
      1, 0},
     {"einsum of one", CUBE "loss cost = sum(sin(einsum(\"bijk->bk\", h * k)))\n", 1, 0},
+    {"einsum over all axes but one", CUBE "loss cost = sum(sin(einsum(\"...i->i\", h * k)))\n", 1, 0},
+    {"einsum over the batch and axes that stay open",
+     CUBE "loss cost = sum(sin(einsum(\"...i,...j->ij\", h, k)))\n", 1, 0},
+    {"einsum, open axes that stay",
+     CUBE "weight A : f64[2, 3] = zeros\nloss cost = sum(sin(einsum(\"...j,jm->m...\", h * k, A)))\n", 1, 0},
 };
 
 static const struct text_case layer_cases[] = {
@@ -490,6 +495,17 @@ static const struct text_case layer_cases[] = {
     {"kl_divergence", HIDDEN "loss cost = kl_divergence(log_softmax(h), softmax(k))\n", 1, 0},
     {"huber", HIDDEN "loss cost = huber(h, k, delta = 0.7)\n", 1, 0},
     {"hinge", HIDDEN "loss cost = hinge(h, sign(k))\n", 1, 0},
+    {"ctc",
+     INPUTS "score = reshape(dense(x, 16), [batch, 4, 4])\n"
+            "loss cost = ctc(score, stack([int(maximum(t, 1)), t], axis = 1), int(t > 0) * 2)\n",
+     1, 0},
+    {"ctc, of some of the steps",
+     INPUTS
+     "score = reshape(dense(x, 16), [batch, 4, 4])\n"
+     "loss cost = ctc(score, stack([int(maximum(t, 1)), t], axis = 1), 1 + (t > 0), steps = 3 + (t > 1))\n",
+     1, 0},
+    {"r_squared", HIDDEN "loss cost = -r_squared(h, k)\n", 3, 0},
+    {"perplexity", HIDDEN "loss cost = perplexity(h, t)\n", 1, 0},
     {"weighted sum of losses",
      HIDDEN "loss cost = 0.3 * huber(h, k) + 2 * cross_entropy(h, t) + 0.1 * mean(h ** 2)\n", 1, 0},
     {"mse", HIDDEN "loss cost = mse(h, k)\n", 1, 0},
@@ -666,6 +682,14 @@ static const struct text_case wide[] = {
     {"batched, 70 terms",
      WIDE("140") "weight B : f64[70, 3] = zeros\nloss cost = sum(sin(reshape(h, [batch, 2, 70]) @ B))\n", 1,
      0},
+    {"70 terms and a number",
+     WIDE("70") "weight B : f64[70, 70] = zeros\nloss cost = mean(sin(h @ B + 0.5))\n", 1, 0},
+    {"70 terms and known numbers",
+     WIDE("70") "loss cost = sum(sin(h @ unsqueeze(arange(70) / 70, 1) + h @ reshape(arange(210) / 210, [70, "
+                "3])))\n",
+     1, 0},
+    {"70 known numbers over the batch",
+     WIDE("70") "loss cost = sum(sin(transpose(h) @ broadcast_to(arange(70) / 70, [batch, 70])))\n", 1, 0},
     {"weights only, 70 terms",
      WIDE("3") "weight A : f64[3, 70] = zeros\nweight B : f64[70, 3] = zeros\nloss cost = sum(sin(h @ (A @ "
                "B)))\n",

@@ -296,6 +296,65 @@ C
 cc -std=c99 -O1 -DNN_FUSED=0 "$out/places.c" -o "$out/places_user" -lm 2>"$out/e" || bad "cc: noise"
 sed 1d "$out/places" | "$out/places_user" && ok || bad "the emitted library predicts with other noise"
 
+# ---- outputs that wait for all rows: as many as the file knows of, or 1024 ----
+cat >"$out/whole.nn" <<'NN'
+model mixing {
+    input  x : f32[batch, 2]
+    share = softmax(x, axis = 0)
+    output share
+    output middle = mean(x, axis = 0)
+    output far    = sum((x - mean(x, axis = 0)) ** 2, axis = 1)
+}
+NN
+awk 'BEGIN { for (i = 0; i < 1024; i++) printf "%.4f,%.4f\n", sin(i), cos(3 * i) }' >"$out/whole.csv"
+cat >"$out/whole_user.c" <<'C'
+#include "whole.c"
+#include <stdio.h>
+static mixing state;
+static float x[1025 * 2], share[1025 * 2], middle[2], far[1025];
+int main(void) {
+    int n = 0;
+    mixing_init(&state, 0);
+    while (n < 1025 && scanf("%f,%f", &x[2 * n], &x[2 * n + 1]) == 2)
+        n++;
+    mixing_predict(&state, (size_t)n, x, share, middle, far);
+    for (int r = 0; r < n; r++)
+        printf("%.9g,%.9g,%.9g,%.9g,%.9g\n", (double)share[2 * r], (double)share[2 * r + 1], (double)middle[0],
+               (double)middle[1], (double)far[r]);
+    mixing_predict(&state, 1025, x, share, NULL, far);
+    return share[0] == share[0] || share[2049] == share[2049] || middle[0] != middle[0] || far[1024] == far[1024];
+}
+C
+$nnc "$out/whole.nn" -o "$out/whole.c" && cc -std=c99 -O1 -DNN_FUSED=0 "$out/whole_user.c" -lm -o "$out/whole" &&
+    "$out/whole" <"$out/whole.csv" >"$out/o" && ok || bad "outputs that wait for all rows"
+$nnrun "$out/whole.nn" --predict "$out/whole.csv" 2>"$out/e" | sed 1d | cmp - "$out/o" && ok ||
+    bad "outputs that wait for all rows: other numbers"
+
+# ---- metrics that are tables ----
+printf '%s\n' '1,é"t\' '2,??/' '3,é"t\' '-4,日本' '5,??/' >"$out/odd.csv"
+cat >"$out/odd.nn" <<'NN'
+data train = csv("odd.csv")
+model odd {
+    input  x : f64[batch]
+    target t : class[batch] of 3
+    score = stack([x - 3, 0 * x, -x], axis = 1) + dense(unsqueeze(x, 1), 3, init = zeros)
+    output score
+    loss   entropy = cross_entropy(score, t)
+    metric table   = confusion(score, t)
+    metric recall  = class_recall(score, t)
+    metric either  = confusion(score, t)[:, 0:2]
+}
+train {
+    solver = sgd(rate = 0)
+}
+NN
+expect 0 "^  日本       0    0   1$" - $nnrun "$out/odd.nn" --train --quiet
+cp "$out/o" "$out/expected"
+grep -q '^  é"t\\  0.5$' "$out/o" && ok || bad "a vector's table"
+grep -q "^        0  1$" "$out/o" && ok || bad "a table with an axis that is not of the classes"
+$nnc "$out/odd.nn" -o "$out/odd.c" && cc -std=c99 "$out/odd.c" -lm -o "$out/odd" && "$out/odd" >"$out/o" &&
+    cmp "$out/o" "$out/expected" && ok || bad "tables of the emitted program"
+
 # ---- derivatives ----
 expect 0 "h.W  20 of 20 elements  worst h.W\[[0-9], [0-9]\]: derivative .*(matmul, models/twolayer.nn:14)" - $nnrun $model --check-gradients
 cat >"$out/halved.nn" <<'NN'

@@ -137,8 +137,9 @@ static struct value join(struct checker *checker, struct node *const *parts, int
                      span);
 }
 
-/* The tensors of a list; NULL and an error if one is none.  `whole`: all are whole numbers. */
-static struct node **parts_of(struct checker *checker, const struct value *list, bool *whole) {
+/* The tensors of a list, and where `numbers` may be among them, those as scalars; NULL and an error if one is
+ * none. `whole`: all are whole numbers. */
+static struct node **parts_of(struct checker *checker, const struct value *list, bool numbers, bool *whole) {
     if (list->kind != VALUE_LIST || list->item_count == 0) {
         if (list->kind != VALUE_ERROR)
             check_error(checker, list->span, "expected a list of tensors, as in [a, b]; found %s",
@@ -147,28 +148,31 @@ static struct node **parts_of(struct checker *checker, const struct value *list,
     }
     struct node **parts = arena_array(checker->arena, struct node *, (size_t)list->item_count);
     enum element element = ELEMENT_INT;
+    bool any_number = false;
     for (int i = 0; i < list->item_count; i++) {
-        if (list->items[i].kind != VALUE_TENSOR) {
-            if (list->items[i].kind != VALUE_ERROR)
-                check_error(checker, list->items[i].span, "expected a tensor, found %s",
-                            value_describe(checker, &list->items[i]));
+        const struct value *item = &list->items[i];
+        if (item->kind != VALUE_TENSOR && !(numbers && item->kind == VALUE_NUMBER)) {
+            if (item->kind != VALUE_ERROR)
+                check_error(checker, item->span, "expected a tensor, found %s",
+                            value_describe(checker, item));
             return NULL;
         }
-        parts[i] = list->items[i].tensor;
-        if (element == ELEMENT_INT)
-            element = parts[i]->type.element;
+        any_number = any_number || item->kind == VALUE_NUMBER;
+        if (element == ELEMENT_INT && item->kind == VALUE_TENSOR)
+            element = item->tensor->type.element;
     }
+    if (element == ELEMENT_INT && any_number)
+        element = checker->real;
     *whole = element == ELEMENT_INT;
     for (int i = 0; i < list->item_count; i++)
-        if (parts[i]->type.element == ELEMENT_INT)
-            parts[i] = graph_convert(checker->graph, parts[i], *whole ? ELEMENT_F64 : element);
+        parts[i] = to_tensor(checker, &list->items[i], *whole ? ELEMENT_F64 : element);
     return parts;
 }
 
 struct value call_concat(struct checker *checker, struct value *arguments, struct span span) {
     bool whole;
     checker->graph->span = span;
-    struct node **parts = parts_of(checker, &arguments[0], &whole);
+    struct node **parts = parts_of(checker, &arguments[0], false, &whole);
     int axis = parts ? fixed_axis(checker, &arguments[1], parts[0]) : -1;
     if (axis < 0)
         return value_error;
@@ -179,16 +183,18 @@ struct value call_concat(struct checker *checker, struct value *arguments, struc
 struct value call_stack(struct checker *checker, struct value *arguments, struct span span) {
     bool whole;
     checker->graph->span = span;
-    struct node **parts = parts_of(checker, &arguments[0], &whole);
+    struct node **parts = parts_of(checker, &arguments[0], true, &whole);
     int axis = parts ? new_axis(checker, &arguments[1], parts[0]) : -1;
     if (axis < 0)
         return value_error;
+    const struct shape stacked = parts[0]->type.shape;
     for (int i = 0; i < arguments[0].item_count; i++) {
-        if (!shape_equal(&parts[i]->type.shape, &arguments[0].items[0].tensor->type.shape)) {
+        if (i && !shape_equal(&parts[i]->type.shape, &stacked)) {
             struct diagnostic *error =
                 check_error(checker, arguments[0].items[i].span,
                             "parts of %s and %s: only values of one shape can be stacked",
-                            shape_of(checker, arguments[0].items[0].tensor), shape_of(checker, parts[i]));
+                            shape_text(checker->arena, &stacked, checker->graph->batch_name),
+                            shape_of(checker, parts[i]));
             check_note_operand(checker, error, "this one", parts[i]);
             return value_error;
         }

@@ -1,6 +1,7 @@
 /* Functions that are not .nn text, because they look at shapes or make nodes that no expression can.
  *
- * A row of the table gives the name, the parameters as a model writes them, and what a call does.
+ * A row of the table gives the name, the parameters as a model writes them, and what a call does; the comment
+ * above it stands in docs/operators.md.
  */
 #include "check/check.h"
 #include "graph/operator.h"
@@ -229,7 +230,7 @@ static struct value place_of_extreme(struct checker *checker, enum operator_code
         return value_error;
     if (x->type.shape.rank == 0 || x->type.element == ELEMENT_INT) {
         check_error(checker, span, "expected real numbers along an axis, found %s",
-                    type_text(checker->arena, &x->type, graph->batch_name));
+                    describe_type(checker, &x->type));
         return value_error;
     }
     if (!chosen_axes(checker, &arguments[1], x, axes))
@@ -457,45 +458,135 @@ static const struct builtin builtins[] = {
 #define FOLD(name, ...) {#name, "x, axis = none, keep = false", call_##name},
 #include "graph/folds.def"
 #undef FOLD
+    /* How many elements lie along the axes: a number; over the batch, of the rows that arrived.
+     * Example: count(x) * 2 + sum(x) */
     {"count", "x, axis = none", call_count},
+    /* The place of the largest element, a whole number; the first of equals.  Over several axes, its place
+     * among all their elements, the last axis fastest.
+     * Example: argmax(x) */
     {"argmax", "x, axis = -1, keep = false", call_argmax},
+    /* The place of the smallest likewise.
+     * Example: argmin(x, axis = 1, keep = true) */
     {"argmin", "x, axis = -1, keep = false", call_argmin},
+    /* A class as it is; of rows of numbers, such as one-hot ones, the place of the largest along the last
+     * axis.
+     * Example: class_of(x) */
     {"class_of", "t", call_class_of},
+    /* The element of the last axis that a class names: x [..., n], t [...].  With real t [..., n], the sum of
+     * x weighted by it.
+     * Example: pick(score, t) */
     {"pick", "x, t", call_pick},
+    /* The last two axes exchanged, or all axes in the order of a list.
+     * Example: transpose(steps, [2, 0, 1]) */
     {"transpose", "x, axes = none", call_transpose},
+    /* As many elements in another shape: the batch by its name, -1 once for what is left.
+     * Example: reshape(x, [batch, 2, -1]) */
     {"reshape", "x, shape", call_reshape},
+    /* All axes behind the batch as one.
+     * Example: flatten(image) */
     {"flatten", "x", call_flatten},
+    /* Converted to 32-bit floating point.
+     * Example: f32(x) */
     {"f32", "x", call_f32},
+    /* Converted to 64-bit floating point.
+     * Example: f64(f32(x) * 2) */
     {"f64", "x", call_f64},
+    /* Without what follows the point, as a whole number of 32 bits; -2^31 for what no 32 bits hold.
+     * Example: int(x * 10) */
     {"int", "x", call_int},
+    /* x, a number that has to be whole; else an error that calls it by the text.
+     * Example: x * whole(8 / 2, "width / heads") */
     {"whole", "x, what", call_whole},
+    /* The sizes as a list, for `reshape` and the like; one of them as `shape(x)[1]`.
+     * Example: reshape(steps, [batch, 2 * shape(steps)[1], -1]) */
     {"shape", "x", call_shape},
+    /* An axis of size 1 taken out.
+     * Example: squeeze(x[:, 0:1], axis = 1) */
     {"squeeze", "x, axis", call_squeeze},
+    /* An axis of size 1 put in.
+     * Example: unsqueeze(x, 1) */
     {"unsqueeze", "x, axis", call_unsqueeze},
+    /* To the shape given, by the rules of broadcasting.
+     * Example: broadcast_to(x[:, 0:1], [batch, 4]) */
     {"broadcast_to", "x, shape", call_broadcast_to},
+    /* The tensors of a list side by side along an axis.
+     * Example: concat([x, y], axis = 1) */
     {"concat", "parts, axis", call_concat},
+    /* Tensors of one shape, or numbers, along a new axis.
+     * Example: stack([x, y], axis = 1) */
     {"stack", "parts, axis", call_stack},
+    /* Along an axis, a list of so many parts of equal size, or of parts of the sizes in a list.
+     * Example: split(x, [1, 3], axis = 1)[1] */
     {"split", "x, parts, axis", call_split},
+    /* The whole axis several times: a b a b.
+     * Example: tile(x, 2, axis = 1) */
     {"tile", "x, times, axis", call_tile},
+    /* Each element several times: a a b b.
+     * Example: repeat_interleave(x, 2, axis = 1) */
     {"repeat_interleave", "x, times, axis", call_repeat_interleave},
+    /* `value` before and behind; widths are [before, behind], or one number for both.
+     * Example: pad(x, [1, 2], axis = 1) */
     {"pad", "x, widths, axis, value = 0", call_pad},
+    /* An axis as windows, which may overlap, [n] to [places, size]: element k of window p is x[p step + k dilation],
+     * counted from the padding, which holds `value`, or with `none` minus infinity.
+     * Example: window(x, 1, 2, 1) */
     {"window", "x, axis, size, step, padding = 0, dilation = 1, value = 0", call_window},
+    /* x [batch, c, h, w] and W [o, c / groups, kh, kw] to [batch, o, ..., ...], or one axis of places less: what conv2d
+     * and conv1d are made of.
+     * Example: convolve(image, reshape(W[:18, 0:3], [2, 3, 3, 3])) */
     {"convolve", "x, W, stride = 1, padding = 0, dilation = 1, groups = 1", call_convolve},
+    /* Its derivative for x, as a function: x [batch, c, h, w] and W [c, o / groups, kh, kw] to [batch, o, ..., ...].
+     * Example: convolve_transposed(image, reshape(W[:18, 0:2], [3, 3, 2, 2])) */
     {"convolve_transposed", "x, W, stride = 1, padding = 0, dilation = 1, groups = 1, output_padding = 0",
      call_convolve_transposed},
+    /* The two halves of a setting that is for both axes of an image, as a list: `pair(3)` is [3, 3], `pair([1, 2])` itself,
+     * `pair([1, 2, 3, 4])` [[1, 2], [3, 4]].
+     * Example: x * pair([2, 3])[1] */
     {"pair", "setting", call_pair},
+    /* Entries of a table [n, ...] by their indices, whose axes stand where the first axis, or that given,
+     * stood.  A table that has rows itself is looked up row by row, along the first axis behind the batch.  A
+     * computed index outside counts as the nearest one inside.
+     * Example: gather(W, words) */
     {"gather", "table, index, axis = none", call_gather},
+    /* 1 at the index along a new last axis of that size, else 0.
+     * Example: one_hot(t, 3) */
     {"one_hot", "index, size", call_one_hot},
+    /* 0, 1, 2, ...
+     * Example: x * arange(4) */
     {"arange", "size", call_arange},
+    /* Products summed over the letters that the result does not name: a letter for each axis, `...` for all
+     * axes without one.
+     * Example: einsum("bij,bkj->bik", steps, steps) */
     {"einsum", "equation, a, b = none, c = none", call_einsum},
+    /* The layer or function `body` applied so many times, each time with weights of its own; further
+     * arguments are the body's.
+     * Example: repeat(x, 3, dense, 4) */
     {"repeat", "x, times, body, ...", call_repeat},
+    /* A tensor without rows that lives with the weights: `first`, and moved by each update by a share of the
+     * way to x.  Its value is that before the update; no derivative passes.
+     * Example: x - running_mean(mean(x, axis = 0), 0.1, 0) */
     {"running_mean", "x, share, first", call_running_mean},
+    /* The first in updates, the second in evaluations and predictions.
+     * Example: when_training(x, 2 * x) */
     {"when_training", "update, otherwise", call_when_training},
+    /* In the settings of train's solver: 1 for the weights of that name, or of that pattern with `*`, else 0.
+     * Example: solver = sgd(rate = where(weight_is("score.b"), 0.2, 0.1)) */
     {"weight_is", "name", call_weight_is},
+    /* Along an axis with a state, which becomes body(x[:, t], state, ...); the states along the same axis.  A
+     * state of several parts is a list, of which the first is the result.
+     * Example: scan(steps, maximum, 0) */
     {"scan", "x, body, initial, axis = 1, ...", call_scan},
+    /* x, which has to lie in [low, high] where it is a number; else an error that calls it by the text.
+     * Example: x * within(0.5, 0, 1, "the rate") */
     {"within", "x, low, high, what", call_within},
+    /* Random numbers in (0, 1) in the shape of x, others in each update, row and element.
+     * Example: uniform_like(x) */
     {"uniform_like", "x", call_uniform_like},
+    /* In initialisers: numbers in (0, 1), in the weight's shape.
+     * Example: weight W : [4, 8] = uniform(0, 1) */
     {"random_uniform", "", call_random_uniform},
+    /* In initialisers: numbers of N(0, 1), in the weight's shape.
+     * Example: weight W : [4, 8] = normal(0, 1) */
     {"random_normal", "", call_random_normal},
 };
 

@@ -1,5 +1,6 @@
 /* einsum("bij,bjk->bik", a, b): one letter for each axis; letters that the result does not name are summed
- * over.
+ * over.  `...`, once in an operand and in the result, stands for all axes without a letter: inside they have
+ * digits, 1 for the last of them.
  *
  * Two operands become a matrix product where they can: axes that both have and the result keeps lead, those
  * of one side alone become m and n, those that both have and the result drops become k.  Three are taken two
@@ -17,6 +18,7 @@ enum { LETTERS = 128, OPERANDS = 3 };
 struct term {
     struct node *node;
     char letters[RANK_MAX + 1];
+    const char *written; /* "...i" */
 };
 
 struct einsum {
@@ -46,38 +48,62 @@ static bool wrong(struct einsum *e, const char *what) {
     return false;
 }
 
-/* The letters up to the end of the operand; each at most once. */
-static bool read_letters(struct einsum *e, const char **at, char *letters) {
+/* An axis as the user knows it. */
+static const char *axis_text(struct einsum *e, int letter) {
+    return isdigit(letter) ? "an axis of '...'" : text_format(e->checker->arena, "'%c'", letter);
+}
+
+/* The letters up to the end of the operand, each at most once; `open` axes have none, and stand where the
+ * dots are. */
+static bool read_letters(struct einsum *e, const char **at, int open, char *letters) {
     int count = 0;
-    for (; isalpha((unsigned char)**at); ++*at) {
-        if (count == RANK_MAX)
+    bool dots = false;
+    while (isalpha((unsigned char)**at) || strncmp(*at, "...", 3) == 0) {
+        bool letter = **at != '.';
+        if (letter ? memchr(letters, **at, (size_t)count) != NULL : dots)
+            return wrong(
+                e, text_format(e->checker->arena, "'%.*s' stands twice in one operand", letter ? 1 : 3, *at));
+        if (count + (letter ? 1 : open) > RANK_MAX)
             return wrong(e, "too many axes");
-        if (memchr(letters, **at, (size_t)count))
-            return wrong(e, text_format(e->checker->arena, "'%c' stands twice in one operand", **at));
-        letters[count++] = **at;
+        if (letter)
+            letters[count++] = **at;
+        for (int i = open; !letter && i > 0; i--)
+            letters[count++] = (char)('0' + i);
+        dots = dots || !letter;
+        *at += letter ? 1 : 3;
     }
     letters[count] = '\0';
     return true;
 }
 
+/* How many axes of the operand have no letter, as far as it has dots; the text up to its end is kept. */
+static int open_axes(struct einsum *e, const char *at, struct term *term) {
+    size_t length = strcspn(at, ",-");
+    int letters = 0;
+    for (size_t i = 0; i < length; i++)
+        letters += at[i] != '.';
+    int open = term->node->type.shape.rank - letters;
+    term->written = arena_copy(e->checker->arena, at, length);
+    return strchr(term->written, '.') && open > 0 ? open : 0;
+}
+
 static bool match_sizes(struct einsum *e, const struct term *term) {
     const struct shape *shape = &term->node->type.shape;
     if ((int)strlen(term->letters) != shape->rank)
-        return wrong(e, text_format(e->checker->arena, "'%s' for a value of %s", term->letters,
+        return wrong(e, text_format(e->checker->arena, "'%s' for a value of %s", term->written,
                                     describe_type(e->checker, &term->node->type)));
     for (int i = 0; i < shape->rank; i++) {
         int64_t *size = &e->sizes[(unsigned char)term->letters[i]];
         if (*size && *size != shape->dims[i])
-            return wrong(e, text_format(e->checker->arena, "'%c' has two sizes, in '%s' of %s and before",
-                                        term->letters[i], term->letters,
+            return wrong(e, text_format(e->checker->arena, "%s has two sizes, in '%s' of %s and before",
+                                        axis_text(e, term->letters[i]), term->written,
                                         describe_type(e->checker, &term->node->type)));
         for (int other = 0; other < LETTERS && shape->dims[i] == BATCH; other++)
             if (e->sizes[other] == BATCH && other != term->letters[i])
-                return wrong(e,
-                             text_format(e->checker->arena,
-                                         "'%c' and '%c' are both the batch, and there is no value for each "
-                                         "pair of its rows",
-                                         other, term->letters[i]));
+                return wrong(e, text_format(e->checker->arena,
+                                            "%s and %s are both the batch, and there is no value for each "
+                                            "pair of its rows",
+                                            axis_text(e, other), axis_text(e, term->letters[i])));
         *size = shape->dims[i];
     }
     return true;
@@ -89,9 +115,12 @@ static bool read_equation(struct einsum *e) {
         if (*p != ' ')
             text_print(&text, "%c", *p);
     const char *at = text_string(&text);
+    int most = 0;
     for (int i = 0; i < e->count; i++) {
-        if (!read_letters(e, &at, e->terms[i].letters))
+        int open = open_axes(e, at, &e->terms[i]);
+        if (!read_letters(e, &at, open, e->terms[i].letters))
             return false;
+        most = open > most ? open : most;
         if (i + 1 < e->count && *at++ != ',')
             return wrong(e,
                          text_format(e->checker->arena, "%d operands, and fewer in the equation", e->count));
@@ -102,7 +131,7 @@ static bool read_equation(struct einsum *e) {
         return wrong(e, *at == ',' ? "more operands in the equation than given"
                                    : "expected '->' and the result");
     at += 2;
-    if (!read_letters(e, &at, e->result))
+    if (!read_letters(e, &at, most, e->result))
         return false;
     if (*at)
         return wrong(e, text_format(e->checker->arena, "'%c' is no letter of an axis", *at));
@@ -188,6 +217,7 @@ static bool find_roles(const struct einsum *e, const struct term *a, const struc
     put_batch_first(e, roles->lead, roles->lead);
     put_batch_first(e, roles->m, roles->lead);
     put_batch_first(e, roles->n, roles->lead);
+    put_batch_first(e, roles->k, roles->lead); /* beside others in k: summed once the product is there */
     return strlen(roles->lead) + strlen(roles->m) + strlen(roles->n) + strlen(roles->k) <= RANK_MAX;
 }
 

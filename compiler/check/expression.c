@@ -196,12 +196,24 @@ bool to_integer(struct checker *checker, const struct value *value, const char *
     return true;
 }
 
-/* The element type in which mixed operands meet: that of the first real tensor. */
-static enum element common_element(const struct checker *checker, const struct value *operands, int count) {
+/* The first real tensor, or NULL. */
+static const struct node *first_real(const struct value *operands, int count) {
     for (int i = 0; i < count; i++)
         if (operands[i].kind == VALUE_TENSOR && operands[i].tensor->type.element != ELEMENT_INT)
-            return operands[i].tensor->type.element;
-    return checker->real;
+            return operands[i].tensor;
+    return NULL;
+}
+
+/* The element type in which mixed operands meet: that of the first real tensor.  A condition meets neither of
+ * the two values that it chooses from, and takes their type. */
+static enum element common_element(const struct checker *checker, enum operator_code code,
+                                   struct value *operands, int count) {
+    const struct node *chosen = code == OPERATOR_where ? first_real(operands + 1, count - 1) : NULL;
+    const struct node *first = chosen ? chosen : first_real(operands, count);
+    enum element element = first ? first->type.element : checker->real;
+    if (chosen && operands[0].kind == VALUE_TENSOR)
+        operands[0].tensor = graph_convert(checker->graph, operands[0].tensor, element);
+    return element;
 }
 
 struct value apply_elementwise(struct checker *checker, enum operator_code code, struct value *operands,
@@ -218,7 +230,7 @@ struct value apply_elementwise(struct checker *checker, enum operator_code code,
                     text_number(checker->arena, number, false));
         return value_error;
     }
-    enum element element = common_element(checker, operands, count);
+    enum element element = common_element(checker, code, operands, count);
     struct node *inputs[3];
     bool complete = true;
     for (int i = 0; i < count; i++) {

@@ -89,6 +89,11 @@ static bool is_result_twice(struct checker *checker, const struct statement *sta
     return true;
 }
 
+/* A number, or a table without rows of the batch: the same for all rows. */
+static bool is_metric(const struct shape *shape) {
+    return shape->rank <= 2 && shape_batch_axis(shape) < 0;
+}
+
 static void add_result(struct checker *checker, struct scope *scope, const struct statement *statement) {
     struct model *model = checker->model;
     struct value value = lookup(checker, scope, statement->name.text, statement->name.span);
@@ -98,7 +103,6 @@ static void add_result(struct checker *checker, struct scope *scope, const struc
     if (!node)
         return;
     struct result result = {statement->name.text, node, statement->span};
-    bool scalar = node->type.shape.rank == 0 && node->type.element != ELEMENT_INT;
     if (statement->kind == STATEMENT_OUTPUT && is_result_twice(checker, statement, checker->output_names))
         return;
     if (statement->kind == STATEMENT_METRIC && is_result_twice(checker, statement, checker->metric_names))
@@ -107,13 +111,16 @@ static void add_result(struct checker *checker, struct scope *scope, const struc
         add_output(checker, result);
         return;
     }
-    if (!scalar) {
+    bool is_loss = statement->kind == STATEMENT_LOSS;
+    if (is_loss ? node->type.shape.rank > 0 : !is_metric(&node->type.shape)) {
         struct diagnostic *error =
-            check_error(checker, statement->name.span, "a %s has to be one real number; '%s' is %s",
-                        statement->kind == STATEMENT_LOSS ? "loss" : "metric", result.name,
-                        describe_type(checker, &node->type));
-        diagnostic_note(checker->sink, error, (struct span){0},
-                        "take its mean over the batch with mean(...)");
+            check_error(checker, statement->name.span, "%s; '%s' is %s",
+                        is_loss ? "a loss has to be one real number"
+                                : "a metric has to be one real number, or a vector or matrix of them",
+                        result.name, describe_type(checker, &node->type));
+        if (shape_batch_axis(&node->type.shape) >= 0)
+            diagnostic_note(checker->sink, error, (struct span){0},
+                            "take its mean over the batch with mean(...)");
         return;
     }
     if (statement->kind == STATEMENT_LOSS) {

@@ -47,12 +47,16 @@ static bool is_loss(const struct checker *checker, const char *name) {
 
 /* Does the name stand for the loss or a metric?  Reports otherwise. */
 static bool is_measure(struct checker *checker, const struct expression *name) {
-    bool known = is_loss(checker, name->string);
-    for (int i = 0; i < checker->model->metric_count; i++)
-        known = known || strcmp(checker->model->metrics[i].name, name->string) == 0;
-    if (!known)
+    const struct model *model = checker->model;
+    const struct result *measure = is_loss(checker, name->string) ? &model->loss : NULL;
+    for (int i = 0; i < model->metric_count && !measure; i++)
+        measure = strcmp(model->metrics[i].name, name->string) == 0 ? &model->metrics[i] : NULL;
+    if (!measure)
         check_error(checker, name->span, "'%s' is neither the loss nor a metric of the model", name->string);
-    return known;
+    else if (measure->node->type.shape.rank)
+        check_error(checker, name->span, "one number is asked for; '%s' is %s", name->string,
+                    describe_type(checker, &measure->node->type));
+    return measure && measure->node->type.shape.rank == 0;
 }
 
 static void set_expect(struct checker *checker, const struct expression *expression) {

@@ -8,6 +8,8 @@
 #include <ctype.h>
 #include <string.h>
 
+enum { ROWS_UNKNOWN = 1024 }; /* kept where the file names neither a batch nor data */
+
 /* One job of the model and the plan that does it. */
 struct job {
     const char *name;
@@ -65,6 +67,12 @@ static void find_noise(struct emitter *emitter) {
                                            jobs[j]->plan->placements[id].group >= 0);
 }
 
+/* Some value waits for a sum over all rows, so that all of them are kept. */
+static bool keeps_rows(const struct plan *plan) {
+    return plan->kept_planes[ELEMENT_F32] || plan->kept_planes[ELEMENT_F64] || plan->kept_planes[ELEMENT_INT];
+}
+
+/* How many rows are kept: as many as the file ever takes at once. */
 static int64_t most_rows(const struct emitter *emitter) {
     const struct model *model = emitter->printer.model;
     int64_t rows = model->training.batch;
@@ -76,7 +84,7 @@ static int64_t most_rows(const struct emitter *emitter) {
         int64_t count = data->source == DATA_SPIRAL ? data->classes * data->points : table ? table->count : 0;
         rows = count > rows ? count : rows;
     }
-    return rows;
+    return rows ? rows : ROWS_UNKNOWN;
 }
 
 static void size_work(struct emitter *emitter) {
@@ -251,16 +259,27 @@ static void print_interface(struct emitter *emitter, struct text *out) {
     }
     if (emitter->evaluate.plan) {
         text_print(out, "/* The loss of n rows");
+        if (emitter->kept_rows)
+            text_print(out, ", at most %lld (with more, NAN and nothing else)",
+                       (long long)emitter->kept_rows);
         if (model->metric_count)
             text_print(out, "; and into metrics[], unless it is NULL:");
-        for (int i = 0; i < model->metric_count; i++)
+        for (int i = 0; i < model->metric_count; i++) {
             text_print(out, "%s %s", i ? "," : "", model->metrics[i].name);
+            if (model->metrics[i].node->type.shape.rank)
+                text_print(out, " (%lld numbers)",
+                           (long long)shape_inner_size(&model->metrics[i].node->type.shape));
+        }
         text_print(out, ". */\n");
         print_evaluate_signature(emitter, out);
         text_print(out, ";\n\n");
     }
     if (model->output_count) {
-        text_print(out, "/* The outputs of n rows, any number; an output that is NULL is left out.\n");
+        text_print(out, "/* The outputs of n rows, %s; an output that is NULL is left out.\n",
+                   keeps_rows(emitter->predict.plan)
+                       ? text_format(emitter->printer.arena, "at most %lld (with more, every number is NAN)",
+                                     (long long)emitter->kept_rows)
+                       : "any number");
         for (int i = 0; i < model->output_count; i++)
             text_print(out, " *   %s: %s%lld numbers\n", emitter->printer.output_names[i],
                        shape_batch_axis(&model->outputs[i].node->type.shape) >= 0 ? "n x " : "",
@@ -531,7 +550,7 @@ static void print_init(struct emitter *emitter, struct text *out) {
 static void print_train(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->train, &calls);
-    text_print(out, "NN_WORK ");
+    text_print(out, "NN_JOB ");
     print_train_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -542,10 +561,26 @@ static void print_train(struct emitter *emitter, struct text *out) {
                scalar_root(emitter, emitter->train.plan, 0));
 }
 
+/* Metric i, whose first number is metrics[at]. */
+static void print_metric(struct emitter *emitter, int i, long long at, struct text *out) {
+    const struct plan *plan = emitter->evaluate.plan;
+    struct shape shape = plan->roots[i + 1]->type.shape;
+    struct access access = access_of(plan->roots[i + 1], &shape);
+    if (shape.rank == 0)
+        text_print(out, "    if (metrics)\n        metrics[%lld] = %s;\n", at,
+                   scalar_root(emitter, plan, i + 1));
+    else
+        text_print(
+            out,
+            "    for (long e = 0; metrics && e < %lld; e++)\n        metrics[%lld + e] = (double)%s + %s];\n",
+            (long long)shape_inner_size(&shape), at, root_memory(emitter, plan, access.source),
+            flat_index(emitter, &access, "e"));
+}
+
 static void print_evaluate(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->evaluate, &calls);
-    text_print(out, "NN_WORK ");
+    text_print(out, "NN_JOB ");
     print_evaluate_signature(emitter, out);
     text_print(out, " {\n");
     if (emitter->kept_rows)
@@ -555,34 +590,44 @@ static void print_evaluate(struct emitter *emitter, struct text *out) {
     text_print(out, "%s", text_string(&calls));
     if (!emitter->printer.model->metric_count)
         text_print(out, "    (void)metrics;\n");
-    for (int i = 0; i < emitter->printer.model->metric_count; i++)
-        text_print(out, "    if (metrics)\n        metrics[%d] = %s;\n", i,
-                   scalar_root(emitter, emitter->evaluate.plan, i + 1));
+    long long at = 0;
+    for (int i = 0; i < emitter->printer.model->metric_count; i++) {
+        print_metric(emitter, i, at, out);
+        at += (long long)shape_inner_size(&emitter->printer.model->metrics[i].node->type.shape);
+    }
     text_print(out, "    return %s;\n}\n\n", scalar_root(emitter, emitter->evaluate.plan, 0));
+}
+
+/* There is no room to keep more rows: the answer is that there is none. */
+static void print_too_many_rows(struct emitter *emitter, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    text_print(out, "    if (n > %lld) {\n", (long long)emitter->kept_rows);
+    for (int i = 0; i < model->output_count; i++) {
+        const struct type *type = &model->outputs[i].node->type;
+        const char *name = emitter->printer.output_names[i];
+        text_print(out, "        for (size_t i = 0; %s && i < %s%lld; i++)\n            %s[i] = (%s)NAN;\n",
+                   name, shape_batch_axis(&type->shape) >= 0 ? "n * " : "",
+                   (long long)shape_inner_size(&type->shape), name, real_name(type->element));
+    }
+    text_print(out, "        return;\n    }\n");
 }
 
 static void print_predict(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     const struct plan *plan = emitter->predict.plan;
     struct text calls = {.arena = emitter->printer.arena};
-    for (int e = 0; e < 3; e++)
-        if (plan->kept_planes[e]) {
-            diagnostic_error(
-                emitter->printer.sink, model->outputs[0].span,
-                "an output needs a reduction over the whole batch before it is known: emitted C predicts "
-                "row by row and cannot do this");
-            return;
-        }
     for (int i = 0; i < model->column_count; i++)
         if (model->columns[i].is_target && reads(plan, i))
             diagnostic_error(emitter->printer.sink, model->columns[i].span,
                              "an output depends on the target '%s'", model->columns[i].name);
     print_job(emitter, &emitter->predict, &calls);
-    text_print(out, "NN_WORK ");
+    text_print(out, "NN_JOB ");
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
     print_batch_locals(&calls, false, out);
     print_unused_columns(emitter, plan, false, out);
+    if (keeps_rows(plan))
+        print_too_many_rows(emitter, out);
     text_print(out, "%s", text_string(&calls));
     for (int i = 0; i < plan->root_count; i++) {
         struct shape shape = plan->roots[i]->type.shape;
@@ -653,13 +698,14 @@ static void print_preamble(struct text *out, bool small) {
             "/* Without an option for the processor, the work is compiled for AVX2 besides, and the program "
             "takes\n"
             " * what the machine has when it starts.  AVX2 alone has no fused multiply-add: the bits are the "
-            "same. "
-            "*/\n"
+            "same.\n"
+            " * (Of a function that other files call, clang would not define the name.) */\n"
             "#if defined(__x86_64__) && defined(__GLIBC__) && defined(__OPTIMIZE__) && !defined(__AVX2__)\n"
             "#define NN_WORK __attribute__((target_clones(\"avx2\", \"default\")))\n"
-            "#else\n#define NN_WORK\n#endif\n\n");
+            "#else\n#define NN_WORK\n#endif\n"
+            "#if defined(__clang__)\n#define NN_JOB\n#else\n#define NN_JOB NN_WORK\n#endif\n\n");
     else
-        text_print(out, "#define NN_WORK\n\n");
+        text_print(out, "#define NN_WORK\n#define NN_JOB\n\n");
 }
 
 void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink,
@@ -708,6 +754,6 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body),
                text_string(&functions));
     if (program.length)
-        text_print(out, "\n#ifndef NN_NO_MAIN\n\n%s%s#endif\n", text_string(&program_kernels),
-                   text_string(&program));
+        text_print(out, "\n#ifndef NN_NO_MAIN\n\n#include <stdio.h>\n\n%s%s#endif\n",
+                   text_string(&program_kernels), text_string(&program));
 }

@@ -17,6 +17,8 @@ struct emit_options {
     bool header;                                    /* only the interface */
     bool loadable; /* a library that nnrun loads: no first weights, no program */
     const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
+    const char *const *class_names; /* (class_count) of the model's only target; NULL: not known */
+    int64_t class_count;
     const void *const
         *weights; /* by weight: first values, of its element type; only those from files are read */
 };

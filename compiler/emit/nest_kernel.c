@@ -6,15 +6,8 @@
 
 /* Address of plane or element `index` of a matmul's operand. */
 static const char *address(struct nest_printer *np, const struct access *access, const char *index) {
-    struct printer *printer = np->printer;
-    if (access->source->code == OPERATOR_constant || access->source->code == OPERATOR_rows ||
-        access->source->code == OPERATOR_step || access->source->code == OPERATOR_coordinate) {
-        diagnostic_error(printer->sink, access->source->span,
-                         "a large product or sum of numbers known beforehand cannot be emitted");
-        return "0";
-    }
     nest_use(np, access->source, false);
-    return text_format(printer->arena, access->rows ? "%s + (%s) * T" : "%s + (%s)",
+    return text_format(np->printer->arena, access->rows ? "%s + (%s) * T" : "%s + (%s)",
                        nest_ident(np, access->source), index);
 }
 
@@ -97,10 +90,6 @@ static void print_matmul_sweep(struct nest_printer *np, struct node *node, const
     const char *b =
         address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->b, lead)));
     nest_use(np, node, true);
-    if (!mm->a.rows || !mm->b.rows)
-        diagnostic_error(
-            np->printer->sink, node->span,
-            "a sum over the batch of a large product with a value that has no rows cannot be emitted");
     if (mm->kind == MATMUL_LANES)
         text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s + %lld);\n",
                    use_kernel(np->printer, "nn_matmul_lanes", node->type.element), (long long)mm->m,
@@ -139,7 +128,7 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
     struct access access = plan_fold_operand(node, &length);
     const char *name = nest_ident(np, node), *rows = np->rows ? " * T + r" : "";
     struct access step = access;
-    address(np, &access, "0"); /* reports numbers that lie nowhere */
+    nest_use(np, access.source, false);
     nest_use(np, node, true);
     step.identity = step.uniform = false;
     const char *index = nest_index(np, &step, -1); /* over u = result * length + k */

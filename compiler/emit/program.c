@@ -259,9 +259,12 @@ static void print_gather(struct printer *printer, struct text *out) {
 /* Which of what print_evaluation computes is watched. */
 static const char *watched(struct printer *printer) {
     const struct model *model = printer->model;
-    for (int i = 0; i < model->metric_count; i++)
+    long long at = 0;
+    for (int i = 0; i < model->metric_count; i++) {
         if (strcmp(model->metrics[i].name, model->training.stop_measure) == 0)
-            return text_format(printer->arena, "metrics[%d]", i);
+            return text_format(printer->arena, "metrics[%lld]", at);
+        at += (long long)shape_inner_size(&model->metrics[i].node->type.shape);
+    }
     return "loss";
 }
 
@@ -347,15 +350,72 @@ static void print_epochs(struct printer *printer, int64_t rows, int64_t batch, b
         end_watch(printer, watch_data, out);
 }
 
+/* The argument that names the entries of an axis. */
+static const char *axis_names(const struct printer *printer, int64_t size) {
+    return printer->options->class_names && printer->options->class_count == size ? "class_names" : "NULL";
+}
+
+/* A metric of several numbers, the first of them metrics[at]. */
+static void print_metric_table(struct printer *printer, const char *title, const struct result *metric,
+                               int64_t at, struct text *out) {
+    const struct shape *shape = &metric->node->type.shape;
+    bool matrix = shape->rank == 2;
+    int64_t rows = shape->dims[0], columns = matrix ? shape->dims[1] : 1;
+    text_print(out, "    %s(stdout, \"%s  %s\", %lld, %lld, %d, %s, %s, metrics + %lld);\n",
+               use_kernel(printer, "nn_print_table", ELEMENT_F64), title, metric->name, (long long)rows,
+               (long long)columns, matrix, axis_names(printer, rows), axis_names(printer, columns),
+               (long long)at);
+}
+
 static void print_evaluation(struct printer *printer, const char *title, const char *data, int64_t rows,
                              struct text *out) {
     const struct model *model = printer->model;
     text_print(out, "    loss = %s_evaluate(&state, %lld", printer->prefix, (long long)rows);
     print_arguments(printer, data, NULL, out);
-    text_print(out, ", metrics);\n    printf(\"%s%s %%.6g\", loss);\n", title, model->loss.name);
-    for (int i = 0; i < model->metric_count; i++)
-        text_print(out, "    printf(\"  %s %%.6g\", metrics[%d]);\n", model->metrics[i].name, i);
+    text_print(out, ", metrics);\n    printf(\"%s  %s %%.6g\", loss);\n", title, model->loss.name);
+    int64_t at = 0;
+    for (int i = 0; i < model->metric_count; i++) {
+        if (model->metrics[i].node->type.shape.rank == 0)
+            text_print(out, "    printf(\"  %s %%.6g\", metrics[%lld]);\n", model->metrics[i].name,
+                       (long long)at);
+        at += shape_inner_size(&model->metrics[i].node->type.shape);
+    }
     text_print(out, "    printf(\"\\n\");\n");
+    at = 0;
+    for (int i = 0; i < model->metric_count; i++) {
+        if (model->metrics[i].node->type.shape.rank)
+            print_metric_table(printer, title, &model->metrics[i], at, out);
+        at += shape_inner_size(&model->metrics[i].node->type.shape);
+    }
+}
+
+/* Numbers of all metrics together. */
+static int64_t metrics_size(const struct model *model) {
+    int64_t size = 0;
+    for (int i = 0; i < model->metric_count; i++)
+        size += shape_inner_size(&model->metrics[i].node->type.shape);
+    return size;
+}
+
+static bool has_tables(const struct model *model) {
+    for (int i = 0; i < model->metric_count; i++)
+        if (model->metrics[i].node->type.shape.rank)
+            return true;
+    return false;
+}
+
+/* The names of the target's classes: printable ASCII as it is, all other bytes by their numbers. */
+static void print_class_names(const struct emit_options *options, struct text *out) {
+    text_print(out, "static const char *const class_names[%lld] = {", (long long)options->class_count);
+    for (int64_t i = 0; i < options->class_count; i++) {
+        text_print(out, "%s\"", i ? ",\n    " : "\n    ");
+        for (const char *p = options->class_names[i]; *p; p++) {
+            bool plain = *p >= ' ' && *p <= '~' && *p != '"' && *p != '\\' && *p != '?';
+            text_print(out, plain ? "%c" : "\\%03o", (unsigned char)*p);
+        }
+        text_print(out, "\"");
+    }
+    text_print(out, "};\n");
 }
 
 static void print_batch_arrays(struct printer *printer, int64_t rows, int64_t batch, struct text *out) {
@@ -382,9 +442,12 @@ static void print_main(struct printer *printer, const struct data *train, const 
         print_batch_arrays(printer, rows, batch, out);
         use_kernel(printer, numpy ? "nn_numpy_permutation" : "nn_permutation", ELEMENT_F64);
     }
+    if (has_tables(model) && printer->options->class_names)
+        print_class_names(printer->options, out);
     text_print(out, "static %s state;\n\nint main(void) {\n    const uint64_t seed = %llu;\n",
                printer->prefix, (unsigned long long)training->seed);
-    text_print(out, "    double loss, metrics[%d];\n", model->metric_count + 1);
+    text_print(out, "    static double metrics[%lld];\n    double loss;\n",
+               (long long)(metrics_size(model) + 1));
     if (numpy)
         text_print(out, "    struct nn_numpy stream;\n    nn_numpy_seed(&stream, (uint32_t)seed);\n");
     if (train->source == DATA_SPIRAL)
@@ -408,9 +471,9 @@ static void print_main(struct printer *printer, const struct data *train, const 
                                          : "train",
                  test ? row_count(printer, test) : rows, out);
     text_print(out, "    (void)metrics;\n    (void)seed;\n");
-    print_evaluation(printer, "train  ", "train", rows, out);
+    print_evaluation(printer, "train", "train", rows, out);
     if (test)
-        print_evaluation(printer, "test   ", "test", row_count(printer, test), out);
+        print_evaluation(printer, "test ", "test", row_count(printer, test), out);
     text_print(out, "    return fflush(stdout) || ferror(stdout) ? 3 : 0;\n}\n");
 }
 
@@ -419,7 +482,6 @@ void print_program(struct printer *printer, struct text *out) {
     const struct data *train = model_data(model, "train"), *test = model_data(model, "test");
     if (!model->update_count || !train)
         return; /* nothing to run: a library only */
-    text_print(out, "#include <stdio.h>\n\n");
     for (int i = 0; i < model->data_count; i++)
         if ((&model->data[i] == train || &model->data[i] == test) &&
             !print_data(printer, &model->data[i], i, out)) {

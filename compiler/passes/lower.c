@@ -49,25 +49,33 @@ static bool sums_batch(const struct node *product) {
     return left->dims[left->rank - 1] == BATCH;
 }
 
+static const struct node *below_views(const struct node *node) {
+    while (operators[node->code].kind == KIND_VIEW)
+        node = node->inputs[0];
+    return node;
+}
+
+/* Numbers that are known beforehand lie nowhere; kernels read memory. */
+static bool lies_nowhere(const struct node *value) {
+    const struct node *below = below_views(value);
+    return operators[below->code].kind == KIND_LEAF && below->code != OPERATOR_weight &&
+           below->code != OPERATOR_input;
+}
+
 static struct node *lower_add(struct lowering *lowering, const struct node *node,
                               struct node *const *inputs) {
     for (int side = 0; side < 2; side++) {
         const struct node *product = node->inputs[side];
         const struct node *other = node->inputs[1 - side];
         if (product->code != OPERATOR_matmul || lowering->uses[product->id] != 1 ||
-            !shape_equal(&product->type.shape, &node->type.shape) || other == product || sums_batch(product))
+            !shape_equal(&product->type.shape, &node->type.shape) || other == product ||
+            sums_batch(product) || lies_nowhere(other))
             continue;
         struct node *copy = lowering->copies[product->id];
         struct node *affine[3] = {copy->inputs[0], copy->inputs[1], inputs[1 - side]};
         return graph_node(lowering->to, OPERATOR_affine, affine, 3, NULL, NULL);
     }
     return NULL;
-}
-
-static const struct node *below_views(const struct node *node) {
-    while (operators[node->code].kind == KIND_VIEW)
-        node = node->inputs[0];
-    return node;
 }
 
 /* A value that is itself a weight, or a view of one, is taken before any assignment overwrites it. */
@@ -84,13 +92,14 @@ static struct node *with_rows(struct lowering *lowering, struct node *side) {
     return is_lent ? graph_unary(lowering->to, OPERATOR_copy, side) : side;
 }
 
+static struct node *somewhere(struct lowering *lowering, struct node *value) {
+    return lies_nowhere(value) ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
+}
+
 /* For kernels that read whole planes: the value as it lies in memory, with rows where it has them. */
 static struct node *in_memory(struct lowering *lowering, struct node *value) {
-    value = with_rows(lowering, value);
-    const struct node *below = below_views(value);
-    bool leaf = operators[below->code].kind == KIND_LEAF && below->code != OPERATOR_weight &&
-                below->code != OPERATOR_input;
-    return leaf || !is_stored(value) ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
+    value = somewhere(lowering, with_rows(lowering, value));
+    return is_stored(value) ? value : graph_unary(lowering->to, OPERATOR_copy, value);
 }
 
 /* Is it x - max(x, axis), the maximum of each stretch spread over that stretch?  Then no element is above 0,
@@ -161,7 +170,9 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
         inputs[1] = taken_before(lowering, inputs[1]);
     if (node->code == OPERATOR_matmul)
         for (int k = 0; k < 2; k++)
-            inputs[k] = with_rows(lowering, inputs[k]);
+            inputs[k] = somewhere(lowering, with_rows(lowering, inputs[k]));
+    if (operators[node->code].kind == KIND_FOLD)
+        inputs[0] = somewhere(lowering, inputs[0]);
     if (operators[node->code].kind == KIND_KERNEL)
         for (int k = 0; k < node->input_count; k++)
             inputs[k] = in_memory(lowering, inputs[k]);
