@@ -12,7 +12,7 @@ struct evaluator {
     const struct result **measures; /* (count) */
     int count;
     void **results;   /* (count) in the measure's element type, */
-    double **numbers; /* and as doubles, one behind the other */
+    double **numbers; /* and as doubles, one measure after the other */
     const void **columns;
 };
 
@@ -24,8 +24,8 @@ static void add_measure(struct evaluator *evaluator, struct node **roots, const 
     roots[evaluator->count++] = measure->node;
 }
 
-/* Of the loss and all metrics. */
-static size_t number_count(const struct model *model) {
+/* Of the loss and all metrics together. */
+static size_t numbers_of(const struct model *model) {
     size_t count = 1;
     for (int i = 0; i < model->metric_count; i++)
         count += (size_t)shape_inner_size(&model->metrics[i].node->type.shape);
@@ -40,7 +40,7 @@ struct evaluator *evaluator_new(struct run *run) {
     evaluator->run = run;
     evaluator->measures = arena_array(run->arena, const struct result *, room);
     evaluator->numbers = arena_array(run->arena, double *, room + 1);
-    evaluator->numbers[0] = arena_array(run->arena, double, number_count(model));
+    evaluator->numbers[0] = arena_array(run->arena, double, numbers_of(model));
     evaluator->results = arena_array(run->arena, void *, room);
     evaluator->columns = arena_array(run->arena, const void *, (size_t)model->column_count);
     if (model->loss.node)
@@ -74,16 +74,15 @@ void evaluator_run(struct evaluator *evaluator, const struct rows *rows, double 
                           .results = evaluator->results,
                           .step = (double)run->weights.progress.updates,
                           .seed = run->seed};
-    if (!compiled_evaluate(run->compiled, &batch, evaluator->numbers[0])) {
+    bool compiled = compiled_evaluate(run->compiled, &batch, evaluator->numbers[0]);
+    if (!compiled)
         interpreter_run(evaluator->interpreter, &batch);
-        for (int i = 0; i < evaluator->count; i++) {
-            const struct type *type = &evaluator->measures[i]->node->type;
-            for (int64_t e = 0; e < shape_inner_size(&type->shape); e++)
-                evaluator->numbers[i][e] = run_number(type->element, evaluator->results[i], e);
-        }
-    }
-    for (int i = 0; i < evaluator->count; i++)
+    for (int i = 0; i < evaluator->count; i++) {
+        const struct type *type = &evaluator->measures[i]->node->type;
+        for (int64_t e = 0; !compiled && e < shape_inner_size(&type->shape); e++)
+            evaluator->numbers[i][e] = run_number(type->element, evaluator->results[i], e);
         values[i] = evaluator->numbers[i][0];
+    }
 }
 
 /* Names beside an axis that is as long as the target has classes; or NULL. */

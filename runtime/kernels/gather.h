@@ -55,17 +55,16 @@ static void nn_scatter(long count, long width, long limit, long rows, long strid
 static void nn_load_rows(const real *row, const uint32_t *order, long inner, long rows, long stride, real *planes) {
     enum { SOME = 64 };
     for (long from = 0; from < inner; from += SOME) {
-        const long end = inner - from < SOME ? inner : from + SOME;
+        const long end = inner - from < SOME ? inner : from + SOME, whole = from + (end - from) / 4 * 4;
         long r = 0;
         for (; r + 4 <= rows; r += 4) {
             const real *const x0 = row + (order ? order[r] : r) * inner;
             const real *const x1 = row + (order ? order[r + 1] : r + 1) * inner;
             const real *const x2 = row + (order ? order[r + 2] : r + 2) * inner;
             const real *const x3 = row + (order ? order[r + 3] : r + 3) * inner;
-            long e = from;
-            for (; e + 4 <= end; e += 4)
+            for (long e = from; e < whole; e += 4)
                 nn_turn(x0 + e, x1 + e, x2 + e, x3 + e, planes + e * stride + r, stride);
-            for (; e < end; e++) {
+            for (long e = whole; e < end; e++) {
                 real *const to = planes + e * stride + r;
                 to[0] = x0[e], to[1] = x1[e], to[2] = x2[e], to[3] = x3[e];
             }
