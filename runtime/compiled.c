@@ -11,7 +11,7 @@ struct compiled {
     char *state;
     void **weights;
     bool noise;       /* rows are told apart by their number, and emitted C counts from 0 */
-    size_t most_rows; /* of a training step or evaluation; 0: any number */
+    size_t most_rows; /* of a batch; 0: any number */
     double (*train)(void *state, uint64_t updates, uint64_t seed, size_t n, const void *const *columns);
     double (*evaluate)(void *state, uint64_t updates, uint64_t seed, size_t n, const void *const *columns,
                        double *metrics);
@@ -119,7 +119,8 @@ bool compiled_evaluate(struct compiled *compiled, const struct batch *batch, dou
 }
 
 bool compiled_predict(struct compiled *compiled, const struct batch *batch) {
-    if (!compiled || !compiled->predict || (compiled->noise && batch->first_row > 0))
+    if (!compiled || !compiled->predict || !takes(compiled, batch) ||
+        (compiled->noise && batch->first_row > 0))
         return false;
     compiled->predict(compiled->state, (uint64_t)batch->step, batch->seed, (size_t)batch->rows,
                       columns_of(compiled, batch), batch->results);

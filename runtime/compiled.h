@@ -18,7 +18,7 @@ void **compiled_weights(struct compiled *compiled);
 /* Do what an interpreter of the same job would; false, and nothing done, where it has to be interpreted:
  * compiled is NULL, there is no such job, or the rows are too many for the memory that the code has. */
 bool compiled_train(struct compiled *compiled, const struct batch *batch, double *loss);
-/* values: the loss, then the metrics */
+/* values: the loss, then all numbers of the metrics */
 bool compiled_evaluate(struct compiled *compiled, const struct batch *batch, double *values);
 bool compiled_predict(struct compiled *compiled, const struct batch *batch);
 

@@ -70,6 +70,20 @@ for option in "" --jit; do
 done
 cp "$out/predicted" "$out/o"
 check "predictions are the same" cmp -s "$out/predicted" "$out/predicted--jit"
+# Outputs that wait for all rows, of more rows than the compiled code keeps.
+cat >"$out/shares.nn" <<'END'
+model shares {
+    input x : f64[batch, 2]
+    output share = x / sum(x, axis = 0)
+}
+END
+awk 'BEGIN { for (i = 1; i <= 3000; i++) print i ",1" }' >"$out/rows.csv"
+for option in "" --jit; do
+    build/nnrun "$out/shares.nn" --predict "$out/rows.csv" $option >"$out/predicted$option" 2>"$out/e"
+done
+head -n 3 "$out/predicted--jit" >"$out/o"
+check "predictions of many rows are the same" cmp -s "$out/predicted" "$out/predicted--jit"
+check "and are numbers" sh -c '! grep -qi nan "$1"' sh "$out/predicted--jit"
 sed 's/rate = 1.0/rate = 1.7e308/; s/normal(0, 0.01)/normal(0, 1e150)/' "$short" >"$out/diverging.nn"
 same "the search for the first infinity" "$out/diverging.nn" --train --quiet
 check "which is found" grep -q "error" "$out/e"

@@ -26,11 +26,10 @@ void print_loadable(struct printer *printer, bool train, bool evaluate, int64_t 
     const char *p = printer->prefix;
     text_print(
         out, "\n/* ---- for nnrun ---- */\n\nsize_t nn_loaded_size(void) {\n    return sizeof(%s);\n}\n", p);
-    text_print(
-        out,
-        "\n/* That one training step or evaluation takes; 0: any number. */\nsize_t nn_loaded_rows(void) {\n"
-        "    return %lld;\n}\n",
-        (long long)most_rows);
+    text_print(out,
+               "\n/* That a batch may have; 0: any number. */\nsize_t nn_loaded_rows(void) {\n"
+               "    return %lld;\n}\n",
+               (long long)most_rows);
     text_print(out,
                "\n/* Does it draw random numbers, by the number of a row? */\nint nn_loaded_noise(void) {\n  "
                "  return %d;\n}\n",
