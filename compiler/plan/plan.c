@@ -4,6 +4,7 @@
 #include "passes/lower.h"
 #include "plan/sink.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Sizes that decide how something is done. */
