@@ -31,25 +31,20 @@
 #endif
 
 /*@ nn_apart: */
-/* Between two statements of a loop over lanes: makes each a loop of its own.  With registers of 32 bytes, gcc
- * keeps the factors of all statements of one loop in registers at once, and then its sums have no room; with
- * 16 bytes the sums have no room anyhow, and one loop is better. */
+/* Between two statements of a loop over lanes: makes each a loop of its own.  With registers of 32 bytes, gcc keeps
+ * the factors of all statements of one loop in registers at once, and then its sums have no room; with 16 bytes the
+ * sums have no room anyhow, and one loop is better. */
 #if defined __AVX__
-#define NN_APART(lanes) \
-    }                   \
-    for (long l = 0; l < lanes; l++) {
+#define NN_APART(lanes) } for (long l = 0; l < lanes; l++) {
 #else
 #define NN_APART(lanes)
 #endif
 
 /*@ nn_parallel: */
-/* Before a loop whose turns share no results: with OpenMP they are shared out among threads if `work`
- * (products) is worth it.  Each result is computed by one thread in the same order, so the bits are those of
- * one thread. */
+/* Before a loop whose turns share no results: with OpenMP they are shared out among threads if `work` (products) is
+ * worth it.  Each result is computed by one thread in the same order, so the bits are those of one thread. */
 #if defined _OPENMP
-#define NN_PARALLEL(work)                   \
-    const int threaded = (work) > 1L << 20; \
-    _Pragma("omp parallel for schedule(static) if (threaded)")
+#define NN_PARALLEL(work) const int threaded = (work) > 1L << 20; _Pragma("omp parallel for schedule(static) if (threaded)")
 #else
 #define NN_PARALLEL(work)
 #endif
@@ -403,9 +398,8 @@ NN_INLINE float nn_expf(float x) {
 }
 
 /*@ nn_exp_shifted: nn_inline nn_fma nn_bits nn_exp_tail */
-/* e^x for x <= 0, as it stands in a softmax whose largest score is taken out: no bound above, one step of
- * scaling.  The bits of 2^n are those of n + 1023, which the magic constant has added; at -709, where they
- * are 0, so is the result. */
+/* e^x for x <= 0, as it stands in a softmax whose largest score is taken out: no bound above, one step of scaling.  The
+ * bits of 2^n are those of n + 1023, which the magic constant has added; at -709, where they are 0, so is the result. */
 NN_INLINE double nn_exp_shifted(double x) {
     const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
     const double t = nn_at_least(x, -709.0);
@@ -430,12 +424,12 @@ NN_INLINE float nn_exp_shiftedf(float x) {
 }
 
 /*@ nn_sigmoid: nn_inline nn_fma nn_bits */
-/* 1 / (1 + e^-x). With r = x + n ln 2, odd = r p(r^2) and even = 1 + r^2 q(r^2), e^r is (even + odd) / (even
- * - odd), that is, odd / even is tanh(r / 2); p has degree 2 with p(0) = 1/2, q degree 1, error 2^-59.5.  So
- * e^-x is 2^n above / below, and the result below / (below + 2^n above): one division serves both.  The bits
- * of 2^n are those of n + 1023, which the magic constant has added; x is held at -710, where n = 1024 makes
- * 2^n an infinity and the result 0. So results under 2^-1023 are 0. Kept short rather than exact to the last
- * bit: it is where small networks spend their time. */
+/* 1 / (1 + e^-x). With r = x + n ln 2, odd = r p(r^2) and even = 1 + r^2 q(r^2), e^r is (even + odd) / (even - odd), that
+ * is, odd / even is tanh(r / 2); p has degree 2 with p(0) = 1/2, q degree 1, error 2^-59.5.  So e^-x is
+ * 2^n above / below, and the result below / (below + 2^n above): one division serves both.  The bits of 2^n are those of
+ * n + 1023, which the magic constant has added; x is held at -710, where n = 1024 makes 2^n an infinity and the result 0.
+ * So results under 2^-1023 are 0. Kept short rather than exact to the last bit: it is where small networks spend
+ * their time. */
 NN_INLINE double nn_sigmoid_inside(double t) { /* -710 <= t <= 708 */
     const double shift = 6755399441056767.0;   /* 1.5 2^52 + 1023 */
     const double shifted = nn_fma(t, -1.4426950408889634, shift);
@@ -457,7 +451,7 @@ NN_INLINE double nn_sigmoid(double x) {
 /*@ nn_sigmoidf: nn_inline nn_fma nn_bitsf */
 /* The same: p of degree 1, q of degree 0, error 2^-32.5. */
 NN_INLINE float nn_sigmoid_insidef(float t) { /* -89 <= t <= 87 */
-    const float shift = 12583039.0f;          /* 1.5 2^23 + 127 */
+    const float shift = 12583039.0f;         /* 1.5 2^23 + 127 */
     const float shifted = nn_fmaf(t, -1.44269502f, shift);
     const float n = shifted - shift;
     const float upper = nn_fmaf(n, 0.693145752f, t);
@@ -474,9 +468,9 @@ NN_INLINE float nn_sigmoidf(float x) {
 }
 
 /*@ nn_tanh: nn_inline nn_fma nn_bits */
-/* (s - 1) / (s + 1) with s = e^2x = 2^n (even + odd) / (even - odd), where odd / even = tanh(h) and h = x - n
- * ln(2) / 2. Near 0, n is 0 and this is odd / even to the last bit; elsewhere 2^n - 1 and 2^n + 1 are exact.
- * Signs are such that -0 stays -0.  The polynomials are those of nn_sigmoid in 2h. */
+/* (s - 1) / (s + 1) with s = e^2x = 2^n (even + odd) / (even - odd), where odd / even = tanh(h) and h = x - n ln(2) / 2.
+ * Near 0, n is 0 and this is odd / even to the last bit; elsewhere 2^n - 1 and 2^n + 1 are exact.  Signs are such that
+ * -0 stays -0.  The polynomials are those of nn_sigmoid in 2h. */
 NN_INLINE double nn_tanh_inside(double t) {  /* |t| <= 20 */
     const double shift = 6755399441056767.0; /* 1.5 2^52 + 1023 */
     const double shifted = nn_fma(t, 2.8853900817779268, shift);
@@ -497,7 +491,7 @@ NN_INLINE double nn_tanh(double x) {
 
 /*@ nn_tanhf: nn_inline nn_fma nn_bitsf */
 NN_INLINE float nn_tanh_insidef(float t) { /* |t| <= 10 */
-    const float shift = 12583039.0f;       /* 1.5 2^23 + 127 */
+    const float shift = 12583039.0f;      /* 1.5 2^23 + 127 */
     const float shifted = nn_fmaf(t, 2.88539004f, shift);
     const float n = shifted - shift;
     const float upper = nn_fmaf(n, -0.346572876f, t);
