@@ -3,6 +3,7 @@
  *   - every value that a root needs is computed once, after what it reads;
  *   - a value read in the loop that makes it is read element by element;
  *   - two values whose lives overlap share no memory; what a user asked for lives to the end;
+ *   - memory is at most a tenth more than what lives at once;
  *   - a run gives the values of tests/reference.h, an evaluator without plan or kernels;
  *   - assignments take effect after everything that reads the old value.
  */
@@ -188,6 +189,7 @@ static void add_node_lives(const struct inspection *in, const int64_t *start, co
     int64_t from = start[spot.group] + spot.nest + 1, finish = start[spot.group + 1] - 1;
     struct life life = {
         node, REGION_ONCE, node->type.element, from, 0, p->offset, shape_inner_size(&node->type.shape)};
+    const int64_t size = life.size;
     if (p->place == PLACE_NONE || p->place == PLACE_KEPT) {
         life.region = REGION_KEPT;
         life.to = start[in->plan->group_count];
@@ -195,6 +197,7 @@ static void add_node_lives(const struct inspection *in, const int64_t *start, co
         life.region = REGION_TILE;
         life.to = last_read(in, start, node, from, spot.group);
     } else {
+        life.size = (size + 15) / 16 * 16; /* it has its vectors for itself */
         life.from = p->sweep ? start[spot.group] : from;
         life.to = last_read(in, start, node, p->sweep ? finish : from, -1);
     }
@@ -204,7 +207,7 @@ static void add_node_lives(const struct inspection *in, const int64_t *start, co
         life.from = start[spot.group];
         life.to = finish;
         life.offset = p->lanes;
-        life.size *= lanes_of(node->type.element);
+        life.size = size * lanes_of(node->type.element);
         add_life(lives, arena, life);
     }
 }
@@ -251,6 +254,47 @@ static void check_memory(const struct inspection *in, struct arena *arena) {
     }
 }
 
+/* What lives in one region at once, at the moment when it is most. */
+static int64_t most_alive(const struct lives *lives, enum region region, enum element element) {
+    int64_t most = 0;
+    for (int i = 0; i < lives->count; i++) {
+        int64_t alive = 0, at = lives->list[i].from; /* the most is reached where something begins */
+        for (int k = 0; k < lives->count; k++) {
+            const struct life *b = &lives->list[k];
+            if (b->region == region && b->element == element && b->from <= at && at <= b->to)
+                alive += b->size;
+        }
+        most = alive > most ? alive : most;
+    }
+    return most;
+}
+
+/* An arena is at most a tenth larger than the largest set of buffers that live at once.  An input that two
+ * groups load lives from the first time to the last, in one place. */
+static void check_arena(const struct inspection *in, struct arena *arena) {
+    const struct plan *plan = in->plan;
+    struct lives lives = {0};
+    collect_lives(in, &lives, arena);
+    for (int i = 0; i < lives.count; i++)
+        for (int k = i + 1; k < lives.count; k++) {
+            struct life *a = &lives.list[i], *b = &lives.list[k];
+            if (a->node != b->node || a->region != REGION_TILE || b->region != REGION_TILE)
+                continue;
+            a->to = b->to > a->to ? b->to : a->to;
+            b->size = 0;
+        }
+    for (int element = 0; element < 3; element++) {
+        const int64_t tiles = most_alive(&lives, REGION_TILE, (enum element)element);
+        const int64_t once = most_alive(&lives, REGION_ONCE, (enum element)element);
+        if (10 * plan->tile_planes[element] > 11 * tiles)
+            fail_msg("%s: %lld planes, but at most %lld live at once", in->name,
+                     (long long)plan->tile_planes[element], (long long)tiles);
+        if (10 * plan->once_size[element] > 11 * once)
+            fail_msg("%s: %lld numbers, but at most %lld live at once", in->name,
+                     (long long)plan->once_size[element], (long long)once);
+    }
+}
+
 static void inspect(struct bench *bench, const char *name, const struct plan *plan) {
     struct inspection in = {.plan = plan, .name = name};
     in.wanted = arena_array(&bench->arena, bool, (size_t)plan->graph.count);
@@ -263,6 +307,7 @@ static void inspect(struct bench *bench, const char *name, const struct plan *pl
         if (plan->roots[i]->code != OPERATOR_assign)
             assert_false(plan_placement(plan, source_of(plan->roots[i]))->local);
     check_memory(&in, &bench->arena);
+    check_arena(&in, &bench->arena);
 }
 
 /* ---- what a run gives ---- */

@@ -420,6 +420,18 @@ static bool uses(const struct text *text, const char *word) {
     return mentions(text_string(text), word);
 }
 
+/* How many rows a vector holds at most, of all types that the group computes with. */
+static int widest_lanes(const struct group *group) {
+    for (int n = 0; n < group->nest_count; n++)
+        for (int i = 0; i < group->nests[n].count; i++)
+            if (group->nests[n].nodes[i]->type.element == ELEMENT_F32)
+                return LANES_F32;
+    for (int i = 0; i < group->input_count; i++)
+        if (group->inputs[i]->type.element == ELEMENT_F32)
+            return LANES_F32;
+    return LANES_F64;
+}
+
 static void print_row_group(struct emitter *emitter, const struct plan *plan, int g, struct text *out) {
     const struct group *group = &plan->groups[g];
     struct text calls = {.arena = emitter->printer.arena}, loop = {.arena = emitter->printer.arena};
@@ -430,7 +442,7 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
     print_loads(emitter, plan, group, &loop);
     text_print(&loop, "%s", text_string(&calls));
     print_stores(emitter, plan, g, &loop);
-    int lanes = LANES_F32;
+    int lanes = widest_lanes(group);
     text_print(out, "    for (size_t from = 0; from < n; from += %d) {\n", plan->tile);
     text_print(out, "        const int rows = n - from < %d ? (int)(n - from) : %d;\n", plan->tile,
                plan->tile);

@@ -4,6 +4,7 @@
 #include "passes/lower.h"
 #include "plan/sink.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Sizes that decide how something is done. */
@@ -504,6 +505,9 @@ struct pool {
     struct gap *gaps; /* by offset, no two of them adjacent */
     int gap_count, gap_capacity;
     int64_t size;
+    struct interval *placed; /* all */
+    int placed_count, placed_capacity;
+    int64_t alive, most; /* what lives now; the most that lived at once */
 };
 
 static void heap_add(struct arena *arena, struct pool *pool, struct interval interval) {
@@ -561,8 +565,13 @@ static int64_t pool_place(struct arena *arena, struct pool *pool, struct interva
     while (pool->count && pool->live[0].end < interval.start) {
         struct interval ended = heap_take(pool);
         give_back(arena, pool, *ended.offset, ended.size);
+        pool->alive -= ended.size;
     }
     heap_add(arena, pool, interval);
+    arena_reserve(arena, pool->placed, pool->placed_count, pool->placed_capacity);
+    pool->placed[pool->placed_count++] = interval;
+    pool->alive += interval.size;
+    pool->most = pool->alive > pool->most ? pool->alive : pool->most;
     int at = 0;
     while (at < pool->gap_count && pool->gaps[at].size < interval.size)
         at++;
@@ -581,6 +590,54 @@ static int64_t pool_place(struct arena *arena, struct pool *pool, struct interva
     return offset;
 }
 
+static int by_size(const void *a, const void *b) {
+    const struct interval *x = a, *y = b;
+    if (x->size != y->size)
+        return x->size < y->size ? 1 : -1;
+    if (x->start != y->start)
+        return x->start < y->start ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+/* The same, but by how long they live. */
+static int by_life(const void *a, const void *b) {
+    const struct interval *x = a, *y = b;
+    const int64_t x_life = x->end - x->start, y_life = y->end - y->start;
+    return x_life == y_life ? by_size(a, b) : x_life < y_life ? 1 : -1;
+}
+
+/* Places all anew in that order, each as low as what lives beside it lets it; keeps it if it needs less. */
+static void pool_retry(struct arena *arena, struct pool *pool, int (*order)(const void *, const void *)) {
+    const int count = pool->placed_count;
+    struct interval *const all = pool->placed, **low = arena_array(arena, struct interval *, (size_t)count);
+    int64_t *offsets = arena_array(arena, int64_t, (size_t)count), size = 0; /* of low[i], ascending */
+    qsort(all, (size_t)count, sizeof *all, order);
+    for (int i = 0; i < count; i++) {
+        int64_t at = 0;
+        int k = 0;
+        for (; k < i && offsets[k] < at + all[i].size; k++)
+            if (low[k]->start <= all[i].end && all[i].start <= low[k]->end && offsets[k] + low[k]->size > at)
+                at = offsets[k] + low[k]->size;
+        for (k = i; k > 0 && offsets[k - 1] > at; k--)
+            offsets[k] = offsets[k - 1], low[k] = low[k - 1];
+        offsets[k] = at, low[k] = &all[i];
+        size = at + all[i].size > size ? at + all[i].size : size;
+    }
+    for (int k = 0; k < count && size < pool->size; k++)
+        *low[k]->offset = offsets[k];
+    pool->size = size < pool->size ? size : pool->size;
+}
+
+/* Where gaps are left, the largest first, or what lives longest, often fit better. The time for that is the
+ * square of their number, so not where they are many. */
+static void pool_tighten(struct arena *arena, struct pool *pool) {
+    enum { MANY = 1000 };
+    if (pool->size > pool->most && pool->placed_count <= MANY)
+        pool_retry(arena, pool, by_size);
+    if (pool->size > pool->most && pool->placed_count <= MANY)
+        pool_retry(arena, pool, by_life);
+}
+
 /* The place of (group, nest) on one line; `nest_start` counts the nests of earlier groups, each with one
  * spare place at its end for what is finished or stored there. */
 struct line {
@@ -597,8 +654,8 @@ static struct interval life_of(const struct plan *plan, const struct line *line,
                             .end = on_line(line, p->last_group, p->last_nest)};
     if (p->sweep) { /* written by all tiles: from the start of its group to its end at least */
         life.start = on_line(line, p->group, 0);
-        if (life.end < on_line(line, p->group + 1, 0))
-            life.end = on_line(line, p->group + 1, 0);
+        const int64_t finish = on_line(line, p->group + 1, 0) - 1; /* the spare place */
+        life.end = life.end < finish ? finish : life.end;
     }
     return life;
 }
@@ -626,6 +683,7 @@ static void place_value(struct plan *plan, const struct line *line, struct node 
         if (p->sweep && (is_fold(node) || plan_is_convolution(node) ||
                          (is_matmul(node) && plan_matmul(node).kind == MATMUL_LANES))) {
             life.offset = &p->lanes;
+            life.end = on_line(line, p->group + 1, 0) - 1; /* then they are added */
             life.size = size * lanes_of(element);
             p->lanes = pool_place(plan->arena, &once[element], life);
         }
@@ -678,6 +736,8 @@ static void plan_memory(struct planner *planner) {
                 }
     }
     for (int e = 0; e < 3; e++) {
+        pool_tighten(plan->arena, &tiles[e]);
+        pool_tighten(plan->arena, &once[e]);
         plan->tile_planes[e] = tiles[e].size;
         plan->once_size[e] = once[e].size;
     }

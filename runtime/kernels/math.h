@@ -107,6 +107,9 @@
 #else
 #define NN_UNROLL
 #endif
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC diagnostic ignored "-Wpsabi" /* what takes such vectors is always inlined */
+#endif
 #if defined __has_builtin
 #if __has_builtin(__builtin_shufflevector)
 #define NN_SHUFFLES 1
@@ -155,6 +158,47 @@ NN_INLINE nn_vectorf nn_vector_fmaf(nn_vectorf a, nn_vectorf b, nn_vectorf c) {
     return fmaf(a, b, c);
 #endif
 }
+
+/*@ nn_four: nn_vectors */
+/* Four numbers, where there are shuffles: for operands that have to be turned, and for what vectors leave. */
+#if NN_SHUFFLES
+typedef double nn_four __attribute__((vector_size(32), aligned(sizeof(double)), may_alias));
+#endif
+
+/*@ nn_fourf: nn_vectors */
+#if NN_SHUFFLES
+typedef float nn_fourf __attribute__((vector_size(16), aligned(sizeof(float)), may_alias));
+#endif
+
+/*@ nn_four_fma: nn_four */
+#if NN_SHUFFLES
+NN_INLINE nn_four nn_four_fma(nn_four a, nn_four b, nn_four c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__
+    return _mm256_fmadd_pd(a, b, c);
+#else
+    for (unsigned l = 0; l < 4; l++)
+        c[l] = fma(a[l], b[l], c[l]);
+    return c;
+#endif
+}
+#endif
+
+/*@ nn_four_fmaf: nn_fourf */
+#if NN_SHUFFLES
+NN_INLINE nn_fourf nn_four_fmaf(nn_fourf a, nn_fourf b, nn_fourf c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__
+    return _mm_fmadd_ps(a, b, c);
+#else
+    for (unsigned l = 0; l < 4; l++)
+        c[l] = fmaf(a[l], b[l], c[l]);
+    return c;
+#endif
+}
+#endif
 
 /*@ nn_threads: */
 /* How many threads a loop of the program may use. */

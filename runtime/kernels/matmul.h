@@ -56,32 +56,33 @@ NN_INLINE void nn_matmul_tile(const long results, const long vectors, long depth
 /*@ nn_matmul_block: nn_matmul_tile */
 /* The same for a number of results and vectors known only when it runs.  Where a is read as it lies, there
  * are addresses for half of the results only. */
-static void nn_matmul_block(long results, long vectors, long depth, nn_matrix a, const real *b, long b_k,
-                            nn_matrix c, real *y, long y_i) {
-#define NN_TILES(n, a_i)                                                     \
-    case 2 * n:                                                              \
-        nn_matmul_tile(n, 1, depth, a.at, a_i, a.column, b, b_k, c, y, y_i); \
-        break;                                                               \
-    case 2 * n + 1:                                                          \
-        nn_matmul_tile(n, 2, depth, a.at, a_i, a.column, b, b_k, c, y, y_i); \
+static void nn_matmul_block(long results, long vectors, long depth, const nn_matrix *a, const real *b,
+                            long b_k, const nn_matrix *c, real *y, long y_i) {
+#define NN_TILES(n, a_i)                                                        \
+    case 2 * n:                                                                 \
+        nn_matmul_tile(n, 1, depth, a->at, a_i, a->column, b, b_k, *c, y, y_i); \
+        break;                                                                  \
+    case 2 * n + 1:                                                             \
+        nn_matmul_tile(n, 2, depth, a->at, a_i, a->column, b, b_k, *c, y, y_i); \
         break;
-    if (a.row == 1)
+    if (a->row == 1)
         switch (2 * results + vectors - 1) {
             NN_TILES(1, 1)
             NN_TILES(2, 1)
             NN_TILES(3, 1)
-            NN_TILES(4, 1) NN_TILES(5, 1) NN_TILES(6, 1)
+            NN_TILES(4, 1)
+            NN_TILES(5, 1) NN_TILES(6, 1)
 #if NN_RESULTS == 12
                 NN_TILES(7, 1) NN_TILES(8, 1) NN_TILES(9, 1) NN_TILES(10, 1) NN_TILES(11, 1) NN_TILES(12, 1)
 #endif
         }
     else
         switch (2 * results + vectors - 1) {
-            NN_TILES(1, a.row)
-            NN_TILES(2, a.row)
-            NN_TILES(3, a.row)
+            NN_TILES(1, a->row)
+            NN_TILES(2, a->row)
+            NN_TILES(3, a->row)
 #if NN_RESULTS == 12
-            NN_TILES(4, a.row) NN_TILES(5, a.row) NN_TILES(6, a.row)
+            NN_TILES(4, a->row) NN_TILES(5, a->row) NN_TILES(6, a->row)
 #endif
         }
 #undef NN_TILES
@@ -97,18 +98,20 @@ NN_INLINE void nn_matmul_copy(long count, const real *restrict from, real *restr
         to[i] = from[i];
 }
 
-/*@ nn_turn: nn_vectors */
+/*@ nn_turn: nn_four */
 /* Four rows of four numbers become columns, in registers: to[k * wide + i] = x_i[k]. */
 NN_INLINE void nn_turn(const real *x0, const real *x1, const real *x2, const real *x3, real *to, long wide) {
 #if NN_SHUFFLES
-    typedef real four __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
-    const four a = *(const four *)x0, b = *(const four *)x1, c = *(const four *)x2, d = *(const four *)x3;
-    const four p = __builtin_shufflevector(a, b, 0, 4, 1, 5), q = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    const four s = __builtin_shufflevector(a, b, 2, 6, 3, 7), t = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    *(four *)to = __builtin_shufflevector(p, q, 0, 1, 4, 5);
-    *(four *)(to + wide) = __builtin_shufflevector(p, q, 2, 3, 6, 7);
-    *(four *)(to + 2 * wide) = __builtin_shufflevector(s, t, 0, 1, 4, 5);
-    *(four *)(to + 3 * wide) = __builtin_shufflevector(s, t, 2, 3, 6, 7);
+    const nn_four a = *(const nn_four *)x0, b = *(const nn_four *)x1, c = *(const nn_four *)x2,
+                  d = *(const nn_four *)x3;
+    const nn_four p = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+                  q = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const nn_four s = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+                  t = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(nn_four *)to = __builtin_shufflevector(p, q, 0, 1, 4, 5);
+    *(nn_four *)(to + wide) = __builtin_shufflevector(p, q, 2, 3, 6, 7);
+    *(nn_four *)(to + 2 * wide) = __builtin_shufflevector(s, t, 0, 1, 4, 5);
+    *(nn_four *)(to + 3 * wide) = __builtin_shufflevector(s, t, 2, 3, 6, 7);
 #else
     for (long k = 0; k < 4; k++)
         to[k * wide] = x0[k], to[k * wide + 1] = x1[k], to[k * wide + 2] = x2[k], to[k * wide + 3] = x3[k];
@@ -116,144 +119,325 @@ NN_INLINE void nn_turn(const real *x0, const real *x1, const real *x2, const rea
 }
 
 /*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_vector nn_turn */
-/* to[k * wide + i] = x[i][k] for i < count and k < depth. */
-static void nn_matmul_pack(long count, long wide, long depth, nn_matrix x, real *to) {
+/* to[k * wide + i] = x[i][k] for i < count and k < depth.  Where the rows of x lie side by side, `wide` of
+ * them are written, and any of them but `count` may hold anything. */
+static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x, real *to) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     long i = 0;
-    if (x.row == 1 && count == 2 * VECTOR) {
-        for (long k = 0; k < depth; k++)
-            for (long q = 0; q < 2 * VECTOR; q += VECTOR)
-                *(nn_vector *)(to + k * wide + q) = *(const nn_vector *)(x.at + k * x.column + q);
-        return;
-    }
-    if (x.row == 1) {
-        for (long k = 0; k < depth; k++)
-            nn_matmul_copy(count, x.at + k * x.column, to + k * wide);
-        return;
-    }
-    for (; i + 4 <= count; i += 4) {
-        const real *const p = x.at + i * x.row;
+    if (x->row == 1) {
         long k = 0;
-        for (; k + 4 <= depth && x.column == 1; k += 4)
-            nn_turn(p + k, p + x.row + k, p + 2 * x.row + k, p + 3 * x.row + k, to + k * wide + i, wide);
-        for (; k < depth; k++)
-            for (long q = 0; q < 4; q++)
-                to[k * wide + i + q] = p[q * x.row + k * x.column];
+        /* Idle lanes get what lies behind, while that is of this matrix. */
+        for (; k < depth && wide % VECTOR == 0 && (depth - 1 - k) * x->column >= wide - count; k++)
+            for (long q = 0; q < wide; q += VECTOR)
+                *(nn_vector *)(to + k * wide + q) = *(const nn_vector *)(x->at + k * x->column + q);
+        for (; k < depth; k++) {
+            nn_matmul_copy(count, x->at + k * x->column, to + k * wide);
+            for (i = count; i < wide; i++)
+                to[k * wide + i] = 0;
+        }
+        return;
     }
-    for (; i < count; i++)
-        for (long k = 0; k < depth; k++)
-            to[k * wide + i] = x.at[i * x.row + k * x.column];
+    /* A line of the cache from every row, then the next. */
+    for (long from = 0; from < depth; from += LANES) {
+        const long end = depth - from < LANES ? depth : from + LANES;
+        for (i = 0; i + 4 <= count; i += 4) {
+            const real *const p = x->at + i * x->row;
+            long k = from;
+            for (; k + 4 <= end && x->column == 1; k += 4)
+                nn_turn(p + k, p + x->row + k, p + 2 * x->row + k, p + 3 * x->row + k, to + k * wide + i,
+                        wide);
+            for (; k < end; k++)
+                for (long q = 0; q < 4; q++)
+                    to[k * wide + i + q] = p[q * x->row + k * x->column];
+        }
+        for (; i < count; i++)
+            for (long k = from; k < end; k++)
+                to[k * wide + i] = x->at[i * x->row + k * x->column];
+    }
 }
 
-/*@ nn_matmul_edge: nn_matmul_block nn_matmul_copy */
+/*@ nn_matmul_edge: nn_matmul_block nn_matmul_copy nn_matmul_pack */
 /* nn_matmul_block where the results do not lie in whole vectors: by way of a tile of its own. */
-static void nn_matmul_edge(long results, long columns, long depth, nn_matrix a, const real *b, long b_k,
-                           nn_matrix c, real *y, long y_i, long y_j) {
+static void nn_matmul_edge(long results, long columns, long depth, const nn_matrix *a, const real *b,
+                           long b_k, const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR };
     real tile[NN_RESULTS * WIDE];
-    for (long i = 0; c.at && i < results; i++) {
-        for (long j = 0; j < WIDE; j++)
-            tile[i * WIDE + j] = 0;
-        if (c.column == 1)
-            nn_matmul_copy(columns, c.at + i * c.row, tile + i * WIDE);
-        else
-            for (long j = 0; j < columns; j++)
-                tile[i * WIDE + j] = c.at[i * c.row + j * c.column];
-    }
+    for (long u = 0; c->at && u < results * WIDE && columns % VECTOR != 0; u++)
+        tile[u] = 0;
+    if (c->at && c->column != 1)
+        nn_matmul_pack(columns, WIDE, results, &(nn_matrix){c->at, c->column, c->row}, tile);
+    for (long i = 0; c->at && c->column == 1 && i < results; i++)
+        nn_matmul_copy(columns, c->at + i * c->row, tile + i * WIDE);
     nn_matmul_block(results, columns <= VECTOR ? 1 : 2, depth, a, b, b_k,
-                    (nn_matrix){c.at ? tile : NULL, WIDE, 1}, tile, WIDE);
-    for (long i = 0; i < results; i++)
-        if (y_j == 1)
-            nn_matmul_copy(columns, tile + i * WIDE, y + i * y_i);
-        else
-            for (long j = 0; j < columns; j++)
-                y[i * y_i + j * y_j] = tile[i * WIDE + j];
+                    &(nn_matrix){c->at ? tile : NULL, WIDE, 1}, tile, WIDE);
+    if (y_j != 1)
+        nn_matmul_pack(results, y_j, columns, &(nn_matrix){tile, WIDE, 1}, y);
+    for (long i = 0; y_j == 1 && i < results; i++)
+        nn_matmul_copy(columns, tile + i * WIDE, y + i * y_i);
 }
 
 /*@ nn_matmul_vector: nn_fma nn_matrix nn_vector_fma */
 /* One row of results of a matrix that lies row after row (b.column is 1), read once from front to back:
  * y[j] = c[j] + sum over k of a[k] * b[k][j]. */
-static void nn_matmul_vector(long n, long depth, const real *a, long a_k, nn_matrix b, nn_matrix c, real *y,
-                             long y_j) {
+static void nn_matmul_vector(long n, long depth, const real *a, long a_k, const nn_matrix *b,
+                             const nn_matrix *c, real *y, long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRETCH = 32 * LANES };
     const nn_vector zero = {0};
     for (long from = 0; from < n; from += STRETCH) {
         const long count = n - from < STRETCH ? n - from : STRETCH, whole = count / VECTOR * VECTOR;
         real sum[STRETCH];
-        long k = c.at ? 0 : 1;
+        long k = c->at ? 0 : 1;
         for (long j = 0; j < count; j++)
-            sum[j] = c.at ? c.at[(from + j) * c.column] : a[0] * b.at[from + j];
+            sum[j] = c->at ? c->at[(from + j) * c->column] : a[0] * b->at[from + j];
         for (; k + 4 <= depth; k += 4) {
-            const real *const p = b.at + k * b.row + from;
+            const real *const p = b->at + k * b->row + from;
             const real a0 = a[k * a_k], a1 = a[(k + 1) * a_k], a2 = a[(k + 2) * a_k], a3 = a[(k + 3) * a_k];
             for (long j = 0; j < whole; j += VECTOR) {
                 nn_vector here = *(nn_vector *)(sum + j);
                 here = nn_vector_fma(*(const nn_vector *)(p + j), a0 - zero, here);
-                here = nn_vector_fma(*(const nn_vector *)(p + b.row + j), a1 - zero, here);
-                here = nn_vector_fma(*(const nn_vector *)(p + 2 * b.row + j), a2 - zero, here);
+                here = nn_vector_fma(*(const nn_vector *)(p + b->row + j), a1 - zero, here);
+                here = nn_vector_fma(*(const nn_vector *)(p + 2 * b->row + j), a2 - zero, here);
                 *(nn_vector *)(sum + j) =
-                    nn_vector_fma(*(const nn_vector *)(p + 3 * b.row + j), a3 - zero, here);
+                    nn_vector_fma(*(const nn_vector *)(p + 3 * b->row + j), a3 - zero, here);
             }
             for (long j = whole; j < count; j++) {
-                real here = nn_fma(a1, p[b.row + j], nn_fma(a0, p[j], sum[j]));
-                sum[j] = nn_fma(a3, p[3 * b.row + j], nn_fma(a2, p[2 * b.row + j], here));
+                real here = nn_fma(a1, p[b->row + j], nn_fma(a0, p[j], sum[j]));
+                sum[j] = nn_fma(a3, p[3 * b->row + j], nn_fma(a2, p[2 * b->row + j], here));
             }
         }
         for (; k < depth; k++)
             for (long j = 0; j < count; j++)
-                sum[j] = nn_fma(a[k * a_k], b.at[k * b.row + from + j], sum[j]);
+                sum[j] = nn_fma(a[k * a_k], b->at[k * b->row + from + j], sum[j]);
         for (long j = 0; j < count; j++)
             y[(from + j) * y_j] = sum[j];
     }
 }
 
-/*@ nn_matmul_panels: nn_matmul_edge nn_matmul_pack nn_matmul_vector */
+/*@ nn_matmul_dots: nn_fma nn_four_fma nn_matrix nn_turn */
+/* m rows of 4 * `groups` results of a matrix that lies column after column (b.row is 1), of which the columns
+ * from `skip` on are written: four columns of four numbers are turned in registers. */
+#if NN_SHUFFLES
+NN_INLINE void nn_matmul_dots(const long m, const long groups, long skip, long depth, nn_matrix a,
+                              nn_matrix b, nn_matrix c, real *y, long y_i, long y_j) {
+    const nn_four zero = {0};
+    nn_four sum[2][4];
+    long k = c.at ? 0 : 1;
+    NN_UNROLL
+    for (long i = 0; i < m; i++)
+        NN_UNROLL
+    for (long g = 0; g < groups; g++) {
+        const real *const p = c.at ? c.at + i * c.row + 4 * g * c.column : b.at + 4 * g * b.column;
+        const long p_j = c.at ? c.column : b.column;
+        sum[i][g] = (nn_four){p[0], p[p_j], p[2 * p_j], p[3 * p_j]};
+        if (!c.at)
+            sum[i][g] *= a.at[i * a.row] - zero;
+    }
+    for (; k + 4 <= depth; k += 4)
+        NN_UNROLL
+    for (long g = 0; g < groups; g++) {
+        const real *const p = b.at + 4 * g * b.column + k;
+        nn_four turned[4];
+        nn_turn(p, p + b.column, p + 2 * b.column, p + 3 * b.column, (real *)turned, 4);
+        NN_UNROLL
+        for (long i = 0; i < m; i++)
+            NN_UNROLL
+        for (long u = 0; u < 4; u++)
+            sum[i][g] = nn_four_fma(turned[u], a.at[i * a.row + (k + u) * a.column] - zero, sum[i][g]);
+    }
+    for (; k < depth; k++)
+        NN_UNROLL
+    for (long g = 0; g < groups; g++) {
+        const real *const p = b.at + 4 * g * b.column + k;
+        const nn_four here = {p[0], p[b.column], p[2 * b.column], p[3 * b.column]};
+        NN_UNROLL
+        for (long i = 0; i < m; i++)
+            sum[i][g] = nn_four_fma(here, a.at[i * a.row + k * a.column] - zero, sum[i][g]);
+    }
+    NN_UNROLL
+    for (long i = 0; i < m; i++)
+        NN_UNROLL
+    for (long g = 0; g < groups; g++)
+        for (long u = g ? 0 : skip; u < 4; u++)
+            y[i * y_i + (4 * g + u) * y_j] = sum[i][g][u];
+}
+#endif
+
+/*@ nn_matmul_columns: nn_matmul_dots */
+/* One or two rows of results of such a matrix, read once; 16 sums for each row go on side by side. */
+NN_INLINE void nn_matmul_columns(const long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c,
+                                 real *y, long y_i, long y_j) {
+#define NN_FROM(x, j) ((nn_matrix){(x).at ? (x).at + (j) * (x).column : NULL, (x).row, (x).column})
+    long j = 0, end = n;
+#if NN_SHUFFLES
+    /* First the last ones, together with some before them, whose start is still there for the next time. */
+    end = n < 4 ? 0 : n / 4 * 4;
+    if (end && end < n)
+        nn_matmul_dots(m, 1, 4 - (n - end), depth, a, NN_FROM(b, n - 4), NN_FROM(c, n - 4), y + (n - 4) * y_j,
+                       y_i, y_j);
+    for (; j + 16 <= end; j += 16)
+        nn_matmul_dots(m, 4, 0, depth, a, NN_FROM(b, j), NN_FROM(c, j), y + j * y_j, y_i, y_j);
+    for (; j + 8 <= end; j += 8)
+        nn_matmul_dots(m, 2, 0, depth, a, NN_FROM(b, j), NN_FROM(c, j), y + j * y_j, y_i, y_j);
+    for (; j + 4 <= end; j += 4)
+        nn_matmul_dots(m, 1, 0, depth, a, NN_FROM(b, j), NN_FROM(c, j), y + j * y_j, y_i, y_j);
+    end = n < 4 ? n : 0;
+#endif
+#undef NN_FROM
+    for (; j < end; j++)
+        for (long i = 0; i < m; i++) {
+            const real *const p = b.at + j * b.column;
+            real here = c.at ? c.at[i * c.row + j * c.column] : a.at[i * a.row] * p[0];
+            for (long k = c.at ? 0 : 1; k < depth; k++)
+                here = nn_fma(a.at[i * a.row + k * a.column], p[k], here);
+            y[i * y_i + j * y_j] = here;
+        }
+}
+
+/*@ nn_matmul_terms: nn_fma nn_four_fma nn_matrix nn_vector_fma */
+/* y[j] = c[j] + a few products a[k] * b[k][j]: one row of results is written once. */
+NN_INLINE void nn_matmul_terms(const long terms, long n, const real *a, long a_k, const real *b, long b_k,
+                               const real *c, long c_j, real *y) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    const nn_vector zero = {0};
+    long j = 0;
+    for (; j + VECTOR <= n; j += VECTOR) {
+        nn_vector sum;
+        if (!c)
+            sum = *(const nn_vector *)(b + j) * a[0];
+        else if (c_j)
+            sum = *(const nn_vector *)(c + j);
+        else
+            sum = c[0] - zero;
+        NN_UNROLL
+        for (long k = 0; k < terms; k++)
+            if (c || k > 0)
+                sum = nn_vector_fma(*(const nn_vector *)(b + k * b_k + j), a[k * a_k] - zero, sum);
+        *(nn_vector *)(y + j) = sum;
+    }
+#if NN_SHUFFLES
+    const nn_four none = {0};
+    for (; j + 4 <= n; j += 4) {
+        nn_four sum;
+        if (!c)
+            sum = *(const nn_four *)(b + j) * a[0];
+        else if (c_j)
+            sum = *(const nn_four *)(c + j);
+        else
+            sum = c[0] - none;
+        NN_UNROLL
+        for (long k = 0; k < terms; k++)
+            if (c || k > 0)
+                sum = nn_four_fma(*(const nn_four *)(b + k * b_k + j), a[k * a_k] - none, sum);
+        *(nn_four *)(y + j) = sum;
+    }
+#endif
+    for (; j < n; j++) {
+        real sum = c ? c[j * c_j] : a[0] * b[j];
+        NN_UNROLL
+        for (long k = 0; k < terms; k++)
+            if (c || k > 0)
+                sum = nn_fma(a[k * a_k], b[k * b_k + j], sum);
+        y[j] = sum;
+    }
+}
+
+/*@ nn_matmul_flat: nn_matmul_pack nn_matmul_terms */
+/* A product of few terms (depth up to NN_FLAT): what takes time is its results, written row after row.
+ * c.column is 1 or 0. */
+#define NN_FLAT 4
+static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                           const nn_matrix *c, real *y, long y_i) {
+    enum { PANEL = 32 * LANES };
+    real right[NN_FLAT * PANEL];
+    for (long from = 0; from < n; from += PANEL) {
+        const long columns = n - from < PANEL ? n - from : PANEL;
+        const real *p = b->at + from * b->column;
+        long p_k = b->row;
+        if (b->column != 1) {
+            nn_matmul_pack(columns, columns, depth, &(nn_matrix){p, b->column, b->row}, right);
+            p = right, p_k = columns;
+        }
+        for (long i = 0; i < m; i++)
+            for (long k = 0; k < depth; k += 4) {
+                const real *const left = a->at + i * a->row + k * a->column, *const q = p + k * p_k;
+                real *const to = y + i * y_i + from;
+                const real *const start = k ? to : c->at ? c->at + i * c->row + from * c->column : NULL;
+                const long c_j = k ? 1 : c->column;
+                switch (depth - k) {
+                case 1:
+                    nn_matmul_terms(1, columns, left, a->column, q, p_k, start, c_j, to);
+                    break;
+                case 2:
+                    nn_matmul_terms(2, columns, left, a->column, q, p_k, start, c_j, to);
+                    break;
+                case 3:
+                    nn_matmul_terms(3, columns, left, a->column, q, p_k, start, c_j, to);
+                    break;
+                default:
+                    nn_matmul_terms(4, columns, left, a->column, q, p_k, start, c_j, to);
+                }
+            }
+    }
+}
+
+/*@ nn_matmul_panels: nn_matmul_columns nn_matmul_edge nn_matmul_flat nn_matmul_pack nn_matmul_vector */
 /* nn_matmul with columns in lanes, for one thread. */
-static void nn_matmul_panels(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c, real *y,
-                             long y_i, long y_j) {
+static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                             const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR, STRETCH = 256, PANEL = 18 * LANES };
+    if (depth <= NN_FLAT && n >= VECTOR && y_j == 1 && (c->column == 1 || c->column == 0)) {
+        nn_matmul_flat(m, n, depth, a, b, c, y, y_i);
+        return;
+    }
+    if (m == 1 && b->column == 1) {
+        nn_matmul_vector(n, depth, a->at, a->column, b, c, y, y_j);
+        return;
+    }
+    if (m <= 2 && b->row == 1) {
+        if (m == 1)
+            nn_matmul_columns(1, n, depth, *a, *b, *c, y, y_i, y_j);
+        else
+            nn_matmul_columns(2, n, depth, *a, *b, *c, y, y_i, y_j);
+        return;
+    }
     real right[PANEL * STRETCH], left[NN_RESULTS * STRETCH];
     const long panels = (n + PANEL - 1) / PANEL, panel = ((n + panels - 1) / panels + WIDE - 1) / WIDE * WIDE;
     const long stretches = (depth + STRETCH - 1) / STRETCH, stretch = (depth + stretches - 1) / stretches;
     /* What is used once is read as it lies. */
-    const int packs_a = a.row != 1 ? n > WIDE : n > 2 * WIDE;
-    const long most = a.row == 1 || packs_a ? NN_RESULTS : NN_RESULTS / 2, blocks = (m + most - 1) / most;
-    const int packs_b = b.column != 1 || (blocks > 1 && n * depth > 256 * LANES);
-    if (m == 1 && b.column == 1) {
-        nn_matmul_vector(n, depth, a.at, a.column, b, c, y, y_j);
-        return;
-    }
+    const int packs_a = a->row != 1 ? n > WIDE : n > 2 * WIDE;
+    const long most = a->row == 1 || packs_a ? NN_RESULTS : NN_RESULTS / 2, blocks = (m + most - 1) / most;
+    const int packs_b = b->column != 1 || (blocks > 1 && n * depth > 256 * LANES);
     for (long from = 0; from < n; from += panel)
         for (long k = 0; k < depth; k += stretch) {
             const long columns = n - from < panel ? n - from : panel,
                        count = depth - k < stretch ? depth - k : stretch;
-            const real *const b_at = b.at + k * b.row + from * b.column;
-            const nn_matrix start = k ? (nn_matrix){y, y_i, y_j} : c;
+            const real *const b_at = b->at + k * b->row + from * b->column;
+            const nn_matrix start = k ? (nn_matrix){y, y_i, y_j} : *c;
             for (long j = packs_b ? 0 : columns / WIDE * WIDE; j < columns; j += WIDE) {
                 const long width = columns - j < WIDE ? columns - j : WIDE;
-                for (long u = 0; u < count * WIDE && width < WIDE; u++)
+                for (long u = 0; u < count * WIDE && width < WIDE && b->column != 1; u++)
                     right[j * count + u] = 0;
-                nn_matmul_pack(width, WIDE, count, (nn_matrix){b_at + j * b.column, b.column, b.row},
+                nn_matmul_pack(width, WIDE, count, &(nn_matrix){b_at + j * b->column, b->column, b->row},
                                right + j * count);
             }
             for (long block = 0; block < blocks; block++) {
                 const long i = m * block / blocks, results = m * (block + 1) / blocks - i;
-                const nn_matrix a_here = {a.at + i * a.row + k * a.column, a.row, a.column};
+                const nn_matrix a_here = {a->at + i * a->row + k * a->column, a->row, a->column};
                 if (packs_a)
-                    nn_matmul_pack(results, results, count, a_here, left);
+                    nn_matmul_pack(results, results, count, &a_here, left);
                 for (long j = 0; j < columns; j += WIDE) {
                     const long width = columns - j < WIDE ? columns - j : WIDE;
                     const nn_matrix p = packs_a ? (nn_matrix){left, 1, results} : a_here;
                     const real *const q = packs_b || width < WIDE ? right + j * count : b_at + j;
-                    const long q_k = packs_b || width < WIDE ? WIDE : b.row;
+                    const long q_k = packs_b || width < WIDE ? WIDE : b->row;
                     const nn_matrix begin = {start.at ? start.at + i * start.row + (from + j) * start.column
                                                       : NULL,
                                              start.row, start.column};
                     real *const to = y + i * y_i + (from + j) * y_j;
                     if (y_j == 1 && width % VECTOR == 0 && (start.column == 1 || start.column == 0))
-                        nn_matmul_block(results, width / VECTOR, count, p, q, q_k, begin, to, y_i);
+                        nn_matmul_block(results, width / VECTOR, count, &p, q, q_k, &begin, to, y_i);
                     else
-                        nn_matmul_edge(results, width, count, p, q, q_k, begin, to, y_i, y_j);
+                        nn_matmul_edge(results, width, count, &p, q, q_k, &begin, to, y_i, y_j);
                 }
             }
         }
@@ -263,10 +447,11 @@ static void nn_matmul_panels(long m, long n, long depth, nn_matrix a, nn_matrix 
 /* y[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j], for m x n results at y[i * y_i + j * y_j].  c may be
  * y; it may be NULL: then the sum starts with its first product. Lanes hold columns, or rows if that leaves
  * fewer lanes idle. */
-static void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c, real *y, long y_i,
-                      long y_j) {
+NN_INLINE void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c, real *y, long y_i,
+                         long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-    if (m * ((n + VECTOR - 1) / VECTOR) > n * ((m + VECTOR - 1) / VECTOR)) {
+    const long across = n < VECTOR ? 0 : 2 * m * n; /* what it takes to turn the results */
+    if (m * ((n + VECTOR - 1) / VECTOR) * depth > n * ((m + VECTOR - 1) / VECTOR) * depth + across) {
         const nn_matrix left = {a.at, a.column, a.row};
         a = (nn_matrix){b.at, b.column, b.row};
         b = left;
@@ -282,9 +467,9 @@ static void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_m
         const long j_end =
             part % j_parts + 1 == j_parts ? n : (part % j_parts + 1) * n / j_parts / LANES * LANES;
         if (i < i_end && j < j_end)
-            nn_matmul_panels(i_end - i, j_end - j, depth, (nn_matrix){a.at + i * a.row, a.row, a.column},
-                             (nn_matrix){b.at + j * b.column, b.row, b.column},
-                             (nn_matrix){c.at ? c.at + i * c.row + j * c.column : NULL, c.row, c.column},
+            nn_matmul_panels(i_end - i, j_end - j, depth, &(nn_matrix){a.at + i * a.row, a.row, a.column},
+                             &(nn_matrix){b.at + j * b.column, b.row, b.column},
+                             &(nn_matrix){c.at ? c.at + i * c.row + j * c.column : NULL, c.row, c.column},
                              y + i * y_i + j * y_j, y_i, y_j);
     }
 }
@@ -295,8 +480,12 @@ static void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_m
  * between consecutive k and j, in planes for x, in numbers for w, c (planes if c_rows).  c may be NULL. */
 static void nn_matmul_rows(long n, long depth, long rows, long live, long stride, const real *x, long x_k,
                            const real *w, long w_k, long w_j, const real *c, long c_j, int c_rows, real *y) {
-    const long few = 2 * live <= LANES;
-    nn_matmul(n, few ? live : rows, depth, (nn_matrix){w, w_j, w_k}, (nn_matrix){x, x_k * stride, 1},
+    const long whole = (live + LANES - 1) / LANES * LANES;
+    nn_matmul(n,
+              2 * live <= LANES ? live
+              : whole < rows    ? whole
+                                : rows,
+              depth, (nn_matrix){w, w_j, w_k}, (nn_matrix){x, x_k * stride, 1},
               (nn_matrix){c, c_rows ? c_j * stride : c_j, c_rows ? 1 : 0}, y, stride, 1);
 }
 
@@ -355,12 +544,12 @@ NN_INLINE void nn_matmul_pair(const long rows, const long columns, long depth, c
 /*@ nn_matmul_pairs: nn_matmul_pair */
 /* The same for m x n results, in blocks whose sums stay in registers. */
 static void nn_matmul_pairs(long m, long n, long depth, const real *a, long a_i, long a_k, const real *b,
-                            long b_k, long b_j, nn_matrix c, int spread, real *y, long y_i, long y_j) {
+                            long b_k, long b_j, const nn_matrix *c, int spread, real *y, long y_i, long y_j) {
     enum { ROWS = 4, COLUMNS = NN_RESULTS / 3 };
-#define NN_PAIR(rows, columns)                                                                          \
-    nn_matmul_pair(rows, columns, depth, a + i * a_i, a_i, a_k, b + j * b_j, b_k, b_j,                  \
-                   (nn_matrix){c.at ? c.at + i * c.row + j * c.column : NULL, c.row, c.column}, spread, \
-                   y + i * y_i + j * y_j, y_i, y_j)
+#define NN_PAIR(rows, columns)                                                                        \
+    nn_matmul_pair(rows, columns, depth, a + i * a_i, a_i, a_k, b + j * b_j, b_k, b_j,                \
+                   (nn_matrix){c->at ? c->at + i * c->row + j * c->column : NULL, c->row, c->column}, \
+                   spread, y + i * y_i + j * y_j, y_i, y_j)
     for (long i = 0; i < m; i += i + ROWS <= m ? ROWS : 1)
         for (long j = 0; j < n; j += j + COLUMNS <= n ? COLUMNS : 1) {
             if (i + ROWS <= m && j + COLUMNS <= n)
@@ -386,7 +575,7 @@ static void nn_matmul_planes(long m, long n, long depth, long rows, long stride,
     const long c_step = c_rows ? stride : 1;
     for (long r = 0; r < rows; r += VECTOR)
         nn_matmul_pairs(m, n, depth, a + r, a_i * stride, a_k * stride, b + r, b_k * stride, b_j * stride,
-                        (nn_matrix){c ? c + (c_rows ? r : 0) : NULL, c_i * c_step, c_j * c_step}, !c_rows,
+                        &(nn_matrix){c ? c + (c_rows ? r : 0) : NULL, c_i * c_step, c_j * c_step}, !c_rows,
                         y + r, n * stride, stride);
 }
 
@@ -398,7 +587,7 @@ static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *
     const long whole = rows - rows % LANES;
     for (long l = 0; l < LANES; l += VECTOR)
         nn_matmul_pairs(m, n, whole / LANES, a + l, a_i * stride, LANES, b + l, LANES, b_j * stride,
-                        (nn_matrix){lanes + l, n * LANES, LANES}, 0, lanes + l, n * LANES, LANES);
+                        &(nn_matrix){lanes + l, n * LANES, LANES}, 0, lanes + l, n * LANES, LANES);
     for (long i = 0; i < m && whole < rows; i++)
         for (long j = 0; j < n; j++)
             for (long l = 0; l < rows - whole; l++)
