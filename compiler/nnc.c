@@ -10,6 +10,7 @@
 #include "support/failure.h"
 #include "tree/tree.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,7 @@ int main(int count, char **arguments) {
         arena_free(&arena);
         return FAILURE_MACHINE;
     }
+    signal(SIGXFSZ, SIG_IGN); /* a file that reaches a limit is one that cannot be written */
     int code = read_options(&arena, count, arguments, &options);
     if (code < 0)
         code = compile(&options, &arena);

@@ -290,6 +290,7 @@ int main(int count, char **arguments) {
         fputs("nnrun: out of memory\n", stderr);
         return FAILURE_MACHINE; /* the system takes the memory back */
     }
+    signal(SIGXFSZ, SIG_IGN); /* a file that reaches a limit is one that cannot be written */
     int code = run_program(count, arguments, &arena);
     arena_free(&arena);
     return code;

@@ -184,6 +184,12 @@ cmp -s "$out/w.safetensors" "$out/kept.safetensors" && ok || bad "a failed train
 sed 's/accuracy > 0.95/accuracy > 0.999/' $model >"$out/proud.nn"
 expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
 
+# ---- models that bear the name of a function or a word of C or C++ ----
+for name in fmax asin fopen putchar memmove bitor; do
+    sed "s/^model twolayer/model $name/" $model >"$out/named.nn"
+    $nnc "$out/named.nn" -o "$out/named.c" && ${CC:-cc} -std=c99 -fsyntax-only "$out/named.c" 2>"$out/e" && ok || bad "a model named $name"
+done
+
 # ---- a machine that fails ----
 if [ -w /dev/full ]; then
     $nnrun "$out/short.nn" --train --quiet >/dev/full 2>"$out/e"
@@ -191,6 +197,12 @@ if [ -w /dev/full ]; then
     $nnc $model >/dev/full 2>"$out/e"
     [ $? = 3 ] && [ -s "$out/e" ] && ok || bad "a full disk is not reported by nnc"
 fi
+mkdir "$out/limited"
+for command in "$nnrun $out/short.nn --train --quiet -D hidden=400 --save" "$nnc $model -o"; do
+    (ulimit -f 1 && exec $command "$out/limited/file") >/dev/null 2>"$out/e"
+    code=$?
+    [ $code = 3 ] && [ -z "$(ls -A "$out/limited")" ] && ok || bad "a limit of a file's size: status $code, $command"
+done
 expect 3 "" "no-such-folder" $nnrun "$out/short.nn" --train --quiet --save "$out/no-such-folder/w.safetensors"
 expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
 

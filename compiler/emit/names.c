@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Words of C and of C++ (whose programs may include the header), and names that the emitted file or its
- * headers use. */
+/* Words of C and of C++ (whose programs may include the header), names that the emitted file or its headers
+ * use, and the functions of its headers: a model's own name stands beside them, outside of all functions. */
 static const char reserved[] =
     " auto break case char const continue default do double else enum extern float for goto if inline int "
     "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
@@ -18,7 +18,21 @@ static const char reserved[] =
     "uint32_t int64_t uint64_t y0 y1 yn j0 j1 jn gamma index log1p expm1 erf tanh remainder time T NAN "
     "EOF NULL to whole valid validf e c o v at epoch sum metrics loss updates name count real order "
     "random a b cells class new delete this template operator private public protected virtual namespace "
-    "using try catch throw friend explicit mutable typename export and or not xor drawn inside lanes row ";
+    "using try catch throw friend explicit mutable typename export and or not xor drawn inside lanes row "
+    "and_eq or_eq not_eq "
+    "xor_eq bitand bitor compl alignof char8_t char16_t char32_t wchar_t concept requires consteval "
+    "constinit co_await co_return co_yield decltype noexcept typeid const_cast dynamic_cast "
+    "reinterpret_cast static_cast asin acos atan atan2 sinh cosh asinh acosh atanh exp2 log2 log10 logb "
+    "ilogb cbrt hypot erfc lgamma tgamma fmin fmax fdim fmod remquo copysign nan nextafter nexttoward "
+    "trunc rint nearbyint lrint llrint lround llround ldexp frexp modf scalbn scalbln scalb drem "
+    "significand jn fpclassify isnormal isunordered isless isgreater memmove memchr strcat strncat strncmp "
+    "strncpy strcpy strcoll strxfrm strchr strrchr strcspn strspn strpbrk strstr strtok strerror "
+    "strdup strndup stpcpy remove rename tmpfile tmpnam fopen fclose freopen fflush setbuf setvbuf scanf "
+    "fscanf sscanf sprintf snprintf vprintf vfprintf vsprintf vsnprintf vscanf vfscanf vsscanf fgetc fgets "
+    "fputc fputs getc getchar gets putc putchar puts ungetc fread fwrite fgetpos fseek fsetpos ftell rewind "
+    "clearerr feof ferror perror fileno popen pclose getline malloc calloc realloc free abort exit atexit "
+    "atof atoi atol atoll strtod strtof strtol strtoll strtoul strtoull rand srand qsort bsearch getenv "
+    "system labs llabs div ldiv lldiv ";
 
 static bool is_reserved(const char *name) {
     size_t length = strlen(name);
