@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- messages ---- */
@@ -77,6 +78,9 @@ static bool check_writable(const struct run *run, const char *path) {
     const char *directory = !slash          ? "."
                             : slash == path ? "/"
                                             : arena_copy(run->arena, path, (size_t)(slash - path));
+    struct stat status;
+    if (path && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        return failure_set(run->failure, FAILURE_MACHINE, "cannot write '%s': it is a directory", path);
     if (!path || access(directory, W_OK) == 0 || access(path, W_OK) == 0)
         return true;
     return failure_set(run->failure, FAILURE_MACHINE, "cannot write '%s': %s", path, strerror(errno));

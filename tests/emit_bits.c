@@ -63,6 +63,7 @@ static int compare_weights(const char *path) {
 }
 
 int main(int count, char **arguments) {
-    const int code = program();
+    char *own_name[] = {arguments[0], NULL};
+    const int code = program(1, own_name);
     return code ? code : count > 1 ? compare_weights(arguments[1]) : 0;
 }

@@ -203,6 +203,7 @@ for command in "$nnrun $out/short.nn --train --quiet -D hidden=400 --save" "$nnc
     code=$?
     [ $code = 3 ] && [ -z "$(ls -A "$out/limited")" ] && ok || bad "a limit of a file's size: status $code, $command"
 done
+expect 3 "" "it is a directory" $nnrun "$out/short.nn" --train --quiet --save "$out"
 expect 3 "" "no-such-folder" $nnrun "$out/short.nn" --train --quiet --save "$out/no-such-folder/w.safetensors"
 expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
 
@@ -366,6 +367,7 @@ grep -q '^  é"t\\  0.5$' "$out/o" && ok || bad "a vector's table"
 grep -q "^        0  1$" "$out/o" && ok || bad "a table with an axis that is not of the classes"
 $nnc "$out/odd.nn" -o "$out/odd.c" && cc -std=c99 "$out/odd.c" -lm -o "$out/odd" && "$out/odd" >"$out/o" &&
     cmp "$out/o" "$out/expected" && ok || bad "tables of the emitted program"
+expect 2 "" "takes no arguments" "$out/odd" --predict
 
 # ---- sigmoid's bounds, looked for where its inputs lie no more: nothing reads x after `a`, and `b` takes its place ----
 awk 'BEGIN { for (i = 0; i < 32; i++) { printf "1000"; for (k = 1; k < 100; k++) printf ",0"

@@ -444,10 +444,15 @@ static void print_main(struct printer *printer, const struct data *train, const 
     }
     if (has_tables(model) && printer->options->class_names)
         print_class_names(printer->options, out);
-    text_print(out, "static %s state;\n\nint main(void) {\n    const uint64_t seed = %llu;\n",
+    text_print(out,
+               "static %s state;\n\nint main(int argument_count, char **arguments) {\n    const uint64_t "
+               "seed = %llu;\n",
                printer->prefix, (unsigned long long)training->seed);
     text_print(out, "    static double metrics[%lld];\n    double loss;\n",
                (long long)(metrics_size(model) + 1));
+    text_print(out, "    if (argument_count > 1) {\n"
+                    "        fprintf(stderr, \"error: %%s takes no arguments\\n\", arguments[0]);\n"
+                    "        return 2;\n    }\n");
     if (numpy)
         text_print(out, "    struct nn_numpy stream;\n    nn_numpy_seed(&stream, (uint32_t)seed);\n");
     if (train->source == DATA_SPIRAL)
