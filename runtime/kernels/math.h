@@ -107,7 +107,7 @@
 #else
 #define NN_UNROLL
 #endif
-#if defined __GNUC__ && !defined __clang__
+#if defined __GNUC__
 #pragma GCC diagnostic ignored "-Wpsabi" /* what takes such vectors is always inlined */
 #endif
 #if defined __has_builtin
