@@ -55,6 +55,8 @@ struct instruction {
     int64_t length; /* folds */
     int operand_count;
     struct operand operands[3], result;
+    const struct loop *loop; /* it is run in each of its rounds; NULL: once */
+    int64_t turn;            /* loop_slice, loop_stack: elements from one step to the next */
     struct matmul matmul;
     struct convolution convolution;
 };
@@ -87,6 +89,8 @@ struct interpreter {
     int64_t tile;        /* the number of the tile at hand, */
     int64_t from;        /* its first row */
     int64_t rows;        /* and its rows */
+    bool begins;         /* the first tile, and of a loop the first round: nothing was summed yet, */
+    int64_t step;        /* and the step along the loop's axis */
     struct nonfinite found;
     bool searching;
 };
@@ -141,6 +145,9 @@ void choose_pad(struct interpreter *interpreter, struct instruction *i);
 void choose_random(struct interpreter *interpreter, struct instruction *i);
 void choose_assign(struct interpreter *interpreter, struct instruction *i);
 void choose_moving(struct interpreter *interpreter, struct instruction *i);
+
+/* instruction_loops.c: what enters a loop and what leaves it. */
+void choose_loop(struct interpreter *interpreter, struct instruction *i);
 
 /* instruction_convolutions.c */
 void choose_convolution(struct interpreter *interpreter, struct instruction *i);

@@ -38,7 +38,7 @@ static void run_convolve(struct interpreter *in, const struct instruction *i) {
                        shape->across.kernel * shape->down.result * shape->across.result;
     int64_t threads = threads_count(in->threads);
     struct convolving_turn share = {in, i, threads > 1 && products > LARGE ? 2 * threads : 1};
-    if (i->node->code == OPERATOR_convolve_weights && in->tile == 0)
+    if (i->node->code == OPERATOR_convolve_weights && in->begins)
         memset(i->lanes, 0, (size_t)(i->count * lanes_of(i->node->type.element)) * i->size);
     threads_run(in->threads, share.turns, convolve_turn, &share);
 }

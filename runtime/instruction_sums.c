@@ -38,7 +38,7 @@ static void run_fold_spread(struct interpreter *in, const struct instruction *i)
 
 static void run_sweep(struct interpreter *in, const struct instruction *i) {
     struct planes room[3];
-    i->kernels->sweep[i->node->code]((long)i->count, (long)in->rows, planes_of(in, i, room), in->tile == 0,
+    i->kernels->sweep[i->node->code]((long)i->count, (long)in->rows, planes_of(in, i, room), in->begins,
                                      i->lanes);
 }
 
@@ -48,7 +48,7 @@ static void run_sweep_spread(struct interpreter *in, const struct instruction *i
     for (int64_t e = 0; e < i->count; e++)
         i->kernels->sweep[i->node->code](1, (long)in->rows,
                                          &(struct planes){.at = spread_plane(in, i, &i->operands[0], 0, e)},
-                                         in->tile == 0, (char *)i->lanes + (size_t)(e * lanes) * i->size);
+                                         in->begins, (char *)i->lanes + (size_t)(e * lanes) * i->size);
 }
 
 void choose_fold(struct interpreter *in, struct instruction *i) {
@@ -222,7 +222,7 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
                 const void *x = spread_plane(in, i, &left, 0, a.first + p * a.row);
                 const void *z = spread_plane(in, i, &right, 1, b.first + q * b.column);
                 if (mm->kind == MATMUL_LANES)
-                    i->kernels->matmul_lanes(m, n, in->rows, in->stride, x, a.row, z, b.column, in->tile == 0,
+                    i->kernels->matmul_lanes(m, n, in->rows, in->stride, x, a.row, z, b.column, in->begins,
                                              sums + (size_t)(at * lanes) * i->size);
                 else {
                     struct chain_product product = {in, i, x, z,     y + (size_t)at * i->size,
@@ -245,7 +245,7 @@ static void run_product_rows(struct interpreter *in, const struct instruction *i
 static void run_product_lanes(struct interpreter *in, const struct instruction *i) {
     const struct product *p = &i->product;
     i->kernels->matmul_lanes(p->depth, p->n, (long)in->rows, (long)in->stride, p->x, p->x_step, p->w,
-                             p->w_step, in->tile == 0, i->lanes);
+                             p->w_step, in->begins, i->lanes);
 }
 
 /* One matrix, whose rows lie on the side that the kernel wants, in the same place in every tile. */

@@ -109,6 +109,8 @@ static void choose(struct interpreter *in, struct instruction *i) {
     const struct node *node = i->node;
     if (node->code == OPERATOR_assign)
         choose_assign(in, i);
+    else if (operators[node->code].gradient == gradient_loop)
+        choose_loop(in, i);
     else if (node->code == OPERATOR_convert ||
              (node->code == OPERATOR_copy && node->type.element == ELEMENT_INT))
         choose_convert(in, i);
@@ -131,11 +133,12 @@ static void choose(struct interpreter *in, struct instruction *i) {
 static struct instruction new_instruction(struct interpreter *in, const struct node *node) {
     const struct placement *p = plan_placement(in->plan, node);
     enum element element = node->code == OPERATOR_convert ? ELEMENT_F64 : node->type.element;
-    struct instruction i = {.node = node, .operand_count = node->input_count};
+    const struct shape iteration = plan_iteration(node);
+    struct instruction i = {.node = node, .operand_count = operand_count(node)};
     i.kernels = element == ELEMENT_F32 ? in->kernels->f32 : in->kernels->f64;
     i.size = element_size(node->type.element);
-    i.count = shape_inner_size(&node->type.shape);
-    if (node->code != OPERATOR_assign) {
+    i.count = shape_inner_size(&iteration);
+    if (node->code != OPERATOR_assign && node->code != OPERATOR_loop_next) {
         struct access result = whole((struct node *)node);
         i.result = place_operand(in, &result);
     }
@@ -155,6 +158,8 @@ static void make_sequence(struct interpreter *in, const struct group *group, str
         for (int k = 0; k < group->nests[n].count; k++) {
             struct instruction *i = &sequence->instructions[sequence->count++];
             *i = new_instruction(in, group->nests[n].nodes[k]);
+            if (group->nests[n].loop)
+                i->loop = graph_loop(&in->plan->graph, group->nests[n].loop);
             if (plan_placement(in->plan, i->node)->sweep)
                 sequence->sweeps[sequence->sweep_count++] = i;
         }
@@ -196,10 +201,12 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
 /* ---- running ---- */
 
 /* The distance between planes: as many rows as a tile may have, or fewer where that leaves less padding in
- * the last one.  Kernels want a multiple of twice the lanes. */
+ * the last one and no sum depends on it.  Kernels want a multiple of twice the lanes. */
 static int64_t stride_for(const struct plan *plan, int64_t rows) {
     enum { STEP = 2 * LANES_F32 };
     int64_t best = 0, least = 0;
+    if (plan->whole_tiles && rows > plan->tile)
+        return plan->tile;
     for (int64_t stride = STEP; stride <= plan->tile || stride == STEP; stride += STEP) {
         int64_t computed = (rows + stride - 1) / stride * stride;
         if (best == 0 || computed <= least)
@@ -243,9 +250,9 @@ static void look(struct interpreter *in, const struct instruction *i) {
     }
 }
 
-static void run_instructions(struct interpreter *in, int g) {
-    for (int k = 0; k < in->groups[g].count; k++) {
-        const struct instruction *i = &in->groups[g].instructions[k];
+static void run_stretch(struct interpreter *in, const struct instruction *first,
+                        const struct instruction *end) {
+    for (const struct instruction *i = first; i < end; i++) {
         if (in->searching && in->found.node)
             return;
         if (i->kernel && (!i->kept || in->tile == 0))
@@ -254,6 +261,23 @@ static void run_instructions(struct interpreter *in, int g) {
             i->run(in, i);
         if (in->searching)
             look(in, i);
+    }
+}
+
+/* A loop's instructions are run together, once for each round. */
+static void run_instructions(struct interpreter *in, int g) {
+    const struct instruction *at = in->groups[g].instructions, *end = at + in->groups[g].count;
+    while (at < end) {
+        const struct loop *loop = at->loop;
+        const struct instruction *next = at;
+        while (next < end && next->loop == loop)
+            next++;
+        in->begins = in->tile == 0;
+        for (int64_t turn = 0; turn < (loop ? loop->steps : 1); turn++, in->begins = false) {
+            in->step = loop && loop->backwards ? loop->steps - 1 - turn : turn;
+            run_stretch(in, at, next);
+        }
+        at = next;
     }
 }
 

@@ -131,6 +131,7 @@ struct checker {
     const char *updated;       /* in the solver's settings: the weight that they are for; else NULL */
     bool asked_weight;         /* weight_is was called: the settings are not the same for all weights */
     struct sharing *sharing;   /* inside a scan, but for its first step; or NULL */
+    bool in_loop;              /* inside a scan that is to be a loop */
     struct node *weight_shape; /* inside an initialiser: the weight that it is for */
     int noise_count;           /* calls of uniform_like: each has a stream of its own */
 };

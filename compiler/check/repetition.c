@@ -1,9 +1,9 @@
 /* Functions that call a layer many times: repeat, one call behind the other, each with weights of its own;
  * and scan, along an axis with a state that is carried from step to step, all with the weights of the first.
  *
- * A scan is unrolled: each step is put into the graph like any other call, so derivatives are those of
- * back-propagation through time and need no rule of their own.  The graph grows with the number of steps,
- * which is why that has a limit.
+ * A scan's steps become a loop of the graph, whose body is made once; see graph.h.  Where a body cannot be
+ * one for all steps, each step is put into the graph like any other call, and there is a limit to their
+ * number.
  */
 #include "check/check.h"
 
@@ -37,7 +37,10 @@ struct value call_repeat(struct checker *checker, struct value *arguments, struc
 
 /* ---- scan ---- */
 
-enum { STEPS_MAX = 1024 };
+enum {
+    STEPS_MAX = 1024, /* that are written out */
+    STEPS_FEW = 3,    /* up to so many always are: values then pass from one to the next in registers */
+};
 
 struct scan {
     const struct value *body;
@@ -46,7 +49,8 @@ struct scan {
     struct value state; /* carried: a tensor, or a list of them */
     struct node **kept; /* what each step gives to the result */
     int64_t done, steps;
-    struct sharing sharing; /* the weights that the first step has made */
+    bool has_weights;       /* a first step was made, */
+    struct sharing sharing; /* with these weights */
 };
 
 /* The axis of x to go along, and its number of steps. */
@@ -66,14 +70,6 @@ static bool find_steps(struct checker *checker, const struct node *x, const stru
         check_error(checker, axis->span,
                     "axis %d of %s is the batch, whose rows have no order; expected another axis", scan->axis,
                     shape);
-        return false;
-    }
-    if (scan->steps > STEPS_MAX) {
-        struct diagnostic *error =
-            check_error(checker, scan->span, "%lld steps along axis %d of %s: a scan takes at most %d",
-                        (long long)scan->steps, scan->axis, shape, (int)STEPS_MAX);
-        diagnostic_note(checker->sink, error, (struct span){0},
-                        "each step is a part of the graph of its own; cut the rows into shorter ones");
         return false;
     }
     return true;
@@ -120,25 +116,49 @@ static bool keeps_state(struct checker *checker, const struct scan *scan, const 
     return true;
 }
 
-static bool run_step(struct checker *checker, struct scan *scan, struct node *slice) {
-    struct shape rest = shape_without(&slice->type.shape, scan->axis);
-    struct value x = value_tensor(graph_reshape(checker->graph, slice, rest), scan->span);
+/* Calls the body for one step, with the weights of the first. */
+static struct value call_body(struct checker *checker, struct scan *scan, struct node *x,
+                              const struct value *state) {
+    const struct value step = value_tensor(x, scan->span);
     struct sharing *outer = checker->sharing;
-    int first = outer ? outer->next : checker->model->weight_count;
-    if (scan->done > 0) {
+    if (!scan->has_weights)
+        scan->sharing.first = outer ? outer->next : checker->model->weight_count;
+    else {
         scan->sharing.next = scan->sharing.first;
         checker->sharing = &scan->sharing;
     }
-    struct value after = call_held(checker, scan->body, &x, &scan->state, scan->span);
+    struct value after = call_held(checker, scan->body, &step, state, scan->span);
     checker->sharing = outer;
-    if (scan->done == 0)
-        scan->sharing.first = first;
+    scan->has_weights = true;
+    return after;
+}
+
+/* What the scan gives of a state: a list's first part. */
+static struct node *result_of(struct checker *checker, const struct value *state, enum element element) {
+    return to_tensor(checker, state->kind == VALUE_LIST ? &state->items[0] : state, element);
+}
+
+static bool run_step(struct checker *checker, struct scan *scan, struct node *slice) {
+    struct shape rest = shape_without(&slice->type.shape, scan->axis);
+    struct value after = call_body(checker, scan, graph_reshape(checker->graph, slice, rest), &scan->state);
     if (after.kind == VALUE_ERROR || !keeps_state(checker, scan, &after))
         return false;
     scan->state = after;
-    const struct value *kept = after.kind == VALUE_LIST ? &after.items[0] : &after;
-    scan->kept[scan->done++] = to_tensor(checker, kept, slice->type.element);
-    return scan->kept[scan->done - 1] != NULL;
+    scan->kept[scan->done] = result_of(checker, &after, slice->type.element);
+    return scan->kept[scan->done++] != NULL;
+}
+
+static struct node *step_of(struct checker *checker, const struct scan *scan, struct node *x, int64_t from,
+                            int64_t count) {
+    struct attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.axis = scan->axis;
+    attributes.start = from;
+    attributes.step = 1;
+    attributes.type = x->type;
+    attributes.type.shape.dims[scan->axis] = count;
+    checker->graph->span = scan->span;
+    return graph_node(checker->graph, OPERATOR_slice, &x, 1, &attributes, NULL);
 }
 
 /* The steps of a stretch of x, in their order.  Slices are halved down to single steps, so that their
@@ -147,20 +167,8 @@ static bool run_steps(struct checker *checker, struct scan *scan, struct node *s
     int64_t size = stretch->type.shape.dims[scan->axis], half = (size + 1) / 2;
     if (size == 1)
         return run_step(checker, scan, stretch);
-    for (int part = 0; part < 2; part++) {
-        struct attributes attributes;
-        memset(&attributes, 0, sizeof attributes);
-        attributes.axis = scan->axis;
-        attributes.start = part ? half : 0;
-        attributes.step = 1;
-        attributes.type = stretch->type;
-        attributes.type.shape.dims[scan->axis] = part ? size - half : half;
-        checker->graph->span = scan->span;
-        struct node *slice = graph_node(checker->graph, OPERATOR_slice, &stretch, 1, &attributes, NULL);
-        if (!run_steps(checker, scan, slice))
-            return false;
-    }
-    return true;
+    return run_steps(checker, scan, step_of(checker, scan, stretch, 0, half)) &&
+           run_steps(checker, scan, step_of(checker, scan, stretch, half, size - half));
 }
 
 /* The states after all steps along the axis that the steps had in x. */
@@ -171,6 +179,107 @@ static struct value stacked(struct checker *checker, const struct scan *scan, co
     for (int64_t i = 0; i < scan->steps; i++)
         arguments[0].items[i] = value_tensor(scan->kept[i], scan->span);
     return call_stack(checker, arguments, scan->span);
+}
+
+/* ---- a scan as a loop ---- */
+
+/* The parts of a state that are tensors become the loop's states, of the types that they have after a first
+ * step; a part that is a number has to stay that number. */
+static bool begin_state(struct checker *checker, int loop, const struct value *initial,
+                        const struct value *after, struct value *state) {
+    if (after->kind == VALUE_LIST) {
+        *state = *after;
+        state->items = arena_array(checker->arena, struct value, (size_t)after->item_count);
+        for (int i = 0; i < after->item_count; i++)
+            if (!begin_state(checker, loop, &initial->items[i], &after->items[i], &state->items[i]))
+                return false;
+        return true;
+    }
+    if (after->kind != VALUE_TENSOR) {
+        *state = *initial;
+        return after->number == initial->number;
+    }
+    struct node *first = to_tensor(checker, initial, after->tensor->type.element);
+    first = graph_expand(checker->graph, first, after->tensor->type.shape);
+    *state = value_tensor(graph_loop_state(checker->graph, loop, first), initial->span);
+    return true;
+}
+
+/* Leaves the state to the next round; false if it is not what it was before. */
+static bool end_state(struct checker *checker, const struct value *state, const struct value *after) {
+    if (after->kind != state->kind)
+        return false;
+    if (after->kind == VALUE_LIST) {
+        bool same = after->item_count == state->item_count;
+        for (int i = 0; same && i < after->item_count; i++)
+            same = end_state(checker, &state->items[i], &after->items[i]);
+        return same;
+    }
+    if (after->kind != VALUE_TENSOR)
+        return after->kind == VALUE_NUMBER && after->number == state->number;
+    const struct type *old = &state->tensor->type, *new = &after->tensor->type;
+    if (old->element != new->element || !shape_equal(&old->shape, &new->shape))
+        return false;
+    graph_loop_next(checker->graph, state->tensor, after->tensor);
+    return true;
+}
+
+/* A round's values have all a value for each row, or none has: sums over the batch are not known before the
+ * last tile.  Random numbers would be the same in all rounds.  A stack has one axis more. */
+static bool fits_loop(const struct graph *graph, int loop) {
+    int rows = -1;
+    for (int id = graph_loop(graph, loop)->start; id < graph->count; id++) {
+        const struct node *node = graph->nodes[id];
+        if (node->code == OPERATOR_noise || node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
+            return false;
+        if (node->loop != loop)
+            continue;
+        int has_rows = shape_batch_axis(&node->type.shape) >= 0;
+        if (node->type.shape.rank == RANK_MAX || (rows >= 0 && has_rows != rows))
+            return false;
+        rows = has_rows;
+    }
+    return true;
+}
+
+/* The scan as a loop, after a first step has shown what the state is; NULL where the body does not allow it:
+ * its errors are then those of the steps one by one. */
+static struct node *as_loop(struct checker *checker, struct scan *scan, struct node *x,
+                            const struct value *initial) {
+    struct graph *graph = checker->graph;
+    struct diagnostics *sink = checker->sink, unheard = {.arena = checker->arena};
+    const int noise_count = checker->noise_count;
+    const bool within = checker->in_loop;
+    int loop = graph_loop_open(graph, scan->steps, false);
+    struct value before, after = value_none;
+    struct node *result = NULL;
+    checker->sink = &unheard;
+    checker->in_loop = true;
+    if (begin_state(checker, loop, initial, &scan->state, &before))
+        after = call_body(checker, scan, graph_loop_slice(graph, loop, x, scan->axis), &before);
+    graph->span = scan->span;
+    if (end_state(checker, &before, &after) && graph_loop(graph, loop)->last && fits_loop(graph, loop))
+        result = result_of(checker, &after, x->type.element);
+    checker->sink = sink;
+    checker->in_loop = within;
+    checker->noise_count = noise_count;
+    if (!result || scan->axis > result->type.shape.rank || result->type.shape.rank == RANK_MAX)
+        return NULL;
+    graph_loop_close(graph, loop);
+    return graph_loop_stack(graph, loop, result, scan->axis);
+}
+
+static bool may_be_written_out(struct checker *checker, const struct scan *scan, const struct node *x) {
+    if (scan->steps <= STEPS_MAX)
+        return true;
+    struct diagnostic *error =
+        check_error(checker, scan->span, "%lld steps along axis %d of %s: this scan takes at most %d",
+                    (long long)scan->steps, scan->axis,
+                    shape_text(checker->arena, &x->type.shape, checker->graph->batch_name), (int)STEPS_MAX);
+    diagnostic_note(checker->sink, error, (struct span){0},
+                    "its steps are not alike, so that each is a part of the graph of its own: its body draws "
+                    "random numbers, sums over the batch, or counts");
+    return false;
 }
 
 /* scan(x, cell, initial, axis = 1): state = cell(x[:, t], state) for t = 0, 1, ...; the result is what the
@@ -185,5 +294,16 @@ struct value call_scan(struct checker *checker, struct value *arguments, struct 
         return value_error;
     }
     scan.kept = arena_array(checker->arena, struct node *, (size_t)scan.steps);
-    return run_steps(checker, &scan, x) ? stacked(checker, &scan, &arguments[3]) : value_error;
+    if (scan.steps > STEPS_FEW && !checker->in_loop) {
+        if (!run_step(checker, &scan, step_of(checker, &scan, x, 0, 1)))
+            return value_error;
+        struct node *stack = as_loop(checker, &scan, x, &arguments[2]);
+        if (stack)
+            return value_tensor(stack, span);
+        scan.state = arguments[2];
+        scan.done = 0;
+    }
+    if (!may_be_written_out(checker, &scan, x) || !run_steps(checker, &scan, x))
+        return value_error;
+    return stacked(checker, &scan, &arguments[3]);
 }

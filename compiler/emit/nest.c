@@ -74,7 +74,8 @@ static void print_unrolled(struct nest_printer *np) {
         struct node *node = np->nest->nodes[i];
         bool sweep = nest_is_sweep(np, node);
         bool local = !sweep && plan_placement(np->printer->plan, node)->local;
-        for (int64_t e = 0; e < (sweep ? 1 : shape_inner_size(&node->type.shape)); e++) {
+        const struct shape iteration = plan_iteration(node);
+        for (int64_t e = 0; e < (sweep ? 1 : shape_inner_size(&iteration)); e++) {
             struct text text = {.arena = np->printer->arena};
             np->out = &text;
             print_origin(np->printer, node, np->indent, &text);
@@ -203,6 +204,8 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
     bool numpy = np->printer->model->training.generator == GENERATOR_NUMPY;
     if (np->uses_batch_rows)
         add_parameter(signature, "long batch_rows", "batch_rows");
+    if (np->uses_turn)
+        add_parameter(signature, "long turn", "turn");
     if (np->uses_step)
         add_parameter(signature, "double step", "step");
     if (first->code == OPERATOR_noise) {
@@ -282,9 +285,28 @@ static void print_function(struct nest_printer *np, const struct text *body, str
     print_body(np, name, parameters, body);
 }
 
+/* Where a loop begins or ends before nest n; after the last nest n is their count. */
+static void print_loop(const struct printer *printer, const struct group *of, int n, struct text *calls) {
+    const int before = n ? of->nests[n - 1].loop : 0, loop = n < of->nest_count ? of->nests[n].loop : 0;
+    if (loop == before)
+        return;
+    if (before)
+        text_print(calls, "    }\n");
+    if (!loop)
+        return;
+    const struct loop *l = graph_loop(&printer->plan->graph, loop);
+    if (l->backwards)
+        text_print(calls, "    for (long turn = %lld; turn >= 0; turn--) {\n", (long long)l->steps - 1);
+    else
+        text_print(calls, "    for (long turn = 0; turn < %lld; turn++) {\n", (long long)l->steps);
+}
+
 void print_group(struct printer *printer, int group, struct text *calls) {
     const struct group *of = &printer->plan->groups[group];
-    for (int n = 0; n < of->nest_count; n++) {
+    for (int n = 0; n <= of->nest_count; n++) {
+        print_loop(printer, of, n, calls);
+        if (n == of->nest_count)
+            break;
         struct text body = {.arena = printer->arena};
         struct nest_printer np = {
             .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .rows = of->rows};

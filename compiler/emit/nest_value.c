@@ -79,11 +79,26 @@ const char *nest_operand(struct nest_printer *np, const struct access *access, i
     return source_text(np, access, nest_index(np, access, element), element);
 }
 
+/* The step of a value that the round at hand takes. */
+static const char *slice_text(struct nest_printer *np, const struct node *node, int64_t element) {
+    int64_t length;
+    struct access access = plan_fold_operand(node, &length);
+    const int64_t step = access.strides[access.rank - 1];
+    access.rank--;
+    access.identity = access.uniform = false;
+    const char *index = nest_index(np, &access, element);
+    if (step) {
+        np->uses_turn = true;
+        index = text_format(np->printer->arena, "%s + turn * %lld", index, (long long)step);
+    }
+    return source_text(np, &access, index, -1);
+}
+
 /* ---- maths ---- */
 
 static const char *elementwise_text(struct nest_printer *np, const struct node *node, int64_t element) {
     const char *operands[3] = {"", "", ""};
-    for (int k = 0; k < node->input_count; k++) {
+    for (int k = 0; k < operand_count(node); k++) {
         struct access access = plan_operand(node, k);
         operands[k] = nest_operand(np, &access, element);
     }
@@ -92,7 +107,8 @@ static const char *elementwise_text(struct nest_printer *np, const struct node *
                            operands[0]);
     if (node->code == OPERATOR_convert)
         return text_format(np->printer->arena, "(%s)%s", real_name(node->type.element), operands[0]);
-    if (node->code == OPERATOR_copy)
+    if (node->code == OPERATOR_copy || node->code == OPERATOR_loop_state ||
+        node->code == OPERATOR_loop_stack || node->code == OPERATOR_loop_final)
         return operands[0];
     const char *value = maths_text(np->printer, node, operands);
     if (nest_is_ranged(np, node))
@@ -202,6 +218,12 @@ static void print_store(struct nest_printer *np, struct node *node, const char *
     if (plan_placement(np->printer->plan, node)->local)
         return;
     nest_use(np, node, true);
+    if (node->code == OPERATOR_loop_stack) {
+        const struct shape round = plan_iteration(node);
+        np->uses_turn = true;
+        index =
+            text_format(np->printer->arena, "(turn * %lld + %s)", (long long)shape_inner_size(&round), index);
+    }
     if (!np->rows)
         text_print(np->out, "%s%s[%s] = %s;\n", np->indent, nest_ident(np, node), index, name);
     else if (strcmp(index, "0") == 0)
@@ -222,11 +244,9 @@ void nest_print_value(struct nest_printer *np, struct node *node, int64_t elemen
                         : np->nest->size == 1 ? "0"
                                               : "u";
     const char *name = nest_register(np, node, element);
-    if (node->code == OPERATOR_assign) {
+    if (node->code == OPERATOR_assign || node->code == OPERATOR_loop_next) {
         struct access value = plan_operand(node, 1);
-        const char *text = nest_operand(np, &value, element);
-        nest_use(np, node->inputs[0], true);
-        text_print(np->out, "%s%s[%s] = %s;\n", np->indent, nest_ident(np, node->inputs[0]), index, text);
+        print_store(np, node->inputs[0], nest_operand(np, &value, element), index);
         return;
     }
     if (operators[node->code].kind == KIND_FOLD)
@@ -234,8 +254,9 @@ void nest_print_value(struct nest_printer *np, struct node *node, int64_t elemen
     else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
         print_matmul(np, node, name, element);
     else {
-        const char *text =
-            node->code == OPERATOR_pad ? pad_text(np, node, element) : elementwise_text(np, node, element);
+        const char *text = node->code == OPERATOR_pad          ? pad_text(np, node, element)
+                           : node->code == OPERATOR_loop_slice ? slice_text(np, node, element)
+                                                               : elementwise_text(np, node, element);
         text_print(np->out, "%sconst %s %s = %s;\n", np->indent, real_name(node->type.element), name, text);
     }
     print_store(np, node, name, index);

@@ -26,9 +26,9 @@ static uint64_t hash_of(enum operator_code code, struct node *const *inputs, int
     uint64_t hash = hash_bytes(0xcbf29ce484222325u, &code, sizeof code);
     for (int i = 0; i < input_count; i++)
         hash = hash_bytes(hash, &inputs[i]->id, sizeof inputs[i]->id);
-    const int64_t words[] = {attributes->index,   attributes->axis,         attributes->start,
-                             attributes->step,    attributes->type.element, attributes->type.shape.rank,
-                             attributes->dilation};
+    const int64_t words[] = {attributes->index,    attributes->axis,         attributes->start,
+                             attributes->step,     attributes->type.element, attributes->type.shape.rank,
+                             attributes->dilation, attributes->loop};
     hash = hash_bytes(hash, words, sizeof words);
     hash = hash_bytes(hash, &attributes->number, sizeof attributes->number);
     hash = hash_bytes(hash, attributes->order, sizeof attributes->order);
@@ -40,7 +40,7 @@ static uint64_t hash_of(enum operator_code code, struct node *const *inputs, int
 static bool attributes_equal(const struct attributes *a, const struct attributes *b) {
     return memcmp(&a->number, &b->number, sizeof a->number) == 0 && a->index == b->index &&
            a->axis == b->axis && a->start == b->start && a->step == b->step && a->dilation == b->dilation &&
-           memcmp(&a->convolving, &b->convolving, sizeof a->convolving) == 0 &&
+           a->loop == b->loop && memcmp(&a->convolving, &b->convolving, sizeof a->convolving) == 0 &&
            memcmp(a->order, b->order, sizeof a->order) == 0 && a->type.element == b->type.element &&
            shape_equal(&a->type.shape, &b->type.shape);
 }
@@ -72,6 +72,17 @@ static void table_grow(struct graph *graph) {
     }
 }
 
+/* The loop that the inputs are of; what leaves a loop is of none. */
+static int loop_of(enum operator_code code, struct node *const *inputs, int input_count,
+                   const struct attributes *attributes) {
+    int loop = (int)attributes->loop;
+    if (code == OPERATOR_loop_stack || code == OPERATOR_loop_final)
+        return 0;
+    for (int i = 0; i < input_count; i++)
+        loop = inputs[i]->loop ? inputs[i]->loop : loop;
+    return loop;
+}
+
 static struct node *append(struct graph *graph, uint64_t hash, enum operator_code code,
                            struct node *const *inputs, int input_count, const struct attributes *attributes,
                            struct type type) {
@@ -80,6 +91,7 @@ static struct node *append(struct graph *graph, uint64_t hash, enum operator_cod
         table_grow(graph);
     struct node *node = arena_new(graph->arena, struct node);
     node->code = code;
+    node->value = node;
     node->id = graph->count;
     node->input_count = input_count;
     node->inputs = arena_array(graph->arena, struct node *, (size_t)input_count);
@@ -87,6 +99,7 @@ static struct node *append(struct graph *graph, uint64_t hash, enum operator_cod
         node->inputs[i] = inputs[i];
     node->attributes = *attributes;
     node->type = type;
+    node->loop = loop_of(code, inputs, input_count, attributes);
     node->span = graph->span;
     node->home = graph->home;
     node->origin = graph->origin;
@@ -217,7 +230,8 @@ static void print_operands(const struct node *node, struct text *out) {
         for (int i = 0; i < node->input_count; i++)
             text_print(out, "%s%%%d", i ? ", " : "", node->inputs[i]->id);
         if (operators[node->code].kind == KIND_FOLD || node->code == OPERATOR_slice ||
-            node->code == OPERATOR_pad)
+            node->code == OPERATOR_pad || node->code == OPERATOR_loop_slice ||
+            node->code == OPERATOR_loop_stack)
             text_print(out, ", axis %lld", (long long)node->attributes.axis);
         if (node->code == OPERATOR_slice || node->code == OPERATOR_pad)
             text_print(out, ", start %lld, step %lld", (long long)node->attributes.start,

@@ -42,6 +42,7 @@ struct attributes {
     int64_t axis;            /* folds, slice, pad, coordinate: which axis (never negative) */
     int64_t start, step;     /* slice, pad; window, overlap: the step alone */
     int64_t dilation;        /* window, overlap: from one element of a window to the next */
+    int64_t loop;            /* loop_...: which loop */
     int64_t order[RANK_MAX]; /* transpose: axis i of the result is axis order[i] of the operand */
     struct convolving convolving;
     struct type type; /* constant, input, weight, convert, reshape, expand, pad...: the result's type */
@@ -52,8 +53,10 @@ struct node {
     int id; /* position in graph->nodes */
     int input_count;
     struct node **inputs;
+    struct node *value; /* itself; in differentiate_loop.c, what was kept of it */
     struct type type;
     struct attributes attributes;
+    int loop;                   /* the loop in whose rounds it has a value, one a round; 0: in none */
     struct span span;           /* the expression that made it */
     const char *name;           /* the model's name for this value, or NULL */
     const char *home;           /* the named value in whose statement the node was made, or NULL */
@@ -62,12 +65,27 @@ struct node {
     struct node *next_equal;    /* chain of graph->table */
 };
 
+/* Nodes that are computed once for each step along an axis.  What a round reads from outside comes through
+ * loop_slice, one step of a value, or loop_state, which the round before has left; a round ends with a
+ * loop_next for each state, each of which has the one before as its last input.  What is read of a loop from
+ * outside has the last loop_next as an input: loop_stack, the values of all rounds side by side, and
+ * loop_final, a state after the last round.  A sum over the batch goes on over all rounds: its loop_final is
+ * the sum over rows and steps, and nothing else may read it.  There are no loops inside of loops. */
+struct loop {
+    int64_t steps;
+    bool backwards; /* from the last step to the first */
+    int start, end; /* ids of its nodes are in [start, end), but for loop_stacks that were asked for later */
+    struct node *last; /* the last loop_next; NULL: it has no state */
+};
+
 struct graph {
     struct arena *arena;
     struct node **nodes;
     int count, capacity;
     struct node **table; /* hash table of nodes, a power of two */
     int table_size;
+    struct loop *loops; /* loop n is loops[n - 1] */
+    int loop_count, loop_capacity;
     const char *batch_name; /* the model's name for BATCH */
     struct span span;       /* given to the nodes that are made now */
     const char *home;
@@ -102,6 +120,22 @@ struct node *graph_swap_last(struct graph *graph, struct node *a); /* exchanges 
 struct node *graph_convert(struct graph *graph, struct node *a, enum element element);
 /* `a` summed over the axes along which it was broadcast from `shape`. */
 struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape shape);
+
+/* loop.c: a loop is opened, gets its states and the nodes of a round, then the states' next values, and is
+ * closed; stacks and finals may then be asked for. */
+int graph_loop_open(struct graph *graph, int64_t steps, bool backwards);
+struct node *graph_loop_slice(struct graph *graph, int loop, struct node *x, int axis);
+/* A state that begins as `initial`, and is of its type. */
+struct node *graph_loop_state(struct graph *graph, int loop, struct node *initial);
+/* `value`, of the state's type, or broadcast to it. */
+void graph_loop_next(struct graph *graph, struct node *state, struct node *value);
+void graph_loop_close(struct graph *graph, int loop);
+/* A value of each round side by side along a new axis; of a value that is not the loop's, so many copies. */
+struct node *graph_loop_stack(struct graph *graph, int loop, struct node *value, int axis);
+struct node *graph_loop_final(struct graph *graph, int loop, struct node *value);
+static inline const struct loop *graph_loop(const struct graph *graph, int loop) {
+    return &graph->loops[loop - 1];
+}
 
 static inline bool node_is_number(const struct node *node, double number) {
     return node->code == OPERATOR_constant && node->attributes.number == number;

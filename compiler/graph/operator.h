@@ -11,7 +11,8 @@ typedef bool shape_rule(struct graph *graph, struct node *const *inputs, int inp
                         const struct attributes *attributes, struct type *type, struct shape_error *error);
 
 /* Given node y and g, the derivative of the loss for y, sets d[i] to that for input i; where nothing passes
- * d[i] stays NULL.  The shape of d[i] may still be that of y where the input was broadcast. */
+ * d[i] stays NULL.  The shape of d[i] may still be that of y where the input was broadcast.  A rule that
+ * reads the result takes y->value: of a round of a loop, result and inputs are what was kept of it. */
 typedef void gradient_rule(struct graph *graph, struct node *y, struct node *g, struct node **d);
 
 struct operator_info {
@@ -27,6 +28,13 @@ struct operator_info {
 
 extern const struct operator_info operators[OPERATOR_COUNT];
 
+/* How many of its inputs a node reads: the others only say that it comes after them. */
+static inline int operand_count(const struct node *node) {
+    if (node->code == OPERATOR_loop_stack || node->code == OPERATOR_loop_final)
+        return 1;
+    return node->code == OPERATOR_loop_next ? 2 : node->input_count;
+}
+
 /* The maths of an element-wise operator in f64, for folding constants. */
 double operator_fold(enum operator_code code, double a, double b, double c);
 
@@ -37,10 +45,10 @@ enum operator_code operator_named(const char *name);
 shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold,
     shape_matmul, shape_affine, shape_assign, shape_concat, shape_gather, shape_convolve,
     shape_convolve_transposed;
-gradient_rule no_gradient, gradient_convert, gradient_reshape, gradient_expand, gradient_transpose,
-    gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_prod, gradient_matmul,
-    gradient_concat, gradient_gather, gradient_scatter, gradient_window, gradient_overlap, gradient_convolve,
-    gradient_convolve_transposed, gradient_convolve_weights;
+gradient_rule no_gradient, gradient_loop, gradient_convert, gradient_reshape, gradient_expand,
+    gradient_transpose, gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_prod,
+    gradient_matmul, gradient_concat, gradient_gather, gradient_scatter, gradient_window, gradient_overlap,
+    gradient_convolve, gradient_convolve_transposed, gradient_convolve_weights;
 #define ELEMENTWISE(name, ...) gradient_rule gradient_##name;
 #include "graph/elementwise.def"
 #undef ELEMENTWISE

@@ -4,6 +4,7 @@
  */
 #include "passes/differentiate.h"
 #include "graph/operator.h"
+#include "passes/adjoint.h"
 
 #include <string.h>
 
@@ -27,7 +28,7 @@
 #define LESS(p, q) graph_binary(graph, OPERATOR_less, (p), (q))
 #define WHERE(p, q, r) graph_ternary(graph, OPERATOR_where, (p), (q), (r))
 #define G g
-#define Y y
+#define Y y->value
 #define A (y->inputs[0])
 #define B (y->inputs[1])
 #define C (y->inputs[2])
@@ -46,6 +47,11 @@
 /* ---- the rules of the structural operators ---- */
 
 void no_gradient(struct graph *graph, struct node *y, struct node *g, struct node **d) {
+    (void)graph, (void)y, (void)g, (void)d;
+}
+
+/* differentiate_loop knows how derivatives pass through these. */
+void gradient_loop(struct graph *graph, struct node *y, struct node *g, struct node **d) {
     (void)graph, (void)y, (void)g, (void)d;
 }
 
@@ -114,7 +120,7 @@ void gradient_sum(struct graph *graph, struct node *y, struct node *g, struct no
 
 /* Elements that share the extreme value share its derivative equally. */
 void gradient_extreme(struct graph *graph, struct node *y, struct node *g, struct node **d) {
-    struct node *chosen = EQUAL(A, with_axis(graph, y, y));
+    struct node *chosen = EQUAL(A, with_axis(graph, y, Y));
     struct node *count = graph_fold(graph, OPERATOR_sum, chosen, (int)y->attributes.axis);
     d[0] = MULTIPLY(chosen, with_axis(graph, y, DIVIDE(g, count)));
 }
@@ -190,51 +196,86 @@ void gradient_convolve_weights(struct graph *graph, struct node *y, struct node 
 
 /* ---- the sweep ---- */
 
-/* marks[id] for the nodes from which some of `of` can be reached through inputs. */
+/* marks[id] for the nodes from which some of `of` can be reached through inputs.  What one state of a loop
+ * reaches may come to the others in the next round: all that a loop hands on counts as reached once any of
+ * its nodes is, and its states, which are older than what they become, in a second pass. */
 static void mark_dependent(const struct graph *graph, struct node *const *of, int count, bool *marks) {
+    bool *loops = arena_array(graph->arena, bool, (size_t)graph->loop_count + 1);
     for (int i = 0; i < count; i++)
         marks[of[i]->id] = true;
-    for (int i = 0; i < graph->count; i++) {
-        const struct node *node = graph->nodes[i];
-        for (int k = 0; k < node->input_count; k++)
-            if (marks[node->inputs[k]->id] && operators[node->code].gradient != no_gradient)
+    for (int pass = 0; pass < (graph->loop_count ? 2 : 1); pass++)
+        for (int i = 0; i < graph->count; i++) {
+            const struct node *node = graph->nodes[i];
+            bool is_loops = operators[node->code].gradient == gradient_loop;
+            for (int k = 0; k < node->input_count; k++)
+                if (marks[node->inputs[k]->id] && operators[node->code].gradient != no_gradient)
+                    marks[i] = true;
+            if (marks[i] && node->loop)
+                loops[node->loop] = true;
+            if (is_loops && node->code != OPERATOR_loop_slice && loops[node->attributes.loop])
                 marks[i] = true;
+        }
+}
+
+void gradient_shares(struct graph *graph, struct node *y, struct node *g, const bool wanted[3],
+                     struct node *shares[3]) {
+    struct node *d[3] = {NULL};
+    operators[y->code].gradient(graph, y, g, d);
+    for (int k = 0; k < y->input_count; k++) {
+        const struct node *input = y->inputs[k];
+        shares[k] = NULL;
+        if (!d[k] || !wanted[k])
+            continue;
+        struct shape shape = d[k]->type.shape;
+        shape_broadcast(&d[k]->type.shape, &input->type.shape, &shape);
+        shares[k] = graph_unbroadcast(graph, graph_expand(graph, d[k], shape), input->type.shape);
     }
+}
+
+void add_adjoint(struct graph *graph, struct node **adjoint, struct node *share) {
+    *adjoint = *adjoint ? ADD(*adjoint, share) : share;
 }
 
 static void hand_back(struct graph *graph, struct node *y, struct node *g, const bool *wanted,
                       struct node **adjoint) {
-    struct node *d[3] = {NULL};
-    operators[y->code].gradient(graph, y, g, d);
-    for (int k = 0; k < y->input_count; k++) {
-        struct node *input = y->inputs[k];
-        if (!d[k] || !wanted[input->id])
-            continue;
-        struct shape shape = d[k]->type.shape;
-        shape_broadcast(&d[k]->type.shape, &input->type.shape, &shape);
-        struct node *share = graph_unbroadcast(graph, graph_expand(graph, d[k], shape), input->type.shape);
-        adjoint[input->id] = adjoint[input->id] ? ADD(adjoint[input->id], share) : share;
-    }
+    struct node *shares[3];
+    bool reached[3];
+    for (int k = 0; k < y->input_count; k++)
+        reached[k] = wanted[y->inputs[k]->id];
+    gradient_shares(graph, y, g, reached, shares);
+    for (int k = 0; k < y->input_count; k++)
+        if (shares[k])
+            add_adjoint(graph, &adjoint[y->inputs[k]->id], shares[k]);
+}
+
+void trace_to(struct graph *graph, const struct node *y) {
+    graph->span = y->span;
+    graph->home = y->home;
+    graph->origin = y->origin;
+    graph->forward = y;
 }
 
 void differentiate(struct graph *graph, struct node *loss, struct node *const *of, int count,
                    struct node **gradients) {
-    int forward_count = graph->count;
+    int forward_count = graph->count, left_count = 0;
     struct span span = graph->span;
     bool *wanted = arena_array(graph->arena, bool, (size_t)forward_count);
     struct node **adjoint = arena_array(graph->arena, struct node *, (size_t)forward_count);
+    struct node **left = arena_array(graph->arena, struct node *, (size_t)forward_count);
     mark_dependent(graph, of, count, wanted);
     if (wanted[loss->id])
         adjoint[loss->id] = graph_number(graph, 1, loss->type.element);
     for (int id = loss->id; id >= 0; id--) {
         struct node *y = graph->nodes[id];
+        if (y->loop && y == graph_loop(graph, y->loop)->last)
+            differentiate_loop(graph, y->loop, wanted, left, left_count, adjoint);
         if (!adjoint[id] || !wanted[id])
             continue;
-        graph->span = y->span;
-        graph->home = y->home;
-        graph->origin = y->origin;
-        graph->forward = y;
-        hand_back(graph, y, adjoint[id], wanted, adjoint);
+        trace_to(graph, y);
+        if (operators[y->code].gradient == gradient_loop)
+            left[left_count++] = y;
+        else
+            hand_back(graph, y, adjoint[id], wanted, adjoint);
     }
     for (int i = 0; i < count; i++)
         gradients[i] = adjoint[of[i]->id];

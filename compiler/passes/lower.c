@@ -68,8 +68,8 @@ static struct node *lower_add(struct lowering *lowering, const struct node *node
         const struct node *product = node->inputs[side];
         const struct node *other = node->inputs[1 - side];
         if (product->code != OPERATOR_matmul || lowering->uses[product->id] != 1 ||
-            !shape_equal(&product->type.shape, &node->type.shape) || other == product ||
-            sums_batch(product) || lies_nowhere(other))
+            product->loop != node->loop || !shape_equal(&product->type.shape, &node->type.shape) ||
+            other == product || sums_batch(product) || lies_nowhere(other))
             continue;
         struct node *copy = lowering->copies[product->id];
         struct node *affine[3] = {copy->inputs[0], copy->inputs[1], inputs[1 - side]};
@@ -78,10 +78,11 @@ static struct node *lower_add(struct lowering *lowering, const struct node *node
     return NULL;
 }
 
-/* A value that is itself a weight, or a view of one, is taken before any assignment overwrites it. */
+/* A value that is itself a weight or a loop's state, or a view of one, is taken before it is overwritten. */
 static struct node *taken_before(struct lowering *lowering, struct node *value) {
-    bool is_weight = below_views(value)->code == OPERATOR_weight;
-    return is_weight ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
+    const enum operator_code code = below_views(value)->code;
+    bool is_overwritten = code == OPERATOR_weight || code == OPERATOR_loop_state;
+    return is_overwritten ? graph_unary(lowering->to, OPERATOR_copy, value) : value;
 }
 
 /* A product's side that is one value expanded to all rows, as the derivative of a sum, gets rows of its own:
@@ -145,7 +146,7 @@ static struct node *lower_bias(struct lowering *lowering, const struct node *nod
                                struct node *const *inputs) {
     for (int side = 0; side < 2; side++) {
         const struct node *y = node->inputs[side];
-        if (y->code != OPERATOR_convolve || lowering->uses[y->id] != 1 ||
+        if (y->code != OPERATOR_convolve || lowering->uses[y->id] != 1 || y->loop != node->loop ||
             !shape_equal(&y->type.shape, &node->type.shape) || !is_channel_bias(inputs[1 - side]))
             continue;
         struct node *copy = lowering->copies[y->id];
@@ -166,7 +167,7 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
         if (!reshape_is_unit(&view))
             inputs[0] = graph_unary(lowering->to, OPERATOR_copy, inputs[0]);
     }
-    if (node->code == OPERATOR_assign)
+    if (node->code == OPERATOR_assign || node->code == OPERATOR_loop_next)
         inputs[1] = taken_before(lowering, inputs[1]);
     if (node->code == OPERATOR_matmul)
         for (int k = 0; k < 2; k++)
@@ -187,6 +188,20 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
     return graph_node(lowering->to, code, inputs, node->input_count, &node->attributes, NULL);
 }
 
+/* Loops end where they did: before the copy of the first node behind them, which is to be made next. */
+static void copy_loops(const struct graph *graph, struct graph *lowered) {
+    lowered->loop_count = graph->loop_count;
+    lowered->loops = arena_array(lowered->arena, struct loop, (size_t)graph->loop_count);
+    for (int i = 0; i < graph->loop_count; i++)
+        lowered->loops[i] =
+            (struct loop){.steps = graph->loops[i].steps, .backwards = graph->loops[i].backwards};
+}
+
+static void end_loops(const struct graph *graph, struct graph *lowered, int id, int *ended) {
+    while (*ended < graph->loop_count && graph->loops[*ended].end <= id)
+        lowered->loops[(*ended)++].end = lowered->count;
+}
+
 void lower(const struct graph *graph, struct node **roots, int root_count, struct graph *lowered,
            struct arena *arena) {
     graph_start(lowered, arena);
@@ -197,9 +212,12 @@ void lower(const struct graph *graph, struct node **roots, int root_count, struc
     for (int i = 0; i < root_count; i++)
         lowering.training = lowering.training || roots[i]->code == OPERATOR_assign;
     count_uses(&lowering, roots, root_count);
+    copy_loops(graph, lowered);
+    int ended = 0;
     for (int id = 0; id < graph->count; id++) {
         const struct node *node = graph->nodes[id];
         struct node *inputs[3];
+        end_loops(graph, lowered, id, &ended);
         if (!lowering.uses[id])
             continue;
         for (int k = 0; k < node->input_count; k++)
@@ -213,6 +231,7 @@ void lower(const struct graph *graph, struct node **roots, int root_count, struc
             copy->name = node->name;
         lowering.copies[id] = copy;
     }
+    end_loops(graph, lowered, graph->count, &ended);
     for (int i = 0; i < root_count; i++)
         roots[i] = lowering.copies[roots[i]->id];
 }

@@ -4,6 +4,7 @@
 #include "passes/lower.h"
 #include "plan/sink.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,23 +21,30 @@ enum {
     TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
     TILE_ROWS_MAX = 288,      /* no power of two: planes would meet in the same lines of L1 */
     TILE_ROWS_MIN = 32,
+    TILE_BYTES_MOST = 64 << 20, /* of a tile with a large product */
 };
 
-/* Where a weight is read last, in the group at hand. */
+/* Where a weight or a state is read last, in the group at hand. */
 struct reader {
     int group;        /* + 1: it was noted there; of an older group it says nothing */
     int read_nest;    /* the last nest that reads it, */
     int strided_nest; /* and the last that reads it other than element by element; -1: none */
 };
 
+/* The nests of a loop, once it has some. */
+struct stretch {
+    int first, last; /* in its group; first -1: none yet */
+};
+
 struct planner {
     struct plan *plan;
     const struct graph *graph;
-    bool *wanted;           /* by id: some root needs it */
-    int *stage;             /* by id: the number of the group pair in which it is computed */
-    struct reader *readers; /* by id, of weights */
-    struct node **order;    /* computed nodes, group after group, in a group the late ones last */
-    int *group_start;       /* of each group in `order` */
+    bool *wanted;              /* by id: some root needs it */
+    int *stage;                /* by id: the number of the group pair in which it is computed */
+    struct reader *readers;    /* by id, of weights and states */
+    struct node **order;       /* computed nodes, group after group, in a group the late ones last */
+    int *group_start;          /* of each group in `order` */
+    struct stretch *stretches; /* by loop */
 };
 
 /* ---- what kind of thing a node is ---- */
@@ -78,8 +86,16 @@ static bool is_sweep(const struct node *node) {
     return (is_matmul(node) || is_whole(node)) && (has_rows(node->inputs[0]) || has_rows(node->inputs[1]));
 }
 
+/* The loop in whose rounds a node is computed: a state is begun before them, and a final taken after them. */
+static int loop_of(const struct node *node) {
+    if (node->code == OPERATOR_loop_state)
+        return 0;
+    return node->code == OPERATOR_loop_stack ? (int)node->attributes.loop : node->loop;
+}
+
 struct access plan_operand(const struct node *node, int k) {
-    return access_of(node->inputs[k], &node->type.shape);
+    struct shape iteration = plan_iteration(node);
+    return access_of(node->inputs[k], &iteration);
 }
 
 struct access plan_fold_operand(const struct node *node, int64_t *length) {
@@ -132,8 +148,10 @@ static int ready(const struct planner *planner, const struct node *node) {
     return planner->stage[node->id] + (is_sweep(node) ? 1 : 0);
 }
 
-/* Every input reaches back to stored nodes by ids lower than its own: stages of views count as well. */
-static void find_stages(struct planner *planner) {
+/* Every input reaches back to stored nodes by ids lower than its own: stages of views count as well.  All of
+ * a loop waits for what any of its nodes waits for: false where that was not known from the first. */
+static bool find_stages(struct planner *planner, int *loop_stage) {
+    bool settled = true;
     for (int id = 0; id < planner->graph->count; id++) {
         const struct node *node = planner->graph->nodes[id];
         int stage = 0;
@@ -143,8 +161,16 @@ static void find_stages(struct planner *planner) {
             /* a view of a sweep is ready when the sweep is */
             stage = at > stage ? at : stage;
         }
+        const int loop = node->code == OPERATOR_loop_state ? node->loop : loop_of(node);
+        if (loop && stage < loop_stage[loop])
+            stage = loop_stage[loop];
+        else if (loop && stage > loop_stage[loop]) {
+            loop_stage[loop] = stage;
+            settled = false;
+        }
         planner->stage[id] = stage;
     }
+    return settled;
 }
 
 /* Assignments wait until everything that might read the old value is done. */
@@ -162,12 +188,12 @@ static void delay_assignments(struct planner *planner) {
 
 /* ---- fusion ---- */
 
-static struct nest *new_nest(struct planner *planner, struct group *group, enum nest_kind kind, int64_t size,
-                             enum element element) {
+/* A new last nest of the group, for this node. */
+static void new_nest(struct planner *planner, struct group *group, enum nest_kind kind, int64_t size,
+                     const struct node *node) {
     arena_reserve(planner->plan->arena, group->nests, group->nest_count, group->nest_capacity);
-    struct nest *nest = &group->nests[group->nest_count++];
-    *nest = (struct nest){.kind = kind, .size = size, .element = element};
-    return nest;
+    group->nests[group->nest_count++] =
+        (struct nest){.kind = kind, .size = size, .element = node->type.element, .loop = loop_of(node)};
 }
 
 int plan_operands(const struct node *node, struct access *accesses) {
@@ -181,13 +207,13 @@ int plan_operands(const struct node *node, struct access *accesses) {
         accesses[1].identity = matmul.b.identity && matmul.k == 1 && matmul.m == 1;
         return node->input_count;
     }
-    if (is_fold(node)) {
+    if (is_fold(node) || node->code == OPERATOR_loop_slice) {
         int64_t length;
         accesses[0] = plan_fold_operand(node, &length);
         accesses[0].identity = accesses[0].identity && length == 1;
         return 1;
     }
-    for (int k = 0; k < node->input_count; k++) {
+    for (int k = 0; k < operand_count(node); k++) {
         bool is_bias = k == 2;
         accesses[k] = is_whole(node) && !is_bias ? access_of(node->inputs[k], &node->inputs[k]->type.shape)
                                                  : plan_operand(node, k);
@@ -197,7 +223,7 @@ int plan_operands(const struct node *node, struct access *accesses) {
         accesses[0] = access_of(node->inputs[0], &node->inputs[0]->type.shape);
         accesses[0].identity = false;
     }
-    return node->input_count;
+    return operand_count(node);
 }
 
 static bool is_comparison(const struct node *node) {
@@ -213,7 +239,8 @@ static bool is_function(const struct node *node) {
 
 /* Operations of a node when it is written out element by element. */
 static int64_t unrolled_work(const struct node *node) {
-    int64_t size = shape_inner_size(&node->type.shape), length = is_function(node) ? FUNCTION_WORK : 1;
+    const struct shape iteration = plan_iteration(node);
+    int64_t size = shape_inner_size(&iteration), length = is_function(node) ? FUNCTION_WORK : 1;
     if (is_matmul(node))
         length = plan_matmul(node).k;
     else if (is_fold(node))
@@ -222,7 +249,8 @@ static int64_t unrolled_work(const struct node *node) {
 }
 
 static enum nest_kind kind_of(const struct node *node, int64_t *size) {
-    *size = shape_inner_size(&node->type.shape);
+    const struct shape iteration = plan_iteration(node);
+    *size = shape_inner_size(&iteration);
     int64_t length = 0;
     if (is_matmul(node))
         length = plan_matmul(node).k;
@@ -264,6 +292,7 @@ static bool all_readable(const struct planner *planner, const struct access *acc
     return true;
 }
 
+/* Of a weight, or of a state: what is written once all have read it. */
 static struct reader *reader_of(struct planner *planner, int group, const struct node *weight) {
     struct reader *reader = &planner->readers[weight->id];
     if (reader->group != group + 1)
@@ -275,7 +304,7 @@ static void note_weights(struct planner *planner, int group, int index, const st
     struct access accesses[3];
     int count = plan_operands(node, accesses);
     for (int k = 0; k < count; k++) {
-        if (accesses[k].source->code != OPERATOR_weight)
+        if (accesses[k].source->code != OPERATOR_weight && accesses[k].source->code != OPERATOR_loop_state)
             continue;
         struct reader *reader = reader_of(planner, group, accesses[k].source);
         if (reader->read_nest < index)
@@ -290,6 +319,8 @@ static void put(struct planner *planner, int group, int index, struct node *node
     struct nest *nest = &planner->plan->groups[group].nests[index];
     arena_reserve(planner->plan->arena, nest->nodes, nest->count, nest->capacity);
     nest->nodes[nest->count++] = node;
+    if (nest->loop)
+        planner->stretches[nest->loop].last = index;
     planner->plan->placements[node->id].group = group;
     planner->plan->placements[node->id].nest = index;
 }
@@ -302,7 +333,9 @@ static void place_node(struct planner *planner, int group_index, struct node *no
     int count = plan_operands(node, accesses);
     enum nest_kind kind = kind_of(node, &size);
     int chosen = -1, first = 0;
-    if (node->code == OPERATOR_assign) {
+    if (node->code == OPERATOR_loop_final)
+        first = planner->stretches[node->attributes.loop].last + 1;
+    if (node->code == OPERATOR_assign || node->code == OPERATOR_loop_next) {
         /* everything that reads the old value comes before, or in the same loop */
         const struct reader *reader = reader_of(planner, group_index, node->inputs[0]);
         first = reader->strided_nest >= reader->read_nest ? reader->strided_nest + 1 : reader->read_nest;
@@ -313,12 +346,13 @@ static void place_node(struct planner *planner, int group_index, struct node *no
         if (!all_readable(planner, accesses, count, group_index, i, nest))
             break; /* an earlier nest cannot read them either */
         if (nest->kind == kind && nest->element == node->type.element && nest->count < NEST_NODES &&
+            nest->loop == loop_of(node) &&
             (kind == NEST_UNROLLED ? nest_work(nest) + unrolled_work(node) <= UNROLL_WORK
                                    : nest->size == size))
             chosen = i;
     }
     if (chosen < 0) {
-        new_nest(planner, group, kind, size, node->type.element);
+        new_nest(planner, group, kind, size, node);
         chosen = group->nest_count - 1;
     }
     put(planner, group_index, chosen, node);
@@ -330,7 +364,7 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
     struct access accesses[3];
     int count = plan_operands(node, accesses);
     if (nest->kind == NEST_KERNEL || is_whole(node) || nest->element != node->type.element ||
-        nest->count == NEST_NODES)
+        nest->count == NEST_NODES || nest->loop != loop_of(node))
         return false;
     if (nest->kind == NEST_UNROLLED)
         return unrolled_work(node) <= UNROLL_SIZE * UNROLL_SIZE &&
@@ -355,6 +389,7 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
 static void place_sweep(struct planner *planner, int group_index, struct node *node) {
     struct group *group = &planner->plan->groups[group_index];
     planner->plan->placements[node->id].sweep = true;
+    planner->plan->whole_tiles = planner->plan->whole_tiles || loop_of(node);
     for (int i = group->nest_count - 1; i >= 0 && i >= group->nest_count - LOOKBACK; i--)
         if (sweep_fits(planner, node, group_index, i)) {
             put(planner, group_index, i, node);
@@ -375,7 +410,7 @@ static void place_sweep(struct planner *planner, int group_index, struct node *n
             size = matmul.n;
         }
     }
-    new_nest(planner, group, kind, size, node->type.element);
+    new_nest(planner, group, kind, size, node);
     put(planner, group_index, group->nest_count - 1, node);
 }
 
@@ -386,28 +421,62 @@ static int group_of(const struct planner *planner, const struct node *node) {
     return 2 * planner->stage[node->id] + (has_rows(node) || is_sweep(node));
 }
 
+/* Where a node stands in its group. */
+struct standing {
+    int group;
+    bool late; /* after all that is not */
+    int key;   /* its id; of a loop's nodes, the id of what comes behind the loop */
+    int loop;  /* whose rounds it belongs to, or whose state it begins; INT_MAX: none */
+    int rank;  /* in the loop */
+    int id;
+    struct node *node;
+};
+
+static struct standing standing_of(const struct planner *planner, struct node *node) {
+    bool late = is_sweep(node) || node->code == OPERATOR_assign;
+    struct standing at = {group_of(planner, node), late, node->id, INT_MAX, 0, node->id, node};
+    at.loop = node->code == OPERATOR_loop_state || loop_of(node) ? (int)node->attributes.loop : INT_MAX;
+    if (loop_of(node))
+        at.loop = loop_of(node);
+    if (at.loop == INT_MAX)
+        return at;
+    at.late = false;
+    at.key = graph_loop(planner->graph, at.loop)->end;
+    at.rank = node->code == OPERATOR_loop_state ? 0 : late ? 2 : node->code == OPERATOR_loop_next ? 3 : 1;
+    return at;
+}
+
+static int by_standing(const void *a, const void *b) {
+    const struct standing *x = a, *y = b;
+    const int left[] = {x->group, x->late, x->key, x->loop, x->rank, x->id},
+              right[] = {y->group, y->late, y->key, y->loop, y->rank, y->id};
+    for (int i = 0; i < 6; i++)
+        if (left[i] != right[i])
+            return left[i] < right[i] ? -1 : 1;
+    return 0;
+}
+
 /* Sorts the nodes by group.  The values that an assignment overwrites in its loop must be read there or
- * before: assignments go last, and the nodes that they write are in loops of their own weight. */
+ * before: assignments go last, and the nodes that they write are in loops of their own weight.  A loop's
+ * nodes stand together, with what its states begin as before them, and its sums and next values at their end.
+ */
 static void sort_nodes(struct planner *planner) {
     struct plan *plan = planner->plan;
-    int *next = arena_array(plan->arena, int, 2 * (size_t)plan->group_count + 1);
-    planner->order = arena_array(plan->arena, struct node *, (size_t)planner->graph->count);
+    const int count = planner->graph->count;
+    struct standing *all = arena_array(plan->arena, struct standing, (size_t)count);
+    int computed = 0;
+    for (int id = 0; id < count; id++)
+        if (group_of(planner, planner->graph->nodes[id]) >= 0)
+            all[computed++] = standing_of(planner, planner->graph->nodes[id]);
+    qsort(all, (size_t)computed, sizeof *all, by_standing);
+    planner->order = arena_array(plan->arena, struct node *, (size_t)count);
     planner->group_start = arena_array(plan->arena, int, (size_t)plan->group_count + 1);
-    for (int pass = 0; pass < 2; pass++) { /* counts what stands before each half of a group, then fills */
-        for (int id = 0; id < planner->graph->count; id++) {
-            struct node *node = planner->graph->nodes[id];
-            bool late = is_sweep(node) || node->code == OPERATOR_assign;
-            int group = group_of(planner, node);
-            if (group >= 0 && pass == 0)
-                next[2 * group + late + 1]++;
-            else if (group >= 0)
-                planner->order[next[2 * group + late]++] = node;
-        }
-        for (int i = 0; i < 2 * plan->group_count && pass == 0; i++)
-            next[i + 1] += next[i];
-        for (int g = 0; g <= plan->group_count && pass == 0; g++)
-            planner->group_start[g] = next[2 * g];
+    for (int i = 0; i < computed; i++) {
+        planner->order[i] = all[i].node;
+        planner->group_start[all[i].group + 1]++;
     }
+    for (int g = 0; g < plan->group_count; g++)
+        planner->group_start[g + 1] += planner->group_start[g];
 }
 
 static void fill_group(struct planner *planner, int group) {
@@ -425,27 +494,44 @@ static bool later(int group, int nest, const struct placement *placement) {
     return group > placement->last_group || (group == placement->last_group && nest > placement->last_nest);
 }
 
+/* What a loop reads from outside is read to its end, in the last round. */
 static void note_reads(struct planner *planner, int group, int nest, const struct node *node) {
     struct plan *plan = planner->plan;
     struct access accesses[3];
-    int count = plan_operands(node, accesses);
+    int count = plan_operands(node, accesses), loop = loop_of(node);
     for (int k = 0; k < count; k++) {
         struct placement *source = &plan->placements[accesses[k].source->id];
-        if (later(group, nest, source)) {
+        int end = loop && loop_of(accesses[k].source) != loop ? planner->stretches[loop].last : nest;
+        if (later(group, end, source)) {
             source->last_group = group;
-            source->last_nest = nest;
+            source->last_nest = end;
         }
         if (source->group != group || source->nest != nest)
             source->local = false;
     }
 }
 
+static void find_stretches(struct planner *planner) {
+    const struct plan *plan = planner->plan;
+    for (int i = 0; i <= planner->graph->loop_count; i++)
+        planner->stretches[i].first = -1;
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++) {
+            struct stretch *stretch = &planner->stretches[plan->groups[g].nests[n].loop];
+            stretch->first = stretch->first < 0 ? n : stretch->first;
+            stretch->last = n;
+        }
+}
+
 static void find_reads(struct planner *planner) {
     struct plan *plan = planner->plan;
+    find_stretches(planner);
     for (int id = 0; id < planner->graph->count; id++) {
         plan->placements[id].last_group = plan->placements[id].group;
         plan->placements[id].last_nest = plan->placements[id].nest;
-        plan->placements[id].local = !plan->placements[id].sweep;
+        const enum operator_code code = planner->graph->nodes[id]->code;
+        plan->placements[id].local =
+            !plan->placements[id].sweep && code != OPERATOR_loop_stack && code != OPERATOR_loop_next;
     }
     for (int g = 0; g < plan->group_count; g++)
         for (int n = 0; n < plan->groups[g].nest_count; n++)
@@ -648,8 +734,9 @@ static int64_t on_line(const struct line *line, int group, int nest) {
     return line->nest_start[group] + nest;
 }
 
-static struct interval life_of(const struct plan *plan, const struct line *line, const struct node *node) {
-    const struct placement *p = &plan->placements[node->id];
+static struct interval life_of(const struct planner *planner, const struct line *line,
+                               const struct node *node) {
+    const struct placement *p = &planner->plan->placements[node->id];
     struct interval life = {.start = on_line(line, p->group, p->nest),
                             .end = on_line(line, p->last_group, p->last_nest)};
     if (p->sweep) { /* written by all tiles: from the start of its group to its end at least */
@@ -657,6 +744,8 @@ static struct interval life_of(const struct plan *plan, const struct line *line,
         const int64_t finish = on_line(line, p->group + 1, 0) - 1; /* the spare place */
         life.end = life.end < finish ? finish : life.end;
     }
+    if (node->code == OPERATOR_loop_stack) /* a round of it after the other */
+        life.start = on_line(line, p->group, planner->stretches[node->attributes.loop].first);
     return life;
 }
 
@@ -664,11 +753,12 @@ static int64_t padded(int64_t size) {
     return (size + 15) / 16 * 16; /* 64 bytes of f32: every buffer starts at a vector */
 }
 
-static void place_value(struct plan *plan, const struct line *line, struct node *node, struct pool *tiles,
-                        struct pool *once) {
+static void place_value(const struct planner *planner, const struct line *line, struct node *node,
+                        struct pool *tiles, struct pool *once) {
+    struct plan *plan = planner->plan;
     struct placement *p = &plan->placements[node->id];
     enum element element = node->type.element;
-    struct interval life = life_of(plan, line, node);
+    struct interval life = life_of(planner, line, node);
     life.offset = &p->offset;
     life.size = shape_inner_size(&node->type.shape);
     if (p->place == PLACE_TILE)
@@ -692,7 +782,7 @@ static void place_value(struct plan *plan, const struct line *line, struct node 
 
 static enum place place_of(const struct plan *plan, const struct node *node) {
     const struct placement *p = &plan->placements[node->id];
-    if (node->code == OPERATOR_assign)
+    if (node->code == OPERATOR_assign || node->code == OPERATOR_loop_next)
         return PLACE_NONE;
     if (has_rows(node))
         return p->last_group > p->group ? PLACE_KEPT : PLACE_TILE;
@@ -715,6 +805,24 @@ static void place_inputs(struct plan *plan, const struct line *line, int g, stru
     }
 }
 
+enum kind_of_life { SWEEPS, STACKS, OTHERS };
+
+/* Places those of a kind that nests first to last of a group compute. */
+static void place_values(const struct planner *planner, const struct line *line, int g, int first, int last,
+                         enum kind_of_life which, struct pool *tiles, struct pool *once) {
+    struct plan *plan = planner->plan;
+    for (int n = first; n <= last; n++)
+        for (int i = 0; i < plan->groups[g].nests[n].count; i++) {
+            struct node *node = plan->groups[g].nests[n].nodes[i];
+            struct placement *p = &plan->placements[node->id];
+            enum kind_of_life kind = p->sweep ? SWEEPS : node->code == OPERATOR_loop_stack ? STACKS : OTHERS;
+            if (kind != which)
+                continue;
+            p->place = place_of(plan, node);
+            place_value(planner, line, node, tiles, once);
+        }
+}
+
 static void plan_memory(struct planner *planner) {
     struct plan *plan = planner->plan;
     struct pool tiles[3] = {0}, once[3] = {0};
@@ -723,17 +831,14 @@ static void plan_memory(struct planner *planner) {
         line.nest_start[g + 1] = line.nest_start[g] + plan->groups[g].nest_count + 1;
     for (int g = 0; g < plan->group_count; g++) {
         place_inputs(plan, &line, g, tiles);
-        struct group *group = &plan->groups[g];
-        for (int pass = 0; pass < 2;
-             pass++) /* sweeps live from the group's start, so they take their places first */
-            for (int n = 0; n < group->nest_count; n++)
-                for (int i = 0; i < group->nests[n].count; i++) {
-                    struct node *node = group->nests[n].nodes[i];
-                    if (plan->placements[node->id].sweep != (pass == 0))
-                        continue;
-                    plan->placements[node->id].place = place_of(plan, node);
-                    place_value(plan, &line, node, tiles, once);
-                }
+        /* sweeps live from the group's start, so they take their places first */
+        place_values(planner, &line, g, 0, plan->groups[g].nest_count - 1, SWEEPS, tiles, once);
+        for (int n = 0; n < plan->groups[g].nest_count; n++) {
+            const struct stretch *loop = &planner->stretches[plan->groups[g].nests[n].loop];
+            if (plan->groups[g].nests[n].loop && n == loop->first)
+                place_values(planner, &line, g, n, loop->last, STACKS, tiles, once);
+            place_values(planner, &line, g, n, n, OTHERS, tiles, once);
+        }
     }
     for (int e = 0; e < 3; e++) {
         pool_tighten(plan->arena, &tiles[e]);
@@ -752,12 +857,17 @@ static bool has_convolution(const struct plan *plan) {
     return false;
 }
 
+/* So many rows that they fill so many bytes. */
+static int tile_of(int64_t bytes, int64_t row_bytes) {
+    int64_t rows = bytes / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
+    return (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
+}
+
 static void choose_tile(struct plan *plan) {
     int64_t row_bytes = 1;
     for (int e = 0; e < 3; e++)
         row_bytes += plan->tile_planes[e] * (int64_t)element_size((enum element)e);
-    int64_t rows = TILE_BYTES / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
-    plan->tile = (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
+    plan->tile = tile_of(TILE_BYTES, row_bytes);
     if (has_convolution(plan))
         return;
     /* A large matmul wants its weights read for as many rows as possible. */
@@ -766,7 +876,7 @@ static void choose_tile(struct plan *plan) {
             const struct nest *nest = &plan->groups[g].nests[n];
             if (plan->groups[g].rows && nest->kind == NEST_KERNEL && !is_whole(nest->nodes[0]) &&
                 !is_random(nest->nodes[0]))
-                plan->tile = TILE_ROWS_MAX;
+                plan->tile = tile_of(TILE_BYTES_MOST, row_bytes);
         }
 }
 
@@ -807,8 +917,11 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
     for (int id = 0; id < plan->graph.count; id++)
         plan->placements[id] = (struct placement){.lanes = -1, .group = -1, .nest = -1};
     planner.wanted = arena_array(arena, bool, (size_t)plan->graph.count);
+    planner.stretches = arena_array(arena, struct stretch, (size_t)plan->graph.loop_count + 1);
+    int *loop_stage = arena_array(arena, int, (size_t)plan->graph.loop_count + 1);
     find_wanted(&planner);
-    find_stages(&planner);
+    while (!find_stages(&planner, loop_stage))
+        continue;
     delay_assignments(&planner);
     int last = 0;
     for (int id = 0; id < plan->graph.count; id++)

@@ -11,12 +11,17 @@
  * group. In a group, nodes are fused into nests: a loop over the elements of a value, inside it the rows of
  * the tile, and in that the nodes which share the loop, whose values pass in registers.
  *
+ * The nests of a loop stand one behind the other in their group: all of them are run for the first round,
+ * then for the second.  Inside, planes may be used again in the next round; a state, a stack and what is read
+ * from outside keep theirs from the first round to the last.
+ *
  * The order of every reduction is fixed here:
  *   - over an axis of a row: one after the other, from the first;
  *   - a matmul's sum over k: likewise, each product added by fma where the mode is fused;
  *   - a sweep in lanes: row r is added to lane r mod LANES; the lanes are then added as a tree, lane i to
  * lane i + half;
- *   - a sweep in a chain (large outer products, a table's derivative): row after row.
+ *   - a sweep in a chain (large outer products, a table's derivative): row after row;
+ *   - a sweep in a loop: the rows of a tile, round after round, then those of the next tile.
  */
 #ifndef NN_PLAN_H
 #define NN_PLAN_H
@@ -60,6 +65,7 @@ struct nest {
     enum nest_kind kind;
     enum element element; /* of its nodes: lanes are as many for all */
     int64_t size;
+    int loop; /* it is run in each round of that loop; 0: once */
     struct node **nodes;
     int count, capacity;
 };
@@ -98,7 +104,8 @@ struct plan {
     struct group *groups;
     int group_count;
     struct placement *placements;
-    int tile;               /* rows of a tile: a multiple of all lanes */
+    int tile;               /* rows of a tile: a multiple of all lanes, */
+    bool whole_tiles;       /* and no tile but the last may have fewer: a loop sums over the batch */
     int64_t tile_planes[3]; /* sizes of the arenas by element type: planes of a tile, */
     int64_t kept_planes[3]; /* planes that are kept for all rows, */
     int64_t once_size[3];   /* and elements */
@@ -125,9 +132,14 @@ struct overlap {
 };
 struct overlap plan_overlap(const struct node *node);
 
+/* The elements that a node computes, all of its result but for a stack, of which it computes one round. */
+static inline struct shape plan_iteration(const struct node *node) {
+    return node->code == OPERATOR_loop_stack ? node->inputs[0]->type.shape : node->type.shape;
+}
+
 /* Reads the operands of a node as its loops do: operand k over the node's own iteration. */
 struct access plan_operand(const struct node *node, int k);
-/* A fold reads its operand over [result.., length]: the length and the access. */
+/* A fold, and a slice by a loop, reads its operand over [result.., length]: the length and the access. */
 struct access plan_fold_operand(const struct node *node, int64_t *length);
 
 static inline const struct placement *plan_placement(const struct plan *plan, const struct node *node) {

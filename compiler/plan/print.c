@@ -21,6 +21,8 @@ static const char *place_text(const struct plan *plan, const struct node *node) 
     const struct placement *p = plan_placement(plan, node);
     if (p->local)
         return "in a register";
+    if (node->code == OPERATOR_loop_next)
+        return "in the state's memory";
     if (p->place == PLACE_TILE)
         return text_format(plan->arena, "planes %lld..%lld of the tile", (long long)p->offset,
                            (long long)(p->offset + shape_inner_size(&node->type.shape) - 1));
@@ -50,6 +52,19 @@ static void print_nest(const struct plan *plan, const struct nest *nest, int num
     }
 }
 
+/* Where a loop begins or ends before nest n. */
+static void print_loop(const struct plan *plan, const struct group *group, int n, struct text *out) {
+    int before = n ? group->nests[n - 1].loop : 0, loop = group->nests[n].loop;
+    if (loop == before)
+        return;
+    if (loop)
+        text_print(out, "  %lld times, %s:\n", (long long)graph_loop(&plan->graph, loop)->steps,
+                   graph_loop(&plan->graph, loop)->backwards ? "from the last step to the first"
+                                                             : "from the first step to the last");
+    else
+        text_print(out, "  after that:\n");
+}
+
 void plan_print(const struct plan *plan, struct text *out) {
     text_print(out, "tile of %d rows\n", plan->tile);
     for (int g = 0; g < plan->group_count; g++) {
@@ -59,8 +74,10 @@ void plan_print(const struct plan *plan, struct text *out) {
         text_print(out, "group %d, %s\n", g, group->rows ? "for every tile of rows" : "once");
         for (int i = 0; i < group->input_count; i++)
             text_print(out, "  load %%%d %s\n", group->inputs[i]->id, group->inputs[i]->name);
-        for (int n = 0; n < group->nest_count; n++)
+        for (int n = 0; n < group->nest_count; n++) {
+            print_loop(plan, group, n, out);
             print_nest(plan, &group->nests[n], n, out);
+        }
     }
 }
 
@@ -99,8 +116,10 @@ void plan_explain(const struct plan *plan, struct text *out) {
         if (!group->nest_count)
             continue;
         text_print(out, "%s:\n", group->rows ? "for every tile of rows" : g ? "then, once" : "first, once");
-        for (int n = 0; n < group->nest_count; n++)
+        for (int n = 0; n < group->nest_count; n++) {
+            print_loop(plan, group, n, out);
             explain_nest(plan, &group->nests[n], group->rows, n + 1, out);
+        }
     }
     text_print(out, "memory:\n");
     explain_sharing(plan, out);

@@ -48,6 +48,8 @@ static bool can_move(const struct sinker *sinker, const struct node *node, int g
     for (int k = 0; k < count; k++) {
         const struct node *source = accesses[k].source;
         const struct placement *p = &sinker->plan->placements[source->id];
+        if (source->code == OPERATOR_loop_state)
+            return false; /* it may have its next value there */
         if (p->group != group || p->nest != from || sinker->reader_nest[source->id] == -1)
             continue; /* it is in memory */
         if (sinker->readers[source->id] != 1 || !accesses[k].identity ||
@@ -86,8 +88,8 @@ static void move(struct sinker *sinker, struct node *node, int group, int from, 
 static bool fits(const struct sinker *sinker, const struct node *node, int group, int from, int to) {
     const struct nest *nests = sinker->plan->groups[group].nests;
     if (to <= from || nests[to].kind != NEST_LOOP || nests[from].kind != NEST_LOOP ||
-        nests[to].size != nests[from].size || nests[to].element != nests[from].element ||
-        nests[to].count + nests[from].count > NEST_NODES)
+        nests[to].size != nests[from].size || nests[to].loop != nests[from].loop ||
+        nests[to].element != nests[from].element || nests[to].count + nests[from].count > NEST_NODES)
         return false;
     for (int i = 0; i < nests[to].count; i++) {
         struct access accesses[3];

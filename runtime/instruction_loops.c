@@ -1,0 +1,60 @@
+/* What enters a loop, is handed from round to round, and leaves it: copies, of which one side lies elsewhere
+ * in each round. */
+#include "graph/operator.h"
+#include "instruction.h"
+
+static void copy(struct interpreter *in, const struct instruction *i, const struct planes *x, char *y) {
+    const enum element element = i->node->type.element;
+    const int64_t n = width_of(in, &i->result);
+    if (element != ELEMENT_INT) {
+        i->kernels->elementwise[OPERATOR_copy]((long)i->count, (long)n, y, x);
+        return;
+    }
+    for (int64_t e = 0; e < i->count; e++, y += n * (int64_t)i->size)
+        in->kernels->convert(element, element, (long)n, x->at + x->step * (x->index ? x->index[e] : e),
+                             x->scalar, y);
+}
+
+static void run_copy(struct interpreter *in, const struct instruction *i) {
+    struct planes room[3];
+    copy(in, i, planes_of(in, i, room), plane_of(in, &i->result, 0));
+}
+
+static void run_slice(struct interpreter *in, const struct instruction *i) {
+    struct planes room[3], x = *planes_of(in, i, room);
+    x.at += in->step * i->turn * i->operands[0].element_step;
+    copy(in, i, &x, plane_of(in, &i->result, 0));
+}
+
+static void run_stack(struct interpreter *in, const struct instruction *i) {
+    struct planes room[3];
+    copy(in, i, planes_of(in, i, room), plane_of(in, &i->result, in->step * i->turn));
+}
+
+/* A slice reads its operand over [result.., steps], of which the steps are left to `turn`. */
+static struct access slice_of(const struct node *node, int64_t *turn) {
+    int64_t length;
+    struct access access = plan_fold_operand(node, &length);
+    *turn = access.strides[--access.rank];
+    access.identity = access.uniform = false;
+    return access;
+}
+
+void choose_loop(struct interpreter *in, struct instruction *i) {
+    const struct node *node = i->node;
+    const bool is_next = node->code == OPERATOR_loop_next;
+    struct access from = plan_operand(node, is_next ? 1 : 0);
+    i->run = run_copy;
+    i->turn = i->count;
+    if (node->code == OPERATOR_loop_slice) {
+        from = slice_of(node, &i->turn);
+        i->run = run_slice;
+    } else if (node->code == OPERATOR_loop_stack)
+        i->run = run_stack;
+    if (is_next) {
+        struct access state = whole(node->inputs[0]);
+        i->result = place_operand(in, &state);
+    }
+    i->operand_count = 1;
+    i->operands[0] = place_operand(in, &from);
+}
