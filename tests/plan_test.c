@@ -2,6 +2,8 @@
  *
  *   - every value that a root needs is computed once, after what it reads;
  *   - a value read in the loop that makes it is read element by element;
+ *   - the nests of a scan stand together, what it reads was there before, and a state is read before it is
+ *     overwritten;
  *   - two values whose lives overlap share no memory; what a user asked for lives to the end;
  *   - memory is at most a tenth more than what lives at once;
  *   - a run gives the values of tests/reference.h, an evaluator without plan or kernels;
@@ -11,6 +13,8 @@
 
 #include "passes/differentiate.h"
 #include "passes/lower.h"
+
+#include <stdlib.h>
 
 enum { ROOTS_MAX = 64 };
 
@@ -36,6 +40,22 @@ static const struct node *source_of(const struct node *node) {
     while (operators[node->code].kind == KIND_VIEW)
         node = node->inputs[0];
     return node;
+}
+
+/* The scan in whose rounds it is computed, or 0. */
+static int rounds_of(const struct node *node) {
+    if (node->code == OPERATOR_loop_state)
+        return 0;
+    return node->code == OPERATOR_loop_stack ? (int)node->attributes.loop : node->loop;
+}
+
+/* The last nest of a scan in its group. */
+static int last_nest(const struct plan *plan, int group, int loop) {
+    int last = -1;
+    for (int n = 0; n < plan->groups[group].nest_count; n++)
+        if (plan->groups[group].nests[n].loop == loop)
+            last = n;
+    return last;
 }
 
 static bool has_rows(const struct node *node) {
@@ -89,7 +109,7 @@ static bool reads_in_step(const struct node *node, int k, const struct nest *nes
             return false; /* a whole row or column, or one element for several results */
         else
             access = k ? matmul.b : matmul.a;
-    } else if (operators[node->code].kind == KIND_FOLD)
+    } else if (operators[node->code].kind == KIND_FOLD || node->code == OPERATOR_loop_slice)
         access = plan_fold_operand(node, &length);
     else
         access = plan_operand(node, k);
@@ -101,12 +121,53 @@ static bool reads_in_step(const struct node *node, int k, const struct nest *nes
     return true;
 }
 
+/* Nests of one scan without others in between, and in them its own nodes alone. */
+static void check_loops(const struct inspection *in) {
+    const struct plan *plan = in->plan;
+    bool *seen = calloc((size_t)plan->graph.loop_count + 1, sizeof *seen);
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++) {
+            const struct nest *nest = &plan->groups[g].nests[n];
+            bool begins = n == 0 || plan->groups[g].nests[n - 1].loop != nest->loop;
+            if (nest->loop && begins && seen[nest->loop])
+                fail_msg("%s: loop %d is in two parts", in->name, nest->loop);
+            seen[nest->loop] = true;
+            for (int i = 0; i < nest->count; i++)
+                if (rounds_of(nest->nodes[i]) != nest->loop)
+                    fail_msg("%s: %%%d is in a nest of loop %d", in->name, nest->nodes[i]->id, nest->loop);
+        }
+    free(seen);
+}
+
+/* What reads a state in a round does so before the state gets its next value, or element by element in the
+ * same nest; a final comes after all rounds. */
+static void check_state_read(const struct inspection *in, const struct node *node, const struct node *state) {
+    struct spot reader = in->spots[node->id];
+    const int loop = state->loop;
+    if (node->code == OPERATOR_loop_final && reader.nest <= last_nest(in->plan, reader.group, loop))
+        fail_msg("%s: %%%d reads a state before the end of its loop", in->name, node->id);
+    for (int id = 0; id < in->plan->graph.count && rounds_of(node) == loop; id++) {
+        const struct node *next = in->plan->graph.nodes[id];
+        if (next->code != OPERATOR_loop_next || next->inputs[0] != state || next == node)
+            continue;
+        if (!is_before(reader, in->spots[id]))
+            fail_msg("%s: %%%d reads %%%d, which has its next value by then", in->name, node->id, state->id);
+        const struct nest *nest = &in->plan->groups[reader.group].nests[reader.nest];
+        bool together = reader.nest == in->spots[id].nest && nest->kind == NEST_LOOP;
+        for (int k = 0; together && k < operand_count(node); k++)
+            if (source_of(node->inputs[k]) == state && !reads_in_step(node, k, nest))
+                fail_msg("%s: %%%d reads other elements of %%%d", in->name, node->id, state->id);
+    }
+}
+
 static void check_read(const struct inspection *in, const struct node *node, int k) {
     const struct node *source = source_of(node->inputs[k]);
     const struct placement *p = plan_placement(in->plan, source);
     struct spot reader = in->spots[node->id], maker = in->spots[source->id];
     if (!is_computed(source))
         return;
+    if (source->code == OPERATOR_loop_state)
+        check_state_read(in, node, source);
     if (!is_before(maker, reader))
         fail_msg("%s: %%%d is computed before its operand %%%d", in->name, node->id, source->id);
     if (p->sweep && maker.group >= reader.group)
@@ -160,9 +221,13 @@ static int64_t last_read(const struct inspection *in, const int64_t *start, cons
         struct spot spot = in->spots[id];
         if (spot.group < 0 || (group >= 0 && spot.group != group))
             continue;
-        for (int k = 0; k < plan->graph.nodes[id]->input_count; k++) {
+        for (int k = 0; k < operand_count(plan->graph.nodes[id]); k++) {
             if (source_of(plan->graph.nodes[id]->inputs[k]) != source)
                 continue;
+            /* every round of a scan reads what was computed before it */
+            int loop = rounds_of(plan->graph.nodes[id]);
+            if (loop && rounds_of(source) != loop)
+                spot.nest = last_nest(plan, spot.group, loop);
             /* every tile of a group reads what was computed before the group */
             bool again = plan->groups[spot.group].rows && !has_rows(source);
             int64_t at = again ? start[spot.group + 1] - 1 : start[spot.group] + spot.nest + 1;
@@ -186,6 +251,9 @@ static void add_node_lives(const struct inspection *in, const int64_t *start, co
                            struct lives *lives, struct arena *arena) {
     const struct placement *p = plan_placement(in->plan, node);
     struct spot spot = in->spots[node->id];
+    if (node->code == OPERATOR_loop_stack) /* from the first round on */
+        while (spot.nest > 0 && in->plan->groups[spot.group].nests[spot.nest - 1].loop == rounds_of(node))
+            spot.nest--;
     int64_t from = start[spot.group] + spot.nest + 1, finish = start[spot.group + 1] - 1;
     struct life life = {
         node, REGION_ONCE, node->type.element, from, 0, p->offset, shape_inner_size(&node->type.shape)};
@@ -301,11 +369,12 @@ static void inspect(struct bench *bench, const char *name, const struct plan *pl
     mark_wanted(&in);
     note_spots(&in, &bench->arena);
     for (int id = 0; id < plan->graph.count; id++)
-        for (int k = 0; in.spots[id].group >= 0 && k < plan->graph.nodes[id]->input_count; k++)
+        for (int k = 0; in.spots[id].group >= 0 && k < operand_count(plan->graph.nodes[id]); k++)
             check_read(&in, plan->graph.nodes[id], k);
     for (int i = 0; i < plan->root_count; i++)
         if (plan->roots[i]->code != OPERATOR_assign)
             assert_false(plan_placement(plan, source_of(plan->roots[i]))->local);
+    check_loops(&in);
     check_memory(&in, &bench->arena);
     check_arena(&in, &bench->arena);
 }
@@ -313,13 +382,15 @@ static void inspect(struct bench *bench, const char *name, const struct plan *pl
 /* ---- what a run gives ---- */
 
 /* Does a float have a part in it?  Then two ways to compute it differ by more. */
-static bool is_single(const struct node *node) {
-    if (node->type.element == ELEMENT_F32)
-        return true;
-    for (int k = 0; k < node->input_count; k++)
-        if (is_single(node->inputs[k]))
-            return true;
-    return false;
+static bool is_single(struct bench *bench, const struct node *root) {
+    bool *single = arena_array(&bench->arena, bool, (size_t)bench->graph->count);
+    for (int id = 0; id <= root->id; id++) {
+        const struct node *node = bench->graph->nodes[id];
+        single[id] = node->type.element == ELEMENT_F32;
+        for (int k = 0; k < node->input_count; k++)
+            single[id] = single[id] || single[node->inputs[k]->id];
+    }
+    return single[root->id];
 }
 
 static bool is_near(double found, double expected, double tolerance) {
@@ -331,7 +402,7 @@ static bool is_near(double found, double expected, double tolerance) {
 static void check_root(struct reference *reference, const char *name, const struct node *root, int i,
                        const void *found) {
     int64_t inner = shape_inner_size(&root->type.shape), rows = has_rows(root) ? reference->bench->rows : 1;
-    double tolerance = is_single(root) ? 2e-4 : 1e-10;
+    double tolerance = is_single(reference->bench, root) ? 2e-4 : 1e-10;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t e = 0; e < inner; e++) {
             double number = number_at(root->type.element, found, r * inner + e);
@@ -398,6 +469,12 @@ static const char *const bodies[] = {
     "input x : f64[batch, 3]\ninput u : f64[batch]\nz = x * 2 + sum(x, axis = 0) * max(u)\n"
     "weight W : f64[3, 3] = zeros\noutput z\noutput same = x\noutput m = transpose(W)\n"
     "loss cost = mean((z @ W) ** 2) + sum((W @ W) ** 2)\n",
+    "input x : f64[batch, 4, 3]\ntarget t : class[batch] of 3\nh = lstm(x, 5) -> gru(4)\n"
+    "centred = h - mean(h, axis = 0, keep = true)\nz = centred / sqrt(variance(h, axis = 0) + 0.1)\nscore = "
+    "dense(rnn(z[:, ::-1], 6)[:, -1], 3)\n"
+    "output score\noutput h\nloss cost = cross_entropy(score, t)\nmetric accuracy = accuracy(score, t)\n",
+    "input x : f32[batch, 4, 3]\ntarget t : f32[batch, 4, 17]\nh = lstm(x, 17)\noutput h\n"
+    "loss cost = mse(h, t)\n",
 };
 
 static const char *const solvers[] = {"sgd(rate = 0.1)", "momentum(rate = 0.1)", "adam(rate = 0.01)",
@@ -486,7 +563,7 @@ static void traces_are_predictions(void **state) {
 
 /* ---- random graphs ---- */
 
-enum { POOL_MAX = 48, SEEDS = 200 };
+enum { POOL_MAX = 48, SEEDS = 300 };
 
 struct pool {
     struct bench *bench;
@@ -779,6 +856,77 @@ static void add_to(struct pool *pool, struct node *node) {
         pool->nodes[pool->count++] = node;
 }
 
+/* All that it is computed from in its loop has rows, or nothing has: no sums over the batch. */
+static bool fits_rounds(const struct node *node, bool rows) {
+    if (node->loop && (has_rows(node) != rows || node->type.shape.rank > 4))
+        return false;
+    for (int k = 0; node->loop && node->code != OPERATOR_loop_state && k < node->input_count; k++)
+        if (node->inputs[k]->loop && !fits_rounds(node->inputs[k], rows))
+            return false;
+    return true;
+}
+
+/* What a state becomes: something bounded of its shape, made of itself and some values of the round, so
+ * little of each that rounding does not grow from round to round. */
+static struct node *next_value(struct pool *round, struct node *state) {
+    struct graph *graph = round->bench->graph;
+    struct node *little = graph_number(graph, 0.25, state->type.element);
+    struct node *value = graph_binary(graph, OPERATOR_multiply, state, little);
+    for (int i = 0, found = 0; i < 6 && found < 2; i++) {
+        struct node *other = any(round);
+        struct shape joined;
+        if (other->type.element != state->type.element || !fits_rounds(other, has_rows(state)) ||
+            !shape_broadcast(&other->type.shape, &state->type.shape, &joined) ||
+            !shape_equal(&joined, &state->type.shape))
+            continue;
+        other = graph_binary(graph, OPERATOR_multiply, bounded(round, other), little);
+        value = graph_binary(graph, OPERATOR_add, value, other);
+        found++;
+    }
+    return bounded(round, value);
+}
+
+/* A scan along some axis, of which a stack or the last state is left. */
+static struct node *grow_loop(struct pool *pool) {
+    struct graph *graph = pool->bench->graph;
+    struct node *x = any(pool), *states[2];
+    struct pool round = {.bench = pool->bench};
+    const int rank = x->type.shape.rank, axis = rank ? bench_below(pool->bench, rank) : 0;
+    if (rank == 0 || rank > 4 || x->type.element == ELEMENT_INT || x->type.shape.dims[axis] == BATCH ||
+        (x->type.element == ELEMENT_F32 && x->type.shape.dims[axis] > 5)) /* rounding adds up */
+        return NULL;
+    int loop = graph_loop_open(graph, x->type.shape.dims[axis], bench_below(pool->bench, 2));
+    const bool rows = has_rows(x);
+    add_to(&round, graph_loop_slice(graph, loop, x, axis));
+    for (int i = 0; i < 2; i++) {
+        struct node *initial = any(pool);
+        if (initial->type.element == ELEMENT_INT || has_rows(initial) != rows || initial->type.shape.rank > 3)
+            initial = graph_number(graph, 0.5, x->type.element),
+            initial = graph_expand(graph, initial, shape_without(&x->type.shape, axis));
+        states[i] = graph_loop_state(graph, loop, bounded(pool, initial));
+        add_to(&round, states[i]);
+        add_to(&round, any(pool));
+    }
+    static struct node *(*const rules[])(struct pool *) = {
+        grow_elementwise, grow_elementwise, grow_fold, grow_slice, grow_matmul, grow_transpose};
+    for (int i = 0; i < 12; i++) {
+        struct node *node = rules[bench_below(pool->bench, 6)](&round);
+        if (node && fits_rounds(node, rows))
+            add_to(&round, node);
+    }
+    bool swap = shape_equal(&states[0]->type.shape, &states[1]->type.shape) &&
+                states[0]->type.element == states[1]->type.element && bench_below(pool->bench, 2);
+    graph_loop_next(graph, states[0], swap ? states[1] : next_value(&round, states[0]));
+    graph_loop_next(graph, states[1], swap ? states[0] : next_value(&round, states[1]));
+    graph_loop_close(graph, loop);
+    struct node *left = any(&round);
+    if (bench_below(pool->bench, 3) == 0 || !left->loop)
+        return graph_loop_final(graph, loop, states[bench_below(pool->bench, 2)]);
+    if (shape_inner_size(&left->type.shape) * graph_loop(graph, loop)->steps > 600)
+        return NULL;
+    return graph_loop_stack(graph, loop, left, bench_below(pool->bench, left->type.shape.rank + 1));
+}
+
 static void add_leaves(struct pool *pool) {
     struct bench *bench = pool->bench;
     enum element element = bench_below(bench, 4) ? ELEMENT_F64 : ELEMENT_F32;
@@ -798,10 +946,10 @@ static void add_leaves(struct pool *pool) {
 
 static void grow(struct pool *pool) {
     typedef struct node *rule(struct pool *);
-    static rule *const rules[] = {grow_elementwise, grow_elementwise, grow_elementwise, grow_fold,
-                                  grow_fold,        grow_matmul,      grow_matmul,      grow_matmul,
-                                  grow_slice,       grow_transpose,   grow_reshape,     grow_expand,
-                                  grow_convert,     grow_window,      grow_convolution, grow_convolution};
+    static rule *const rules[] = {
+        grow_elementwise, grow_elementwise, grow_elementwise, grow_fold,        grow_fold,    grow_matmul,
+        grow_matmul,      grow_matmul,      grow_slice,       grow_transpose,   grow_reshape, grow_expand,
+        grow_convert,     grow_window,      grow_convolution, grow_convolution, grow_loop,    grow_loop};
     add_leaves(pool);
     for (int i = 0; i < 40; i++)
         add_to(pool, rules[bench_below(pool->bench, (int)(sizeof rules / sizeof *rules))](pool));

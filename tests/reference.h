@@ -10,6 +10,7 @@
 struct reference {
     struct bench *bench;
     double **values; /* by id; NULL: not computed yet */
+    int64_t step;    /* of the loop that is run at the moment */
 };
 
 static inline int64_t reference_dim(const struct reference *reference, const struct node *node, int axis) {
@@ -100,7 +101,7 @@ static inline double reference_fold(struct reference *reference, const struct no
             result = x;
         else if (node->code == OPERATOR_sum)
             result = reference_rounded(node->type.element, result + x);
-        else if (x != x || (node->code == OPERATOR_max ? x > result : x<result))
+        else if (x != x || (node->code == OPERATOR_max ? x > result : x < result))
             result = x;
     }
     return result;
@@ -145,6 +146,10 @@ static inline double reference_view(struct reference *reference, const struct no
                 return reference_value(reference, a)[reference_index(reference, a, inner)];
             }
         return attributes->number;
+    case OPERATOR_loop_slice:
+        for (int i = 0; i < a->type.shape.rank; i++)
+            inner[i] = i == attributes->axis ? reference->step : places[i - (i > attributes->axis)];
+        break;
     case OPERATOR_window:
         inner[attributes->axis] =
             places[attributes->axis] * attributes->step + places[attributes->axis + 1] * attributes->dilation;
@@ -205,6 +210,65 @@ static inline void reference_convolution(struct reference *reference, const stru
     }
 }
 
+/* A new round: nothing of the loop has a value but its states. */
+static inline void reference_forget(struct reference *reference, int loop, bool states) {
+    const struct graph *graph = reference->bench->graph;
+    for (int id = 0; id < graph->count; id++)
+        if (graph->nodes[id]->loop == loop && (states || graph->nodes[id]->code != OPERATOR_loop_state))
+            reference->values[id] = NULL;
+}
+
+static inline double *reference_copy(struct reference *reference, const struct node *node) {
+    const size_t count = (size_t)reference_count(reference, node);
+    double *copy = arena_array(&reference->bench->arena, double, count);
+    memcpy(copy, reference_value(reference, node), count * sizeof *copy);
+    return copy;
+}
+
+/* The next values of all states, from the last node of their chain, before any of them is set. */
+static inline void reference_next(struct reference *reference, const struct node *next) {
+    if (!next)
+        return;
+    double *value = reference_copy(reference, next->inputs[1]);
+    reference_next(reference, next->input_count == 3 ? next->inputs[2] : NULL);
+    reference->values[next->inputs[0]->id] = value;
+}
+
+/* What leaves a loop, by running all of it: a stack, a state at the end, or the sum of a value of all rounds.
+ */
+static inline void reference_loop(struct reference *reference, const struct node *node, double *values) {
+    const struct node *value = node->inputs[0], *last = node->input_count > 1 ? node->inputs[1] : NULL;
+    const int index = (int)node->attributes.loop;
+    const struct loop *loop = graph_loop(reference->bench->graph, index);
+    const int64_t count = reference_count(reference, value), outer = reference->step;
+    reference_forget(reference, index, true);
+    for (const struct node *next = last; next; next = next->input_count == 3 ? next->inputs[2] : NULL) {
+        const struct node *state = next->inputs[0];
+        reference->values[state->id] = reference_copy(reference, state->inputs[0]);
+    }
+    for (int64_t turn = 0; turn < loop->steps; turn++) {
+        reference->step = loop->backwards ? loop->steps - 1 - turn : turn;
+        const double *round = reference_value(reference, value);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t places[RANK_MAX], wide[RANK_MAX], axis = node->attributes.axis;
+            if (node->code == OPERATOR_loop_final) {
+                values[i] = reference_rounded(node->type.element, values[i] + round[i]);
+                continue;
+            }
+            reference_places(reference, value, i, places);
+            for (int k = 0; k < node->type.shape.rank; k++)
+                wide[k] = k == axis ? reference->step : places[k - (k > axis)];
+            values[reference_index(reference, node, wide)] = round[i];
+        }
+        reference_next(reference, last);
+        reference_forget(reference, index, false);
+    }
+    if (value->code == OPERATOR_loop_state && node->code == OPERATOR_loop_final)
+        memcpy(values, reference->values[value->id], (size_t)count * sizeof *values);
+    reference_forget(reference, index, true);
+    reference->step = outer; /* of the loop that reads this one, if there is one */
+}
+
 static inline double reference_element(struct reference *reference, const struct node *node, int64_t index) {
     int64_t places[RANK_MAX] = {0};
     double x[3] = {0};
@@ -234,11 +298,15 @@ static inline const double *reference_value(struct reference *reference, const s
     double *values = arena_array(&reference->bench->arena, double, (size_t)reference_count(reference, node));
     bool is_convolution = node->code == OPERATOR_convolve || node->code == OPERATOR_convolve_transposed ||
                           node->code == OPERATOR_convolve_weights;
+    bool leaves_loop = node->code == OPERATOR_loop_stack || node->code == OPERATOR_loop_final;
     if (is_convolution)
         reference_convolution(reference, node, values);
+    if (leaves_loop)
+        reference_loop(reference, node, values);
     for (int64_t i = 0; i < reference_count(reference, node); i++)
-        values[i] = reference_rounded(node->type.element,
-                                      is_convolution ? values[i] : reference_element(reference, node, i));
+        values[i] = reference_rounded(node->type.element, is_convolution || leaves_loop
+                                                              ? values[i]
+                                                              : reference_element(reference, node, i));
     return *value = values;
 }
 
