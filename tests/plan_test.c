@@ -448,6 +448,9 @@ static const char remember[] = "solver remember(rate) {\n"
                                "    state old = 0\n    state older = 0\n"
                                "    older  = old\n    old    = weight\n"
                                "    weight = weight - rate * grad + 0.1 * (weight - older)\n"
+                               "}\n"
+                               "layer late(x, s, A) {\n" /* reads s[1] when it could have its next value */
+                               "    return [(sin(x) @ A) * (s[1] * 2 + 1) + 0.1 * s[0], tanh(x)]\n"
                                "}\n";
 
 static const char *const bodies[] = {
@@ -473,6 +476,9 @@ static const char *const bodies[] = {
     "centred = h - mean(h, axis = 0, keep = true)\nz = centred / sqrt(variance(h, axis = 0) + 0.1)\nscore = "
     "dense(rnn(z[:, ::-1], 6)[:, -1], 3)\n"
     "output score\noutput h\nloss cost = cross_entropy(score, t)\nmetric accuracy = accuracy(score, t)\n",
+    "input x : f64[batch, 4, 6]\nweight A : f64[6, 6] = zeros\nh = scan(x, late, [0 * x[:, 0], x[:, 0]], A = "
+    "A)\n"
+    "output h\nloss cost = mean(h ** 2)\n",
     "input x : f32[batch, 4, 3]\ntarget t : f32[batch, 4, 17]\nh = lstm(x, 17)\noutput h\n"
     "loss cost = mse(h, t)\n",
 };
