@@ -138,6 +138,30 @@ static struct node *simplify_view(struct graph *graph, enum operator_code code, 
     return NULL;
 }
 
+/* The last step of a stack of what a state becomes is that state after the loop: no stack is needed for it.
+ */
+static struct node *simplify_slice(struct graph *graph, struct node *a, const struct attributes *attributes,
+                                   const struct type *type) {
+    if (a->code != OPERATOR_loop_stack || a->input_count < 2 || attributes->axis != a->attributes.axis ||
+        type->shape.dims[attributes->axis] != 1)
+        return NULL;
+    const struct loop *loop = graph_loop(graph, (int)a->attributes.loop);
+    if (attributes->start != (loop->backwards ? 0 : loop->steps - 1))
+        return NULL;
+    const struct node *next = a->inputs[1];
+    while (next->inputs[1] != a->inputs[0] && next->input_count == 3)
+        next = next->inputs[2];
+    if (next->inputs[1] != a->inputs[0])
+        return NULL;
+    struct attributes final;
+    memset(&final, 0, sizeof final);
+    final.loop = a->attributes.loop;
+    final.type = next->type;
+    struct node *inputs[] = {next->inputs[0], a->inputs[1]};
+    struct node *state = graph_node(graph, OPERATOR_loop_final, inputs, 2, &final, NULL);
+    return graph_reshape(graph, state, type->shape);
+}
+
 static struct node *simplify_convert(struct graph *graph, struct node *a, const struct type *type) {
     if (a->type.element == type->element)
         return a;
@@ -161,7 +185,9 @@ struct node *simplify(struct graph *graph, enum operator_code code, struct node 
         return simplify_arithmetic(graph, code, inputs[0], operators[code].arity > 1 ? inputs[1] : NULL,
                                    type);
     }
-    if (operators[code].kind == KIND_VIEW && code != OPERATOR_slice)
+    if (code == OPERATOR_slice)
+        return simplify_slice(graph, inputs[0], attributes, type);
+    if (operators[code].kind == KIND_VIEW)
         return simplify_view(graph, code, inputs[0], attributes, type);
     if (code == OPERATOR_convert)
         return simplify_convert(graph, inputs[0], type);
