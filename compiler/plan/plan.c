@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 #include "graph/operator.h"
 #include "passes/lower.h"
+#include "plan/memory.h"
 #include "plan/sink.h"
 
 #include <limits.h>
@@ -18,10 +19,6 @@ enum {
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
     LANES_RESULTS = 1024,     /* results of a matmul over the batch that are summed in lanes */
     LOOKBACK = 32,            /* nests that are tried for fusion */
-    TILE_BYTES = 48 << 10,    /* what a tile's planes should fit in: near enough to an L1 cache */
-    TILE_ROWS_MAX = 288,      /* no power of two: planes would meet in the same lines of L1 */
-    TILE_ROWS_MIN = 32,
-    TILE_BYTES_MOST = 64 << 20, /* of a tile with a large product */
 };
 
 /* Where a weight or a state is read last, in the group at hand. */
@@ -29,11 +26,6 @@ struct reader {
     int group;        /* + 1: it was noted there; of an older group it says nothing */
     int read_nest;    /* the last nest that reads it, */
     int strided_nest; /* and the last that reads it other than element by element; -1: none */
-};
-
-/* The nests of a loop, once it has some. */
-struct stretch {
-    int first, last; /* in its group; first -1: none yet */
 };
 
 struct planner {
@@ -573,313 +565,6 @@ static void find_inputs(struct planner *planner) {
     }
 }
 
-/* ---- memory: intervals on a line, each taking the lowest place that is free for all of its life ---- */
-
-struct interval {
-    int64_t start, end; /* life, in nests of the whole plan; both ends belong to it */
-    int64_t size;
-    int64_t *offset;
-};
-
-struct gap {
-    int64_t offset, size;
-};
-
-struct pool {
-    struct interval *live; /* a heap: the one that ends first stands first */
-    int count, capacity;
-    struct gap *gaps; /* by offset, no two of them adjacent */
-    int gap_count, gap_capacity;
-    int64_t size;
-    struct interval *placed; /* all */
-    int placed_count, placed_capacity;
-    int64_t alive, most; /* what lives now; the most that lived at once */
-};
-
-static void heap_add(struct arena *arena, struct pool *pool, struct interval interval) {
-    arena_reserve(arena, pool->live, pool->count, pool->capacity);
-    int at = pool->count++;
-    for (; at > 0 && pool->live[(at - 1) / 2].end > interval.end; at = (at - 1) / 2)
-        pool->live[at] = pool->live[(at - 1) / 2];
-    pool->live[at] = interval;
-}
-
-static struct interval heap_take(struct pool *pool) {
-    struct interval first = pool->live[0], last = pool->live[--pool->count];
-    int at = 0;
-    for (int child = 1; child < pool->count; child = 2 * at + 1) {
-        if (child + 1 < pool->count && pool->live[child + 1].end < pool->live[child].end)
-            child++;
-        if (pool->live[child].end >= last.end)
-            break;
-        pool->live[at] = pool->live[child];
-        at = child;
-    }
-    pool->live[at] = last;
-    return first;
-}
-
-static void give_back(struct arena *arena, struct pool *pool, int64_t offset, int64_t size) {
-    int low = 0, high = pool->gap_count; /* the first gap behind it */
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (pool->gaps[middle].offset < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool joins_next = low < pool->gap_count && offset + size == pool->gaps[low].offset;
-    bool joins_last = low > 0 && pool->gaps[low - 1].offset + pool->gaps[low - 1].size == offset;
-    if (joins_last) {
-        pool->gaps[low - 1].size += size + (joins_next ? pool->gaps[low].size : 0);
-        if (joins_next)
-            memmove(pool->gaps + low, pool->gaps + low + 1,
-                    (size_t)(--pool->gap_count - low) * sizeof *pool->gaps);
-    } else if (joins_next) {
-        pool->gaps[low].offset = offset;
-        pool->gaps[low].size += size;
-    } else {
-        arena_reserve(arena, pool->gaps, pool->gap_count, pool->gap_capacity);
-        memmove(pool->gaps + low + 1, pool->gaps + low,
-                (size_t)(pool->gap_count++ - low) * sizeof *pool->gaps);
-        pool->gaps[low] = (struct gap){offset, size};
-    }
-}
-
-/* Intervals are placed in the order of their starts. */
-static int64_t pool_place(struct arena *arena, struct pool *pool, struct interval interval) {
-    while (pool->count && pool->live[0].end < interval.start) {
-        struct interval ended = heap_take(pool);
-        give_back(arena, pool, *ended.offset, ended.size);
-        pool->alive -= ended.size;
-    }
-    heap_add(arena, pool, interval);
-    arena_reserve(arena, pool->placed, pool->placed_count, pool->placed_capacity);
-    pool->placed[pool->placed_count++] = interval;
-    pool->alive += interval.size;
-    pool->most = pool->alive > pool->most ? pool->alive : pool->most;
-    int at = 0;
-    while (at < pool->gap_count && pool->gaps[at].size < interval.size)
-        at++;
-    if (at == pool->gap_count) { /* behind all others, from the gap at the end if there is one */
-        struct gap *last = at ? &pool->gaps[at - 1] : NULL;
-        int64_t offset = last && last->offset + last->size == pool->size ? last->offset : pool->size;
-        pool->gap_count -= offset < pool->size;
-        pool->size = offset + interval.size;
-        return offset;
-    }
-    int64_t offset = pool->gaps[at].offset;
-    pool->gaps[at].offset += interval.size;
-    pool->gaps[at].size -= interval.size;
-    if (pool->gaps[at].size == 0)
-        memmove(pool->gaps + at, pool->gaps + at + 1, (size_t)(--pool->gap_count - at) * sizeof *pool->gaps);
-    return offset;
-}
-
-static int by_size(const void *a, const void *b) {
-    const struct interval *x = a, *y = b;
-    if (x->size != y->size)
-        return x->size < y->size ? 1 : -1;
-    if (x->start != y->start)
-        return x->start < y->start ? -1 : 1;
-    return (x->end > y->end) - (x->end < y->end);
-}
-
-/* The same, but by how long they live. */
-static int by_life(const void *a, const void *b) {
-    const struct interval *x = a, *y = b;
-    const int64_t x_life = x->end - x->start, y_life = y->end - y->start;
-    return x_life == y_life ? by_size(a, b) : x_life < y_life ? 1 : -1;
-}
-
-/* Places all anew in that order, each as low as what lives beside it lets it; keeps it if it needs less. */
-static void pool_retry(struct arena *arena, struct pool *pool, int (*order)(const void *, const void *)) {
-    const int count = pool->placed_count;
-    struct interval *const all = pool->placed, **low = arena_array(arena, struct interval *, (size_t)count);
-    int64_t *offsets = arena_array(arena, int64_t, (size_t)count), size = 0; /* of low[i], ascending */
-    qsort(all, (size_t)count, sizeof *all, order);
-    for (int i = 0; i < count; i++) {
-        int64_t at = 0;
-        int k = 0;
-        for (; k < i && offsets[k] < at + all[i].size; k++)
-            if (low[k]->start <= all[i].end && all[i].start <= low[k]->end && offsets[k] + low[k]->size > at)
-                at = offsets[k] + low[k]->size;
-        for (k = i; k > 0 && offsets[k - 1] > at; k--)
-            offsets[k] = offsets[k - 1], low[k] = low[k - 1];
-        offsets[k] = at, low[k] = &all[i];
-        size = at + all[i].size > size ? at + all[i].size : size;
-    }
-    for (int k = 0; k < count && size < pool->size; k++)
-        *low[k]->offset = offsets[k];
-    pool->size = size < pool->size ? size : pool->size;
-}
-
-/* Where gaps are left, the largest first, or what lives longest, often fit better. The time for that is the
- * square of their number, so not where they are many. */
-static void pool_tighten(struct arena *arena, struct pool *pool) {
-    enum { MANY = 1000 };
-    if (pool->size > pool->most && pool->placed_count <= MANY)
-        pool_retry(arena, pool, by_size);
-    if (pool->size > pool->most && pool->placed_count <= MANY)
-        pool_retry(arena, pool, by_life);
-}
-
-/* The place of (group, nest) on one line; `nest_start` counts the nests of earlier groups, each with one
- * spare place at its end for what is finished or stored there. */
-struct line {
-    int64_t *nest_start;
-};
-
-static int64_t on_line(const struct line *line, int group, int nest) {
-    return line->nest_start[group] + nest;
-}
-
-static struct interval life_of(const struct planner *planner, const struct line *line,
-                               const struct node *node) {
-    const struct placement *p = &planner->plan->placements[node->id];
-    struct interval life = {.start = on_line(line, p->group, p->nest),
-                            .end = on_line(line, p->last_group, p->last_nest)};
-    if (p->sweep) { /* written by all tiles: from the start of its group to its end at least */
-        life.start = on_line(line, p->group, 0);
-        const int64_t finish = on_line(line, p->group + 1, 0) - 1; /* the spare place */
-        life.end = life.end < finish ? finish : life.end;
-    }
-    if (node->code == OPERATOR_loop_stack) /* a round of it after the other */
-        life.start = on_line(line, p->group, planner->stretches[node->attributes.loop].first);
-    return life;
-}
-
-static int64_t padded(int64_t size) {
-    return (size + 15) / 16 * 16; /* 64 bytes of f32: every buffer starts at a vector */
-}
-
-static void place_value(const struct planner *planner, const struct line *line, struct node *node,
-                        struct pool *tiles, struct pool *once) {
-    struct plan *plan = planner->plan;
-    struct placement *p = &plan->placements[node->id];
-    enum element element = node->type.element;
-    struct interval life = life_of(planner, line, node);
-    life.offset = &p->offset;
-    life.size = shape_inner_size(&node->type.shape);
-    if (p->place == PLACE_TILE)
-        p->offset = pool_place(plan->arena, &tiles[element], life);
-    else if (p->place == PLACE_KEPT) {
-        p->offset = plan->kept_planes[element];
-        plan->kept_planes[element] += life.size;
-    } else if (p->place == PLACE_ONCE) {
-        int64_t size = life.size;
-        life.size = padded(size);
-        p->offset = pool_place(plan->arena, &once[element], life);
-        if (p->sweep && (is_fold(node) || plan_is_convolution(node) ||
-                         (is_matmul(node) && plan_matmul(node).kind == MATMUL_LANES))) {
-            life.offset = &p->lanes;
-            life.end = on_line(line, p->group + 1, 0) - 1; /* then they are added */
-            life.size = size * lanes_of(element);
-            p->lanes = pool_place(plan->arena, &once[element], life);
-        }
-    }
-}
-
-static enum place place_of(const struct plan *plan, const struct node *node) {
-    const struct placement *p = &plan->placements[node->id];
-    if (node->code == OPERATOR_assign || node->code == OPERATOR_loop_next)
-        return PLACE_NONE;
-    if (has_rows(node))
-        return p->last_group > p->group ? PLACE_KEPT : PLACE_TILE;
-    return PLACE_ONCE;
-}
-
-/* Inputs are loaded anew for each group that reads them, before its first nest. */
-static void place_inputs(struct plan *plan, const struct line *line, int g, struct pool *tiles) {
-    for (int i = 0; i < plan->groups[g].input_count; i++) {
-        struct node *node = plan->groups[g].inputs[i];
-        struct placement *p = &plan->placements[node->id];
-        if (p->place == PLACE_TILE)
-            continue; /* the same place in every group */
-        p->place = PLACE_TILE;
-        struct interval life = {.start = on_line(line, g, 0),
-                                .end = on_line(line, p->last_group, p->last_nest),
-                                .size = shape_inner_size(&node->type.shape),
-                                .offset = &p->offset};
-        p->offset = pool_place(plan->arena, &tiles[node->type.element], life);
-    }
-}
-
-enum kind_of_life { SWEEPS, STACKS, OTHERS };
-
-/* Places those of a kind that nests first to last of a group compute. */
-static void place_values(const struct planner *planner, const struct line *line, int g, int first, int last,
-                         enum kind_of_life which, struct pool *tiles, struct pool *once) {
-    struct plan *plan = planner->plan;
-    for (int n = first; n <= last; n++)
-        for (int i = 0; i < plan->groups[g].nests[n].count; i++) {
-            struct node *node = plan->groups[g].nests[n].nodes[i];
-            struct placement *p = &plan->placements[node->id];
-            enum kind_of_life kind = p->sweep ? SWEEPS : node->code == OPERATOR_loop_stack ? STACKS : OTHERS;
-            if (kind != which)
-                continue;
-            p->place = place_of(plan, node);
-            place_value(planner, line, node, tiles, once);
-        }
-}
-
-static void plan_memory(struct planner *planner) {
-    struct plan *plan = planner->plan;
-    struct pool tiles[3] = {0}, once[3] = {0};
-    struct line line = {arena_array(plan->arena, int64_t, (size_t)plan->group_count + 1)};
-    for (int g = 0; g < plan->group_count; g++)
-        line.nest_start[g + 1] = line.nest_start[g] + plan->groups[g].nest_count + 1;
-    for (int g = 0; g < plan->group_count; g++) {
-        place_inputs(plan, &line, g, tiles);
-        /* sweeps live from the group's start, so they take their places first */
-        place_values(planner, &line, g, 0, plan->groups[g].nest_count - 1, SWEEPS, tiles, once);
-        for (int n = 0; n < plan->groups[g].nest_count; n++) {
-            const struct stretch *loop = &planner->stretches[plan->groups[g].nests[n].loop];
-            if (plan->groups[g].nests[n].loop && n == loop->first)
-                place_values(planner, &line, g, n, loop->last, STACKS, tiles, once);
-            place_values(planner, &line, g, n, n, OTHERS, tiles, once);
-        }
-    }
-    for (int e = 0; e < 3; e++) {
-        pool_tighten(plan->arena, &tiles[e]);
-        pool_tighten(plan->arena, &once[e]);
-        plan->tile_planes[e] = tiles[e].size;
-        plan->once_size[e] = once[e].size;
-    }
-}
-
-/* A convolution has many planes and few weights: it wants its planes in a cache. */
-static bool has_convolution(const struct plan *plan) {
-    for (int g = 0; g < plan->group_count; g++)
-        for (int n = 0; n < plan->groups[g].nest_count; n++)
-            if (plan_is_convolution(plan->groups[g].nests[n].nodes[0]))
-                return true;
-    return false;
-}
-
-/* So many rows that they fill so many bytes. */
-static int tile_of(int64_t bytes, int64_t row_bytes) {
-    int64_t rows = bytes / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
-    return (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
-}
-
-static void choose_tile(struct plan *plan) {
-    int64_t row_bytes = 1;
-    for (int e = 0; e < 3; e++)
-        row_bytes += plan->tile_planes[e] * (int64_t)element_size((enum element)e);
-    plan->tile = tile_of(TILE_BYTES, row_bytes);
-    if (has_convolution(plan))
-        return;
-    /* A large matmul wants its weights read for as many rows as possible. */
-    for (int g = 0; g < plan->group_count; g++)
-        for (int n = 0; n < plan->groups[g].nest_count; n++) {
-            const struct nest *nest = &plan->groups[g].nests[n];
-            if (plan->groups[g].rows && nest->kind == NEST_KERNEL && !is_whole(nest->nodes[0]) &&
-                !is_random(nest->nodes[0]))
-                plan->tile = tile_of(TILE_BYTES_MOST, row_bytes);
-        }
-}
-
 /* Lowering leaves nodes behind that nothing needs any more. */
 static void find_wanted(struct planner *planner) {
     for (int i = 0; i < planner->plan->root_count; i++)
@@ -936,7 +621,6 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
     plan_sink(plan);
     find_reads(&planner);
     find_inputs(&planner);
-    plan_memory(&planner);
-    choose_tile(plan);
+    plan_memory(plan, planner.stretches);
     return plan;
 }
