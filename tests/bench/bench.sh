@@ -262,15 +262,15 @@ case_compiler() {
     rm -f "$out/generated.nn" "$out/generated.c"
 }
 
-# What a model becomes: lines of C, and bytes of code as a library.
+# What a model becomes: lines of C, those of data left out, and bytes of code as a library.
 case_size() {
     [ -n "$only_check" ] && return
     say "code size"
     printf '\n| model | lines of C | bytes, -O2 | bytes, -O3 -march=%s |\n| --- | --- | --- | --- |\n' "$march" >> "$BENCH_TABLE"
     for model in models/gorgonia.nn models/twolayer.nn tests/bench/models/layers.nn tests/bench/models/mlp.nn \
-        models/digits.nn models/gpt.nn; do
+        models/digits.nn models/lstm.nn models/gpt.nn; do
         build/nnc "$model" -o "$out/sized.c" 2> /dev/null || continue
-        lines=$(wc -l < "$out/sized.c")
+        lines=$(grep -cvE '^ +-?[0-9][-0-9., ef+]*$' "$out/sized.c")
         plain=$(gcc -O2 -DNN_NO_MAIN -c "$out/sized.c" -o "$out/sized.o" && size "$out/sized.o" | awk 'NR == 2 { print $1 }')
         best=$(gcc -O3 -march="$march" -DNN_NO_MAIN -c "$out/sized.c" -o "$out/sized.o" && size "$out/sized.o" | awk 'NR == 2 { print $1 }')
         printf '  %-32s %6s lines  %8s bytes  %8s bytes with -march=%s\n' "$model" "$lines" "$plain" "$best" "$march"
