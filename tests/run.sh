@@ -103,6 +103,20 @@ head -c 100 "$out/w.safetensors" >"$out/cut.safetensors"
 expect 1 - "cut.safetensors" $nnrun "$out/short.nn" --load "$out/cut.safetensors" --evaluate
 expect 1 - "h.W" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
 
+# ---- progress that a file of weights cannot have ----
+sed 's/"goal":"20"/"goal":"99"/' "$out/w.safetensors" >"$out/goal.safetensors"
+expect 0 "epoch 99 " - $nnrun "$out/short.nn" --load "$out/goal.safetensors" --train --quiet
+for key in goal epochs epoch_updates; do
+    for number in -1 1e3 " 5" "" 2147483649 99999999999999999999; do
+        header=$(printf '{"__metadata__":{"%s":"%s"}}' $key "$number")
+        printf "\\$(printf %o ${#header})\0\0\0\0\0\0\0%s" "$header" >"$out/goal.safetensors"
+        [ $key = epoch_updates ] && [ "$number" = 2147483649 ] && continue
+        expect 1 - "metadata has '$number' for '$key', expected a whole number from 0 to" $nnrun "$out/short.nn" --load "$out/goal.safetensors" --train
+    done
+done
+sed 's/"model":"twolayer"/"model":""/; s/"epochs":"20"/"epochs":"2147483640"/' "$out/w.safetensors" >"$out/goal.safetensors"
+expect 1 - "2147483640 epochs are done, and 20 more are beyond the limit of 2147483648" $nnrun "$out/short.nn" --load "$out/goal.safetensors" --train
+
 # ---- classes by name ----
 mkdir "$out/named"
 cat >"$out/named/m.nn" <<'NN'
@@ -196,6 +210,7 @@ if [ -w /dev/full ]; then
     [ $? = 3 ] && [ -s "$out/e" ] && ok || bad "a full disk is not reported by nnrun"
     $nnc $model >/dev/full 2>"$out/e"
     [ $? = 3 ] && [ -s "$out/e" ] && ok || bad "a full disk is not reported by nnc"
+    expect 3 - "cannot write '/dev/full': No space" $nnrun "$out/short.nn" --train --quiet --log /dev/full
 fi
 mkdir "$out/limited"
 for command in "$nnrun $out/short.nn --train --quiet -D hidden=400 --save" "$nnc $model -o"; do
@@ -203,6 +218,13 @@ for command in "$nnrun $out/short.nn --train --quiet -D hidden=400 --save" "$nnc
     code=$?
     [ $code = 3 ] && [ -z "$(ls -A "$out/limited")" ] && ok || bad "a limit of a file's size: status $code, $command"
 done
+# A log without room: before the first epoch nothing begins, and later the weights are saved all the same.
+(ulimit -f 0 && exec $nnrun "$out/short.nn" --train --quiet --log "$out/limited/log.csv") >"$out/o" 2>"$out/e"
+[ $? = 3 ] && [ ! -s "$out/o" ] && [ -z "$(ls -A "$out/limited")" ] && ok || bad "a log without room"
+sed '/expect/d' $model >"$out/logged.nn"
+(ulimit -f 8 && exec $nnrun "$out/logged.nn" --train --quiet --log "$out/limited/log.csv" --save "$out/limited/w") >"$out/o" 2>"$out/e"
+[ $? = 3 ] && grep -q "log.csv: cannot be written to its end" "$out/e" && [ -s "$out/limited/w" ] && grep -q "^epoch 300" "$out/o" && ok ||
+    bad "a log that becomes too long"
 expect 3 "" "it is a directory" $nnrun "$out/short.nn" --train --quiet --save "$out"
 expect 3 "" "no-such-folder" $nnrun "$out/short.nn" --train --quiet --save "$out/no-such-folder/w.safetensors"
 expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
@@ -217,9 +239,16 @@ cmp -s "$out/short.nn" "$out/precious.nn" && ok || bad "a model was overwritten"
 
 # ---- interrupted ----
 sed 's/epochs = 300/epochs = 3000000/; /expect/d' $model >"$out/long.nn"
-timeout --foreground -s INT 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
-[ -s "$out/i.safetensors" ] && ok || bad "an interrupted training did not save"
+for signal in INT:130 TERM:143 HUP:129; do
+    rm -f "$out/i.safetensors"
+    timeout --foreground --preserve-status -s ${signal%:*} 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
+    code=$?
+    [ $code = ${signal#*:} ] && [ -s "$out/i.safetensors" ] && ok || bad "a training interrupted by SIG${signal%:*}: status $code"
+done
 expect 0 "train  entropy" "" $nnrun "$out/long.nn" --load "$out/i.safetensors" --evaluate
+# What nohup keeps away does not end it.
+(trap "" HUP && exec timeout --foreground --preserve-status -s HUP 0.2 $nnrun "$out/short.nn" -D hidden=2000 --train --quiet) >"$out/o" 2>"$out/e"
+[ $? = 0 ] && ok || bad "a training under nohup is interrupted by SIGHUP"
 
 # ---- the emitted library ----
 $nnc $model -o "$out/twolayer.c" && $nnc $model --header -o "$out/twolayer.h" || bad "nnc"

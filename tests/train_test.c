@@ -166,6 +166,10 @@ static void goes_on_exactly(void **state) {
 #undef CHECK
 }
 
+static void nothing(int signal) {
+    (void)signal;
+}
+
 /* Sends SIGTERM to this process after a while. */
 static pid_t interrupt_later(void) {
     pid_t child = fork();
@@ -189,7 +193,7 @@ static void finish_what_is_interrupted(const char *text) {
     bench_start(&rest.bench, 1);
     assert_true(start_run(&whole, text, false) && train_on(&whole, &outcome));
     assert_int_equal(whole.run.weights.progress.updates, 2000 * 4); /* 60 rows: 16, 16, 16 and 12 */
-    signal(SIGTERM, SIG_IGN);                                       /* should it come before or after */
+    signal(SIGTERM, nothing);                                       /* should it come before or after */
     assert_true(start_run(&first, text, false));
     pid_t child = interrupt_later();
     assert_true(train_on(&first, &outcome));
