@@ -190,6 +190,21 @@ expect 0 "" "'classes.t' names the classes of no column" $nnrun "$out/named/rena
 printf 'u,v,t\n' >"$out/named/test.csv"
 expect 1 "" "test.csv: has a header but no rows.*hot.nn:2" $named --train --quiet
 
+# ---- labels of ctc that cannot be ----
+cat >"$out/ctc.nn" <<'NN'
+model m {
+    input x : f64[batch, 4, 3]
+    input t : int[batch, 2]
+    input n : int[batch]
+    input s : int[batch]
+    output y = ctc(x, t, n, steps = s)
+}
+NN
+for row in 1,2,2,4:0.9281 1,9,1,4:4.7798 0,0,0,4:9.63 1,1,2,3:2.6 1,1,2,2:inf 1,3,2,4:inf -1,1,1,4:inf 0,1,2,4:inf 1,2,3,4:inf 1,2,-1,4:inf 1,2,2,5:inf 1,2,0,0:inf; do
+    echo "1,2,3,4,5,6,7,8,9,0,1,2,${row%:*}" >"$out/ctc.csv"
+    expect 0 "^${row#*:}" - $nnrun "$out/ctc.nn" --predict "$out/ctc.csv"
+done
+
 # ---- training that fails ----
 sed 's/rate = 1.0/rate = 1e308/; /expect/d' $model >"$out/wild.nn"
 cp "$out/w.safetensors" "$out/kept.safetensors"
@@ -228,6 +243,28 @@ sed '/expect/d' $model >"$out/logged.nn"
 expect 3 "" "it is a directory" $nnrun "$out/short.nn" --train --quiet --save "$out"
 expect 3 "" "no-such-folder" $nnrun "$out/short.nn" --train --quiet --save "$out/no-such-folder/w.safetensors"
 expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
+
+# What may not be read or written, to one who is not root.
+plain=
+[ "$(id -u)" = 0 ] && plain="setpriv --reuid=65534 --regid=65534 --clear-groups"
+if [ "$(id -u)" != 0 ] || command -v setpriv >/dev/null; then
+    closed=$out/closed
+    mkdir "$closed" && cp $nnrun $nnc "$out/short.nn" "$out/rows.csv" "$closed" && cp "$out/short.nn" "$closed/secret.nn"
+    : >"$closed/secret" && : >"$closed/old"
+    chmod 000 "$closed/secret" "$closed/secret.nn" && chmod 444 "$closed/old" && chmod 555 "$closed" && chmod 755 "$out"
+    for file in new old no/new; do
+        for option in --save --plot --log; do
+            expect 3 - "cannot write '$closed/$file': \(Permission denied\|No such file\)" $plain "$closed/nnrun" "$closed/short.nn" --train --quiet $option "$closed/$file"
+        done
+        expect 3 - "$closed/$file" $plain "$closed/nnc" "$closed/short.nn" -o "$closed/$file"
+    done
+    expect 1 - "cannot read '$closed/secret.nn': Permission denied" $plain "$closed/nnrun" "$closed/secret.nn"
+    expect 1 - "cannot read '$closed/secret.nn': Permission denied" $plain "$closed/nnc" "$closed/secret.nn"
+    expect 1 - "$closed/secret: cannot be read: Permission denied" $plain "$closed/nnrun" "$closed/short.nn" --load "$closed/secret" --evaluate
+    expect 1 "" "$closed/secret: cannot be read: Permission denied" $plain "$closed/nnrun" "$closed/short.nn" --predict "$closed/secret"
+    expect 0 "^test" - $plain env HOME=/nonexistent XDG_CACHE_HOME= TMPDIR="$closed" "$closed/nnrun" "$closed/short.nn" --train --quiet --jit
+    chmod 755 "$closed"
+fi
 
 # ---- nothing that is read is written over ----
 cp "$out/short.nn" "$out/precious.nn"
@@ -294,6 +331,44 @@ for cc in gcc clang; do
     # no allocation, no input or output, no globals that change
     nm "$out/twolayer.o" | grep -E ' [bBdDcC] | U (malloc|calloc|realloc|free|printf|fopen|fwrite|puts)' >"$out/o" &&
         bad "the library of $cc needs more than it should" || ok
+done
+
+# Several networks in one program.
+sources="$out/twolayer.c"
+for name in digits lstm vae; do
+    $nnc models/$name.nn -o "$out/$name.c" 2>"$out/e" || bad "nnc: $name"
+    sources="$sources $out/$name.c"
+done
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    $cc -std=c99 -O1 -DNN_NO_MAIN -I"$out" "$out/user.c" $sources -lm -o "$out/user" 2>"$out/e" && "$out/user" >"$out/o" && ok ||
+        bad "four networks in one program with $cc"
+done
+
+# ---- names of files that would end a comment or a line ----
+mkdir -p "$out/a*/b*"
+odd='m "\
+#error'
+printf 'x,y\n1,2\n3,4\n' >"$out/a*/b*/rows.csv"
+cat >"$out/a*/$odd.nn" <<'NN'
+data train = csv("b*/rows.csv")
+model m {
+    input  x : f64[batch]
+    target y : f64[batch]
+    weight w : f64 = 0
+    loss cost = mse(w * x, y)
+}
+train {
+    solver = sgd(rate = 0.1)
+    epochs = 1
+}
+NN
+expect 0 - - $nnc "$out/a*/$odd.nn" -o "$out/a*/$odd.c"
+cp "$out/a*/$odd.c" "$out/odd.c"
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    expect 0 - - $cc -std=c99 -Wall -Wextra -Wpedantic -Werror "$out/odd.c" -lm -o "$out/odd"
+    expect 0 "^train  cost" - "$out/odd"
 done
 
 # ---- noise: in a prediction by the row's place, whatever is read at once, and in the emitted library ----
