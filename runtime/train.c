@@ -26,12 +26,13 @@ struct trainer {
     const struct train_settings *settings;
     struct train_outcome *outcome;
     struct interpreter *interpreter;
-    void **results; /* by root: the loss, the updates, the traced values */
-    void **unread;  /* the same for a replay: only the loss is read */
-    double loss;    /* room for an f64 or f32 */
+    void **results;               /* by root: the loss, the updates, the traced values */
+    void **unread;                /* the same for a replay: only the loss is read */
+    double loss;                  /* room for an f64 or f32 */
+    double first_loss, last_loss; /* of the first update, and the mean of the last epoch */
     const void **columns;
-    int64_t rows, batch, updates; /* in all; of an update; updates of an epoch */
-    bool shuffled;
+    int64_t rows, batch, updates;      /* in all; of an update; updates of an epoch */
+    bool shuffled, begun;              /* begun: an update was made */
     uint32_t *order, *drawn, *scratch; /* (rows) where shuffled */
     int64_t first_epoch, goal;         /* epochs from 0 */
     void **epoch_weights;              /* as they were at the start of the epoch */
@@ -172,6 +173,7 @@ static void end_epoch(struct trainer *trainer, int64_t epoch, double loss) {
     FILE *out = trainer->settings->out;
     trainer->run->weights.progress.epochs = epoch + 1;
     trainer->run->weights.progress.epoch_updates = 0;
+    trainer->last_loss = loss;
     keep_loss(trainer, loss);
     if (trainer->watch && watch_epoch(trainer->watch))
         trainer->goal = trainer->run->weights.progress.goal = epoch + 1;
@@ -204,6 +206,9 @@ static bool run_epoch(struct trainer *trainer, int64_t epoch, int64_t from) {
             find_nonfinite(trainer, epoch, from, u, progress->updates + 1);
             return false;
         }
+        if (!trainer->begun)
+            trainer->first_loss = loss;
+        trainer->begun = true;
         sum += loss * (double)batch_rows;
         rows += (double)batch_rows;
         progress->updates++;
@@ -232,6 +237,23 @@ static bool run_epochs(struct trainer *trainer) {
         meter_end(&trainer->meter, progress->updates);
     interrupts_release(&interrupts);
     return finite;
+}
+
+/* A loss that grows without going to infinity would else be seen by who reads the numbers only. */
+static void warn_growth(struct trainer *trainer) {
+    const struct training *training = &trainer->run->model->training;
+    double first = trainer->first_loss, last = trainer->last_loss;
+    if (!trainer->begun || first == 0 || !(last > first + 9 * fabs(first)))
+        return;
+    struct arena *arena = trainer->run->arena;
+    diagnostic_warning(
+        trainer->run->sink, training->span,
+        "the loss grew, from %.6g in the first update to %.6g in the last epoch: it often means that "
+        "the solver's rate is too high%s",
+        first, last,
+        isfinite(training->rate)
+            ? text_format(arena, " (it is %s)", text_number(arena, training->rate, false))
+            : "");
 }
 
 /* ---- the trainer ---- */
@@ -322,6 +344,8 @@ bool train_run(struct run *run, const struct train_settings *settings, struct tr
     make_interpreter(&trainer);
     trainer.watch = watch_new(run);
     bool finite = run_epochs(&trainer);
+    if (finite)
+        warn_growth(&trainer);
     if (trainer.watch && finite && !outcome->signal)
         watch_end(trainer.watch, settings->out);
     close_log(&trainer);

@@ -213,6 +213,16 @@ cmp -s "$out/w.safetensors" "$out/kept.safetensors" && ok || bad "a failed train
 sed 's/accuracy > 0.95/accuracy > 0.999/' $model >"$out/proud.nn"
 expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
 
+# ---- what works and is not what was meant ----
+sed 's/rate = 1.0/rate = 900/; /expect/d; s/epochs = 300/epochs = 2/' $model >"$out/growing.nn"
+expect 0 "^test" "growing.nn:.* warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet
+sed 's/rate = 1.0/rate = -1/; /expect/d; s/epochs = 300/epochs = 1/' $model >"$out/climbing.nn"
+expect 0 "^test" "climbing.nn:23.* warning: the rate is negative: every update makes the loss larger" $nnrun "$out/climbing.nn" --train --quiet
+sed 's/batch  = 30/batch  = 301/' "$out/short.nn" >"$out/broad.nn"
+expect 0 "^test" "broad.nn:24.* warning: batch is 301, and data train has 300 rows: an update takes all of them" $nnrun "$out/broad.nn" --train --quiet
+expect 0 "" "warning: the weights of .* are untrained: add --train, or --load FILE" $nnrun "$out/short.nn" --save "$out/first.safetensors"
+expect 0 "" - $nnrun "$out/short.nn" --load "$out/w.safetensors" --save "$out/first.safetensors"
+
 # ---- models that bear the name of a function or a word of C or C++ ----
 for name in fmax asin fopen putchar memmove bitor; do
     sed "s/^model twolayer/model $name/" $model >"$out/named.nn"
@@ -519,6 +529,13 @@ sed 's/h \* stop_gradient(h)/1 * (h > 0)/' "$out/halved.nn" >"$out/stepped.nn"
 expect 1 "y.b  1 of 1" "'h.W': its derivative and the difference quotient are both zero, which proves nothing" $nnrun "$out/stepped.nn" --check-gradients
 sed 's/h \* stop_gradient(h)/relu(h)/; s/f32/f64/' "$out/halved.nn" >"$out/mended.nn"
 expect 0 "h.b  4 of 4" - $nnrun "$out/mended.nn" --check-gradients
+# A bias before a normalisation proves nothing; a layer without one does.
+unbiased=tests/models/left_out.nn
+expect 0 "c.W  12 of 12" - $nnrun $unbiased --check-gradients
+expect 1 "h.dense1.b  8 of 8" "bias = false makes a layer without" $nnrun $unbiased -D biased=0.5 --check-gradients
+expect 0 "param  *biased = false" - $nnrun $unbiased
+expect 1 - "the first value of a weight.*found true" $nnrun $unbiased -D biased=true
+expect 1 - "expected a number" $nnrun $model -D hidden=true
 sed '/loss/d' "$out/mended.nn" >"$out/lossless.nn"
 expect 1 - "no loss" $nnrun "$out/lossless.nn" --check-gradients
 expect 2 - "another action" $nnrun $model --check-gradients --train

@@ -38,7 +38,7 @@ enum value_kind {
 struct value {
     enum value_kind kind;
     double number;
-    const char *text;
+    const char *text; /* of a number: "true" or "false" where it is written so */
     struct node *tensor;
     struct value *items; /* list */
     int item_count;

@@ -9,6 +9,8 @@
 
 static const char *const keywords[] = {"all", "random", "even", "counter", "numpy"};
 
+static const char *const truths[] = {"false", "true"};
+
 static struct value defined_value(struct checker *checker, const struct statement *param,
                                   const struct value *usual, const char *text) {
     char *end;
@@ -22,6 +24,9 @@ static struct value defined_value(struct checker *checker, const struct statemen
                             param->name.text, text);
         return named;
     }
+    for (int i = 0; i < 2 && usual->text; i++)
+        if (strcmp(text, truths[i]) == 0)
+            return (struct value){.kind = VALUE_NUMBER, .number = i, .text = truths[i], .span = param->span};
     double number = strtod(text, &end);
     if (end == text || *end || !isfinite(number)) {
         check_error(checker, param->value->span, "-D %s=%s: expected a number, as the param is %s by default",
@@ -53,9 +58,9 @@ static void add_param(struct checker *checker, const struct statement *param) {
             checker->definitions[i].used = overridden = true;
         }
     scope_add(checker, checker->globals, param->name.text, value)->statement = param;
-    const char *text = value.kind == VALUE_NUMBER ? text_number(checker->arena, value.number, false)
-                       : value.kind == VALUE_TEXT ? value.text
-                                                  : "";
+    const char *text = value.text                   ? value.text
+                       : value.kind == VALUE_NUMBER ? text_number(checker->arena, value.number, false)
+                                                    : "";
     struct model *model = checker->model;
     struct parameter_value *grown =
         arena_grow(checker->arena, model->parameters, (size_t)model->parameter_count,
@@ -149,8 +154,10 @@ static void add_declaration(struct checker *checker, const struct statement *sta
 
 static void add_constants(struct checker *checker) {
     scope_add(checker, checker->constants, "none", value_none)->used = true;
-    scope_add(checker, checker->constants, "true", value_number(1, (struct span){0}))->used = true;
-    scope_add(checker, checker->constants, "false", value_number(0, (struct span){0}))->used = true;
+    for (int i = 0; i < 2; i++) {
+        struct value truth = {.kind = VALUE_NUMBER, .number = i, .text = truths[i]};
+        scope_add(checker, checker->constants, truths[i], truth)->used = true;
+    }
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
         scope_add(checker, checker->constants, keywords[i], value_text(keywords[i], (struct span){0}))->used =
             true;

@@ -32,6 +32,7 @@ static bool set_solver(struct checker *checker, const struct expression *express
 }
 
 static void set_batch(struct checker *checker, const struct value *value) {
+    checker->model->training.batch_span = value->span;
     if (value->kind == VALUE_TEXT && strcmp(value->text, "all") == 0)
         checker->model->training.batch = 0;
     else if (value->kind != VALUE_NUMBER)
