@@ -91,7 +91,7 @@ static bool check_possible(struct run *run, const struct options *options, const
     if (options->train && !model->training.present)
         return refuse(run, "--train", "train { ... }");
     if (options->train && !model_data(model, "train"))
-        return refuse(run, "--train", "data named 'train'");
+        return refuse(run, "--train", "data named 'train', such as: data train = csv(\"rows.csv\")");
     if (options->evaluate && !model_data(model, "train") && !model_data(model, "test"))
         return refuse(run, "--evaluate", "data");
     if (options->evaluate && !model->loss.node && !model->metric_count)

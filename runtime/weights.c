@@ -265,10 +265,13 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
     bool same = has_shape(found, &wanted);
     bool widened = found->element == SAFETENSORS_F32 && wanted.element == SAFETENSORS_F64;
     if (!same || (found->element != wanted.element && !widened))
-        return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is %s in the file and %s in the model%s",
-                           path, weight->name, safetensors_type(found, found_type),
-                           safetensors_type(&wanted, wanted_type),
-                           same ? ": converting would lose bits" : "");
+        return failure_set(run->failure, FAILURE_DATA,
+                           "%s: '%s' is %s in the file and %s in the model (%s)%s", path, weight->name,
+                           safetensors_type(found, found_type), safetensors_type(&wanted, wanted_type),
+                           run_place(run, weight->node->origin, weight->span),
+                           same                              ? ": converting would lose bits"
+                           : run->model->parameter_count > 0 ? ": was it saved with other params (-D)?"
+                                                             : "");
     load_values(run, index, found, run->weights.values[index]);
     return true;
 }

@@ -45,7 +45,8 @@ for program in $nnc $nnrun; do
 done
 expect 2 - "stage" $nnc $model --emit=nothing
 expect 2 - "" $nnc $model -D hidden
-expect 1 - "hidden" $nnc $model -D hiden=3
+expect 2 - "no param of this name; did you mean .hidden" $nnc $model -D hiden=3
+expect 2 - "no param of this name; did you mean .hidden" $nnrun $model -D hiden=3
 expect 2 - "" $nnrun $model --seed many
 
 # ---- a model at a glance ----
@@ -82,7 +83,8 @@ input="$out/sum.csv" expect 0 "^4.5$" "" $nnrun models/add.nn --predict
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet --plot "$out/p.svg"
 grep -q "</svg>" "$out/p.svg" && ok || bad "--plot made no picture"
 expect 0 "update 10  h \[30, 10\]" "" $nnrun "$out/short.nn" --train --quiet --trace h@10
-expect 2 - "did you mean\|no value" $nnrun "$out/short.nn" --train --quiet --trace scoer
+expect 2 - "did you mean 'score'" $nnrun "$out/short.nn" --train --quiet --trace scoer
+expect 2 - "no value of this name; there are x, t, h, score, probability, entropy, accuracy, .*score.b" $nnrun "$out/short.nn" --train --quiet --trace elsewhere
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet -D generator=numpy
 
 # ---- wrong data ----
@@ -101,7 +103,13 @@ expect 1 - "missing.csv" $nnrun "$out/short.nn" --load "$out/w.safetensors" --pr
 expect 1 - "missing.safetensors" $nnrun "$out/short.nn" --load "$out/missing.safetensors" --evaluate
 head -c 100 "$out/w.safetensors" >"$out/cut.safetensors"
 expect 1 - "cut.safetensors" $nnrun "$out/short.nn" --load "$out/cut.safetensors" --evaluate
-expect 1 - "h.W" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
+expect 1 - "w.csv: is not a file of weights (safetensors), as --save writes them, or was cut" $nnrun "$out/short.nn" --load tests/models/w.csv --evaluate
+sed '/^data train/d' "$out/short.nn" >"$out/dataless.nn"
+expect 1 - "has no data named 'train', such as: data train = csv(\"rows.csv\")" $nnrun "$out/dataless.nn" --train
+printf '1,2,1\n3,4,2\n5,6,3\n' >"$out/from_1.csv"
+sed 's/^data train.*/data train = csv("from_1.csv")/' "$out/short.nn" >"$out/from_1.nn"
+expect 1 - "from_1.csv:3:3: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
+expect 1 - "h.W.*(.*short.nn:14): was it saved with other params (-D)?" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
 
 # ---- progress that a file of weights cannot have ----
 sed 's/"goal":"20"/"goal":"99"/' "$out/w.safetensors" >"$out/goal.safetensors"

@@ -142,12 +142,18 @@ static bool matches_classes(struct checker *checker, const struct node *x, const
     struct shape rows = shape_without(&x->type.shape, x->type.shape.rank - 1);
     if (x->type.shape.rank == t->type.shape.rank + 1 && shape_equal(&rows, &t->type.shape))
         return true;
+    checker->classes_misfit = true;
     struct diagnostic *error = check_error(
         checker, span, "a score of %s and classes of %s: expected one score for each class and row",
         shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
         shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
     check_note_operand(checker, error, "the score", x);
     check_note_operand(checker, error, "the target", t);
+    if (x->type.shape.rank > t->type.shape.rank + 1)
+        diagnostic_note(
+            checker->sink, error, (struct span){0},
+            "where features have axes of their own, flatten comes before the first dense: x -> flatten -> "
+            "dense(10)");
     return false;
 }
 

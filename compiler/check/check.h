@@ -134,6 +134,7 @@ struct checker {
     bool in_loop;              /* inside a scan that is to be a loop */
     struct node *weight_shape; /* inside an initialiser: the weight that it is for */
     int noise_count;           /* calls of uniform_like: each has a stream of its own */
+    bool classes_misfit;       /* a score and the classes do not fit: an error was said */
 };
 
 /* One of the nodes that another is computed from, of each of these kinds; or NULL. */

@@ -69,22 +69,6 @@ static void add_param(struct checker *checker, const struct statement *param) {
     grown[model->parameter_count++] = (struct parameter_value){param->name.text, text, overridden};
 }
 
-static void check_definitions(struct checker *checker) {
-    for (int i = 0; i < checker->definition_count; i++) {
-        if (checker->definitions[i].used)
-            continue;
-        const char **names =
-            arena_array(checker->arena, const char *, (size_t)checker->model->parameter_count);
-        for (int k = 0; k < checker->model->parameter_count; k++)
-            names[k] = checker->model->parameters[k].name;
-        const char *nearest =
-            text_nearest(checker->definitions[i].name, names, (size_t)checker->model->parameter_count);
-        diagnostic_error(checker->sink, (struct span){0}, "-D %s: the file has no param of this name%s%s%s",
-                         checker->definitions[i].name, nearest ? "; did you mean '" : "",
-                         nearest ? nearest : "", nearest ? "'?" : "");
-    }
-}
-
 /* ---- declarations ---- */
 
 /* A state is a name of its own: neither another state, nor what the solver is given. */
@@ -202,7 +186,6 @@ static void check_file(struct checker *checker, const struct statement *statemen
                         s->kind == STATEMENT_VALUE ? "; a value known before is a param" : "");
         }
     }
-    check_definitions(checker);
     for (const struct statement *s = statements; s; s = s->next)
         if (s->kind == STATEMENT_DATA)
             check_data(checker, s);

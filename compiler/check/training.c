@@ -46,6 +46,18 @@ static bool is_loss(const struct checker *checker, const char *name) {
     return checker->model->loss.name && strcmp(checker->model->loss.name, name) == 0;
 }
 
+static void report_unknown_measure(struct checker *checker, const struct expression *name) {
+    const struct model *model = checker->model;
+    struct text known = {.arena = checker->arena};
+    struct diagnostic *error =
+        check_error(checker, name->span, "'%s' is neither the loss nor a metric of the model", name->string);
+    text_print(&known, "%s", model->loss.name ? model->loss.name : "");
+    for (int i = 0; i < model->metric_count; i++)
+        text_print(&known, "%s%s", known.length ? ", " : "", model->metrics[i].name);
+    if (known.length)
+        diagnostic_note(checker->sink, error, (struct span){0}, "these are: %s", text_string(&known));
+}
+
 /* Does the name stand for the loss or a metric?  Reports otherwise. */
 static bool is_measure(struct checker *checker, const struct expression *name) {
     const struct model *model = checker->model;
@@ -53,7 +65,7 @@ static bool is_measure(struct checker *checker, const struct expression *name) {
     for (int i = 0; i < model->metric_count && !measure; i++)
         measure = strcmp(model->metrics[i].name, name->string) == 0 ? &model->metrics[i] : NULL;
     if (!measure)
-        check_error(checker, name->span, "'%s' is neither the loss nor a metric of the model", name->string);
+        report_unknown_measure(checker, name);
     else if (measure->node->type.shape.rank)
         check_error(checker, name->span, "one number is asked for; '%s' is %s", name->string,
                     describe_type(checker, &measure->node->type));
