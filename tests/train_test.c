@@ -118,9 +118,11 @@ static void refuses_rows_that_do_not_fit(void **state) {
                            "data train = csv(\"build/train_test.csv\")\nmodel m {\n input x : f64[batch, 2]\n"
                            " target t : class[batch] of 2\n loss e = cross_entropy(dense(x, 2), t)\n}\n",
                            false));
-    assert_string_equal(test.failure.message,
-                        "build/train_test.csv:2:3: found 2; the target 't' (test.nn:4) holds "
-                        "classes 0 to 1, or as many names; read as data train (test.nn:1)");
+    assert_string_equal(
+        test.failure.message,
+        "build/train_test.csv:2:3: found 2; the target 't' (test.nn:4) holds "
+        "classes 0 to 1, or as many names (if yours begin at 1, say 'of 3': class 0 has no rows "
+        "then); read as data train (test.nn:1)");
     bench_drop(&test.bench);
     remove(path);
 }
