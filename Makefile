@@ -140,15 +140,23 @@ accuracy:
 	$(BUILD)/accuracy_plain
 	$(BUILD)/accuracy_fused
 
-# A fuzz target over lexer, parser, checker and plan, run for FUZZ_SECONDS from the corpus of all .nn files.
+# Fuzz targets, each run for FUZZ_SECONDS: lexer, parser, checker and plan from the corpus of all .nn files; and the
+# readers of data from small files of each kind.
 FUZZ_SECONDS = 20
+FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined
 $(BUILD)/fuzz: tests/fuzz/fuzz.c $(COMPILER)
-	clang $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< $(filter-out %/nnc.c,$(wildcard compiler/*/*.c)) \
+	clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(filter-out %/nnc.c,$(wildcard compiler/*/*.c)) \
 	    $(BUILD)/gen/tree/lexer.c $(BUILD)/gen/tree/grammar.c $(BUILD)/gen/texts.c -lm
 
-fuzz: $(BUILD)/fuzz
-	@mkdir -p $(BUILD)/corpus
-	$(BUILD)/fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 $(BUILD)/corpus tests/syntax tests/check models
+$(BUILD)/fuzz_data: tests/fuzz/data.c $(wildcard runtime/data/*.c compiler/support/*.c)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $^ $(LDLIBS)
+
+FUZZ_RUN = -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+fuzz: $(BUILD)/fuzz $(BUILD)/fuzz_data
+	@mkdir -p $(BUILD)/corpus $(BUILD)/corpus_data
+	$(BUILD)/fuzz $(FUZZ_RUN) $(BUILD)/corpus tests/syntax tests/check models
+	$(BUILD)/fuzz_data $(FUZZ_RUN) -max_len=4096 $(BUILD)/corpus_data tests/fuzz/data
 
 # ---- speed ----
 

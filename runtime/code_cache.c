@@ -5,12 +5,17 @@
  *
  * $CC, or cc, is called without a shell.  It works in a fresh directory, from which the library is renamed
  * into the cache; where there is no cache to write to, it is loaded from there.  All of that directory is
- * removed.
+ * removed, also when an interrupt comes, which ends the compiler before the program.
+ *
+ * A text that could not be compiled leaves an empty file `.failed`, for a day: by then a missing part of the
+ * compiler may have been installed.  Of all files, those stay that were used last.
  */
 #define _XOPEN_SOURCE 700 /* S_ISVTX */
 #include "code_cache.h"
+#include "interrupts.h"
 #include "support/text.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +26,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
-enum { WORDS_MAX = 32, VERSION_MAX = 4096 };
+enum { WORDS_MAX = 32, VERSION_MAX = 4096, FILES_KEPT = 200, FAILURE_SECONDS = 24 * 60 * 60 };
 
 /* ---- checksums ---- */
 
@@ -148,30 +154,62 @@ static struct command compiler(struct arena *arena) {
     return command;
 }
 
-/* Starts it in silence, standard output going to `output`, or nowhere where that is -1.  The child's id, or
- * -1. */
-static pid_t start_command(const struct command *command, int output) {
-    posix_spawn_file_actions_t actions;
-    pid_t child = -1;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return -1;
-    bool ready = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) == 0 &&
-                 posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0) == 0 &&
-                 (output >= 0 ? posix_spawn_file_actions_adddup2(&actions, output, 1)
-                              : posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)) == 0;
-    if (!ready ||
-        posix_spawnp(&child, command->words[0], &actions, NULL, (char *const *)command->words, environ) != 0)
-        child = -1;
-    posix_spawn_file_actions_destroy(&actions);
-    return child;
+/* Handlers have no other place: the signal that came, and the compiler, with its helpers a group of
+ * processes. */
+static volatile sig_atomic_t interrupted, running;
+
+static void end_running(int signal) {
+    interrupted = signal;
+    if (running)
+        kill(-(pid_t)running, SIGTERM);
 }
 
-/* Did it end with 0? */
-static bool end_command(pid_t child) {
+static bool prepare_command(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int output,
+                            const sigset_t *mask) {
+    return posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0) == 0 &&
+           posix_spawn_file_actions_addopen(actions, 2, "/dev/null", O_WRONLY, 0) == 0 &&
+           (output >= 0 ? posix_spawn_file_actions_adddup2(actions, output, 1)
+                        : posix_spawn_file_actions_addopen(actions, 1, "/dev/null", O_WRONLY, 0)) == 0 &&
+           posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK) == 0 &&
+           posix_spawnattr_setpgroup(attributes, 0) == 0 && posix_spawnattr_setsigmask(attributes, mask) == 0;
+}
+
+/* Starts it in silence, standard output going to `output`, or nowhere where that is -1. */
+static bool start_command(const struct command *command, int output) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t all, outer;
+    pid_t child = 0;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &outer); /* until the handler knows the child */
+    if (!interrupted && posix_spawn_file_actions_init(&actions) == 0) {
+        if (posix_spawnattr_init(&attributes) == 0) {
+            if (!prepare_command(&actions, &attributes, output, &outer) ||
+                posix_spawnp(&child, command->words[0], &actions, &attributes, (char *const *)command->words,
+                             environ) != 0)
+                child = 0;
+            posix_spawnattr_destroy(&attributes);
+        }
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    running = (sig_atomic_t)child;
+    sigprocmask(SIG_SETMASK, &outer, NULL);
+    return child != 0;
+}
+
+/* Waits for what was started.  Did it end with 0? */
+static bool end_command(void) {
     int status = -1;
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+    sigset_t all, outer;
+    siginfo_t ended;
+    while (waitid(P_PID, (id_t)running, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
         ;
-    return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &outer); /* the handler ends no stranger of the same number */
+    waitpid((pid_t)running, &status, 0);
+    running = 0;
+    sigprocmask(SIG_SETMASK, &outer, NULL);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 /* What the compiler calls itself, or NULL where there is none. */
@@ -185,13 +223,13 @@ static const char *compiler_version(struct arena *arena) {
         return NULL;
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    pid_t child = start_command(&command, ends[1]);
+    bool started = start_command(&command, ends[1]);
     close(ends[1]);
     for (ssize_t got;
          length < VERSION_MAX && (got = read(ends[0], version + length, VERSION_MAX - length)) > 0;)
         length += (size_t)got;
     close(ends[0]); /* one that says too much is ended by it */
-    return end_command(child) ? version : NULL;
+    return started && end_command() ? version : NULL;
 }
 
 /* Options for the fastest code, then for what every compiler understands. */
@@ -209,7 +247,7 @@ static bool compile(struct arena *arena, const char *directory, bool fused, cons
     add_word(&command, text_format(arena, "%s/model.so", directory));
     add_word(&command, text_format(arena, "%s/model.c", directory));
     add_word(&command, "-lm");
-    return end_command(start_command(&command, -1));
+    return start_command(&command, -1) && end_command();
 }
 
 /* ---- the cache ---- */
@@ -232,8 +270,8 @@ static const char *processor(struct arena *arena) {
     return text_string(&text);
 }
 
-static const char *library_name(struct arena *arena, const char *text, const char *version, bool fused,
-                                bool threaded) {
+static const char *entry_name(struct arena *arena, const char *text, const char *version, bool fused,
+                              bool threaded) {
     const char *parts[] = {NN_VERSION,
                            version,
                            getenv("CC"),
@@ -245,7 +283,7 @@ static const char *library_name(struct arena *arena, const char *text, const cha
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i])
             sum = checksum_add(sum, parts[i], strlen(parts[i]) + 1);
-    return text_format(arena, "%016llx%016llx.so", (unsigned long long)sum.a, (unsigned long long)sum.b);
+    return text_format(arena, "%016llx%016llx", (unsigned long long)sum.a, (unsigned long long)sum.b);
 }
 
 static void *load_sealed(struct arena *arena, const char *path) {
@@ -275,7 +313,7 @@ static void *make(struct arena *arena, const char *directory, const char *cached
     const char *library = text_format(arena, "%s/model.so", directory);
     bool made = false;
     if (write_file(source, O_CREAT | O_EXCL, text, strlen(text)))
-        for (int i = threaded ? 0 : 1; i < 3 && !made; i++)
+        for (int i = threaded ? 0 : 1; i < 3 && !made && !interrupted; i++)
             made = compile(arena, directory, fused, option_sets[i]) && seal(arena, library);
     if (made && cached && rename(library, cached) == 0)
         library = cached;
@@ -286,22 +324,98 @@ static void *make(struct arena *arena, const char *directory, const char *cached
     return code;
 }
 
-void *code_load(struct arena *arena, const char *text, bool fused, bool threaded) {
+/* ---- how much is kept ---- */
+
+struct kept {
+    const char *path;
+    time_t used;
+};
+
+static int compare_used(const void *left, const void *right) {
+    const struct kept *a = left, *b = right;
+    return (a->used < b->used) - (a->used > b->used);
+}
+
+/* Names of 32 hexadecimal digits are the cache's own. */
+static bool is_entry(const char *name) {
+    size_t digits = strspn(name, "0123456789abcdef");
+    return digits == 32 && (strcmp(name + digits, ".so") == 0 || strcmp(name + digits, ".failed") == 0);
+}
+
+static void drop_oldest(struct arena *arena, const char *cache) {
+    DIR *directory = opendir(cache);
+    struct kept *files = NULL;
+    int count = 0, capacity = 0;
+    if (!directory)
+        return;
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        struct stat file;
+        const char *path = is_entry(entry->d_name) ? text_format(arena, "%s/%s", cache, entry->d_name) : NULL;
+        if (!path || lstat(path, &file) != 0)
+            continue;
+        arena_reserve(arena, files, count, capacity);
+        files[count++] = (struct kept){path, file.st_mtime};
+    }
+    closedir(directory);
+    if (count > FILES_KEPT)
+        qsort(files, (size_t)count, sizeof *files, compare_used);
+    for (int i = FILES_KEPT; i < count; i++)
+        unlink(files[i].path);
+}
+
+static bool failed_lately(const char *failed) {
+    struct stat file;
+    return lstat(failed, &file) == 0 && S_ISREG(file.st_mode) && is_private(&file) &&
+           time(NULL) - file.st_mtime < FAILURE_SECONDS;
+}
+
+/* ---- the whole ---- */
+
+/* `entry` is the path in the cache without its ending, or NULL. */
+static void *make_entry(struct arena *arena, const char *cache, const char *entry, const char *text,
+                        bool fused, bool threaded) {
+    const char *cached = entry ? text_format(arena, "%s.so", entry) : NULL;
+    const char *failed = entry ? text_format(arena, "%s.failed", entry) : NULL;
+    if (entry && failed_lately(failed))
+        return NULL;
+    const char *directory = work_directory(arena, cache);
+    void *code = directory ? make(arena, directory, cached, text, fused, threaded) : NULL;
+    if (entry)
+        unlink(failed);
+    if (entry && directory && !code && !interrupted)
+        write_file(failed, O_CREAT | O_EXCL, "", 0);
+    if (entry)
+        drop_oldest(arena, cache);
+    return code;
+}
+
+static void *load(struct arena *arena, const char *text, bool fused, bool threaded) {
     const char *version = geteuid() == getuid() ? compiler_version(arena) : NULL;
     if (!version)
         return NULL;
     const char *cache = cache_directory(arena);
-    const char *cached =
-        cache ? text_format(arena, "%s/%s", cache, library_name(arena, text, version, fused, threaded))
-              : NULL;
-    void *code = cached ? load_sealed(arena, cached) : NULL;
-    if (code)
+    const char *entry =
+        cache ? text_format(arena, "%s/%s", cache, entry_name(arena, text, version, fused, threaded)) : NULL;
+    const char *cached = entry ? text_format(arena, "%s.so", entry) : NULL;
+    void *code = entry ? load_sealed(arena, cached) : NULL;
+    if (code) {
+        utimensat(AT_FDCWD, cached, NULL, AT_SYMLINK_NOFOLLOW); /* used now */
         return code;
+    }
     mode_t outer = umask(S_IRWXG | S_IRWXO);
-    const char *directory = work_directory(arena, cache);
-    if (directory)
-        code = make(arena, directory, cached, text, fused, threaded);
+    code = make_entry(arena, cache, entry, text, fused, threaded);
     umask(outer);
+    return code;
+}
+
+void *code_load(struct arena *arena, const char *text, bool fused, bool threaded) {
+    struct interrupts interrupts;
+    interrupted = 0;
+    interrupts_catch(&interrupts, end_running);
+    void *code = load(arena, text, fused, threaded);
+    interrupts_release(&interrupts);
+    if (interrupted)
+        raise(interrupted); /* nothing is left behind: the program ends as it would have */
     return code;
 }
 

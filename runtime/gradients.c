@@ -321,16 +321,31 @@ static void print_finding(struct checking *checking, const struct finding *findi
             run_place(run, reader->origin, reader->span));
 }
 
+/* Is the weight added to something, as a bias is? */
+static bool is_added(const struct checking *checking, const struct node *weight) {
+    const struct node *reader = reader_of(checking, weight), *before = weight;
+    while (reader != before && operators[reader->code].kind == KIND_VIEW) {
+        before = reader;
+        reader = reader_of(checking, before);
+    }
+    return reader->code == OPERATOR_add;
+}
+
 static void report_zero(struct checking *checking, const struct finding *finding) {
     const struct weight *weight = NULL;
     for (int i = 0; i < checking->run->model->weight_count; i++)
         if (checking->run->model->weights[i].node == checking->weights[finding->worst.weight])
             weight = &checking->run->model->weights[i];
-    diagnostic_error(
+    struct diagnostic *error = diagnostic_error(
         checking->run->sink, weight->span,
         "the loss does not change with weight '%s': its derivative and the difference quotient are "
         "both zero, which proves nothing",
         weight->name);
+    if (is_added(checking, weight->node))
+        diagnostic_note(
+            checking->run->sink, error, (struct span){0},
+            "a normalisation that follows, such as batch_norm, takes the mean away and what is added with "
+            "it; bias = false makes a layer without");
 }
 
 static void report_wrong(struct checking *checking, const struct finding *finding) {

@@ -91,7 +91,7 @@ static bool check_possible(struct run *run, const struct options *options, const
     if (options->train && !model->training.present)
         return refuse(run, "--train", "train { ... }");
     if (options->train && !model_data(model, "train"))
-        return refuse(run, "--train", "data named 'train'");
+        return refuse(run, "--train", "data named 'train', such as: data train = csv(\"rows.csv\")");
     if (options->evaluate && !model_data(model, "train") && !model_data(model, "test"))
         return refuse(run, "--evaluate", "data");
     if (options->evaluate && !model->loss.node && !model->metric_count)
@@ -151,9 +151,16 @@ static bool prepare(struct run *run, const struct options *options) {
         compiled_make(run, options->threads ? options->threads : threads_available());
     if (!weights_start(run, options->load != NULL) || (options->load && !weights_load(run, options->load)))
         return false;
-    if ((options->predict || options->evaluate || options->sample) && !options->train && has_untrained(run))
+    if ((options->predict || options->evaluate || options->sample || options->save) && !options->train &&
+        has_untrained(run))
         diagnostic_warning(run->sink, (struct span){0},
                            "the weights of %s are untrained: add --train, or --load FILE", run->model->path);
+    const struct training *training = &run->model->training;
+    if (options->train && training->batch > run->train.count)
+        diagnostic_warning(run->sink, training->batch_span,
+                           "batch is %lld, and data train has %lld row%s: an update takes all of them",
+                           (long long)training->batch, (long long)run->train.count,
+                           run->train.count == 1 ? "" : "s");
     if (options->train && run->weights.afresh)
         diagnostic_warning(run->sink, (struct span){0},
                            "%s does not hold all that this solver keeps: it starts afresh, from update 1",

@@ -157,6 +157,10 @@ static bool store_class(struct run *run, const struct rows_slot *slot, int64_t c
     const char *expected =
         classes == 1 ? "class 0 only"
                      : text_format(run->arena, "classes 0 to %lld, or as many names", (long long)classes - 1);
+    if (value == (double)classes)
+        expected =
+            text_format(run->arena, "%s (if yours begin at 1, say 'of %lld': class 0 has no rows then)",
+                        expected, (long long)classes + 1);
     return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), expected);
 }
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NAMES_LISTED = 20 };
+
 /* ---- what is asked for ---- */
 
 /* A whole number from 1; moves *text behind it. */
@@ -59,9 +61,13 @@ bool trace_find(struct run *run, struct trace *trace) {
         names[count++] = name;
     }
     const char *nearest = text_nearest(trace->name, names, (size_t)count);
-    return failure_set(run->failure, FAILURE_USAGE, "--trace %s: the model has no value of this name%s%s%s",
-                       trace->name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                       nearest ? "'?" : "");
+    struct text all = {.arena = run->arena};
+    for (int i = 0; i < count && i < NAMES_LISTED; i++)
+        text_print(&all, "%s%s", i ? ", " : "", names[i]);
+    return failure_set(run->failure, FAILURE_USAGE,
+                       "--trace %s: the model has no value of this name; %s%s%s%s", trace->name,
+                       nearest ? "did you mean '" : "there are ", nearest ? nearest : text_string(&all),
+                       nearest ? "'?" : "", !nearest && count > NAMES_LISTED ? " and others" : "");
 }
 
 bool trace_wants(const struct trace *trace, int64_t update) {

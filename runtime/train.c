@@ -4,10 +4,10 @@
  * epoch is run again up to that update, which is then searched value by value.  So the fast path looks at the
  * loss only.
  */
-#define _POSIX_C_SOURCE 200809L
 #include "train.h"
 #include "compiled.h"
 #include "interpreter.h"
+#include "interrupts.h"
 #include "kernels/random.h"
 #include "meter.h"
 #include "nonfinite.h"
@@ -15,8 +15,9 @@
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SHUFFLE_STREAM UINT32_C(0x80000000)
 
@@ -25,12 +26,13 @@ struct trainer {
     const struct train_settings *settings;
     struct train_outcome *outcome;
     struct interpreter *interpreter;
-    void **results; /* by root: the loss, the updates, the traced values */
-    void **unread;  /* the same for a replay: only the loss is read */
-    double loss;    /* room for an f64 or f32 */
+    void **results;               /* by root: the loss, the updates, the traced values */
+    void **unread;                /* the same for a replay: only the loss is read */
+    double loss;                  /* room for an f64 or f32 */
+    double first_loss, last_loss; /* of the first update, and the mean of the last epoch */
     const void **columns;
-    int64_t rows, batch, updates; /* in all; of an update; updates of an epoch */
-    bool shuffled;
+    int64_t rows, batch, updates;      /* in all; of an update; updates of an epoch */
+    bool shuffled, begun;              /* begun: an update was made */
     uint32_t *order, *drawn, *scratch; /* (rows) where shuffled */
     int64_t first_epoch, goal;         /* epochs from 0 */
     void **epoch_weights;              /* as they were at the start of the epoch */
@@ -45,20 +47,6 @@ static volatile sig_atomic_t interrupted; /* the signal, or 0: handlers have no 
 
 static void interrupt(int signal) {
     interrupted = signal;
-}
-
-/* The first signal asks for an end, the second one is the system's default again. */
-static void catch_interrupts(struct sigaction *outer) {
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    interrupted = 0;
-    sigaction(SIGINT, &action, &outer[0]);
-    sigaction(SIGTERM, &action, &outer[1]);
-}
-
-static void release_interrupts(const struct sigaction *outer) {
-    sigaction(SIGINT, &outer[0], NULL);
-    sigaction(SIGTERM, &outer[1], NULL);
 }
 
 /* ---- orders of rows ---- */
@@ -185,6 +173,7 @@ static void end_epoch(struct trainer *trainer, int64_t epoch, double loss) {
     FILE *out = trainer->settings->out;
     trainer->run->weights.progress.epochs = epoch + 1;
     trainer->run->weights.progress.epoch_updates = 0;
+    trainer->last_loss = loss;
     keep_loss(trainer, loss);
     if (trainer->watch && watch_epoch(trainer->watch))
         trainer->goal = trainer->run->weights.progress.goal = epoch + 1;
@@ -217,6 +206,9 @@ static bool run_epoch(struct trainer *trainer, int64_t epoch, int64_t from) {
             find_nonfinite(trainer, epoch, from, u, progress->updates + 1);
             return false;
         }
+        if (!trainer->begun)
+            trainer->first_loss = loss;
+        trainer->begun = true;
         sum += loss * (double)batch_rows;
         rows += (double)batch_rows;
         progress->updates++;
@@ -231,9 +223,10 @@ static bool run_epoch(struct trainer *trainer, int64_t epoch, int64_t from) {
 
 static bool run_epochs(struct trainer *trainer) {
     struct progress *progress = &trainer->run->weights.progress;
-    struct sigaction outer[2];
+    struct interrupts interrupts;
     bool finite = true;
-    catch_interrupts(outer);
+    interrupted = 0;
+    interrupts_catch(&interrupts, interrupt);
     meter_start(&trainer->meter, trainer->run->quiet, trainer->run->model->loss.name, progress->updates,
                 progress->updates + (trainer->goal - trainer->first_epoch) * trainer->updates -
                     progress->epoch_updates);
@@ -242,8 +235,25 @@ static bool run_epochs(struct trainer *trainer) {
     trainer->outcome->signal = progress->epochs < trainer->goal ? (int)interrupted : 0;
     if (finite)
         meter_end(&trainer->meter, progress->updates);
-    release_interrupts(outer);
+    interrupts_release(&interrupts);
     return finite;
+}
+
+/* A loss that grows without going to infinity would else be seen by who reads the numbers only. */
+static void warn_growth(struct trainer *trainer) {
+    const struct training *training = &trainer->run->model->training;
+    double first = trainer->first_loss, last = trainer->last_loss;
+    if (!trainer->begun || first == 0 || !(last > first + 9 * fabs(first)))
+        return;
+    struct arena *arena = trainer->run->arena;
+    diagnostic_warning(
+        trainer->run->sink, training->span,
+        "the loss grew, from %.6g in the first update to %.6g in the last epoch: it often means that "
+        "the solver's rate is too high%s",
+        first, last,
+        isfinite(training->rate)
+            ? text_format(arena, " (it is %s)", text_number(arena, training->rate, false))
+            : "");
 }
 
 /* ---- the trainer ---- */
@@ -274,7 +284,7 @@ static void make_interpreter(struct trainer *trainer) {
 
 /* A training that was interrupted is brought to its end; any other is followed by as many epochs as the file
  * says. */
-static void set_goal(struct trainer *trainer) {
+static bool set_goal(struct trainer *trainer) {
     struct progress *progress = &trainer->run->weights.progress;
     if (progress->epoch_updates >= trainer->updates) { /* the file was written with smaller batches */
         progress->epochs += progress->epoch_updates > 0;
@@ -285,28 +295,38 @@ static void set_goal(struct trainer *trainer) {
     trainer->first_epoch = progress->epochs;
     trainer->goal = progress->goal;
     trainer->outcome->first_epoch = progress->epochs + 1;
+    return progress->goal <= EPOCHS_MOST ||
+           failure_set(trainer->run->failure, FAILURE_DATA,
+                       "--train: %lld epochs are done, and %lld more are beyond the limit of %lld",
+                       (long long)progress->epochs, (long long)trainer->run->model->training.epochs,
+                       (long long)EPOCHS_MOST);
 }
 
+/* A disk without room is better known before the training than after it. */
 static bool open_log(struct trainer *trainer) {
     const char *path = trainer->settings->log;
+    struct stat status;
     if (!path)
         return true;
     trainer->log = fopen(path, "w");
-    if (!trainer->log)
-        return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s", path,
-                           strerror(errno));
-    fputs("epoch,updates,loss\n", trainer->log);
-    return true;
+    if (trainer->log && fputs("epoch,updates,loss\n", trainer->log) >= 0 && fflush(trainer->log) == 0)
+        return true;
+    failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s", path, strerror(errno));
+    if (trainer->log && fstat(fileno(trainer->log), &status) == 0 && S_ISREG(status.st_mode))
+        unlink(path); /* it is empty */
+    if (trainer->log)
+        fclose(trainer->log);
+    return false;
 }
 
-static bool close_log(struct trainer *trainer) {
+/* What cannot be logged is a failure, and the training stands all the same. */
+static void close_log(struct trainer *trainer) {
     if (!trainer->log)
-        return true;
+        return;
     bool written = !ferror(trainer->log);
-    if (fclose(trainer->log) == 0 && written)
-        return true;
-    return failure_set(trainer->run->failure, FAILURE_MACHINE, "cannot write '%s': %s",
-                       trainer->settings->log, strerror(errno));
+    if (fclose(trainer->log) != 0 || !written)
+        failure_set(trainer->run->failure, FAILURE_MACHINE, "%s: cannot be written to its end: %s",
+                    trainer->settings->log, strerror(errno));
 }
 
 bool train_run(struct run *run, const struct train_settings *settings, struct train_outcome *outcome) {
@@ -318,14 +338,16 @@ bool train_run(struct run *run, const struct train_settings *settings, struct tr
     trainer.shuffled = run->model->training.shuffle && trainer.batch < trainer.rows;
     trainer.columns = arena_array(run->arena, const void *, (size_t)run->model->column_count);
     trainer.epoch_weights = weights_new_copy(run);
-    set_goal(&trainer);
-    if (!open_log(&trainer))
+    if (!set_goal(&trainer) || !open_log(&trainer))
         return false;
     start_orders(&trainer);
     make_interpreter(&trainer);
     trainer.watch = watch_new(run);
     bool finite = run_epochs(&trainer);
+    if (finite)
+        warn_growth(&trainer);
     if (trainer.watch && finite && !outcome->signal)
         watch_end(trainer.watch, settings->out);
-    return close_log(&trainer) && finite;
+    close_log(&trainer);
+    return finite;
 }

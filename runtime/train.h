@@ -26,7 +26,8 @@ int64_t train_batch(const struct run *run);
 int64_t train_updates(const struct run *run);
 
 /* Trains the run's weights on run->train as the model's train block says, from where run->weights.progress
- * stands. false after a failure: in run->failure, or an error in the sink where numbers went to infinity. */
+ * stands. false after a failure: in run->failure, or an error in the sink where numbers went to infinity.  A
+ * log that cannot be written to its end is a failure of which the weights know nothing: true. */
 bool train_run(struct run *run, const struct train_settings *settings, struct train_outcome *outcome);
 
 #endif

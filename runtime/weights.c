@@ -165,13 +165,14 @@ static struct safetensor tensor_of(const struct run *run, int index) {
 struct progress_key {
     const char *key;
     size_t offset;
+    int64_t most; /* updates are counted in the solver's numbers, which are f64 */
 };
 
 static const struct progress_key progress_keys[] = {
-    {"updates", offsetof(struct progress, updates)},
-    {"epochs", offsetof(struct progress, epochs)},
-    {"epoch_updates", offsetof(struct progress, epoch_updates)},
-    {"goal", offsetof(struct progress, goal)},
+    {"updates", offsetof(struct progress, updates), (int64_t)1 << 53},
+    {"epochs", offsetof(struct progress, epochs), EPOCHS_MOST},
+    {"epoch_updates", offsetof(struct progress, epoch_updates), UINT32_MAX},
+    {"goal", offsetof(struct progress, goal), EPOCHS_MOST},
 };
 
 enum { PROGRESS_KEYS = sizeof progress_keys / sizeof *progress_keys, BEST_KEYS = 3 };
@@ -224,9 +225,11 @@ static bool load_progress(struct run *run, const struct safetensors *file, const
         if (!text)
             continue; /* weights from elsewhere */
         long long read = strtoll(text, &end, 10);
-        if (end == text || *end || read < 0 || read > (long long)1 << 53)
-            return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is '%.40s', expected a number of %s",
-                               path, progress_keys[i].key, text, progress_keys[i].key);
+        if (text[0] < '0' || text[0] > '9' || *end || read > progress_keys[i].most)
+            return failure_set(
+                run->failure, FAILURE_DATA,
+                "%s: its metadata has '%.40s' for '%s', expected a whole number from 0 to %lld", path, text,
+                progress_keys[i].key, (long long)progress_keys[i].most);
         int64_t number = read;
         memcpy((char *)&run->weights.progress + progress_keys[i].offset, &number, sizeof number);
     }
@@ -262,10 +265,13 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
     bool same = has_shape(found, &wanted);
     bool widened = found->element == SAFETENSORS_F32 && wanted.element == SAFETENSORS_F64;
     if (!same || (found->element != wanted.element && !widened))
-        return failure_set(run->failure, FAILURE_DATA, "%s: '%s' is %s in the file and %s in the model%s",
-                           path, weight->name, safetensors_type(found, found_type),
-                           safetensors_type(&wanted, wanted_type),
-                           same ? ": converting would lose bits" : "");
+        return failure_set(run->failure, FAILURE_DATA,
+                           "%s: '%s' is %s in the file and %s in the model (%s)%s", path, weight->name,
+                           safetensors_type(found, found_type), safetensors_type(&wanted, wanted_type),
+                           run_place(run, weight->node->origin, weight->span),
+                           same                              ? ": converting would lose bits"
+                           : run->model->parameter_count > 0 ? ": was it saved with other params (-D)?"
+                                                             : "");
     load_values(run, index, found, run->weights.values[index]);
     return true;
 }

@@ -8,6 +8,9 @@
 struct run;
 struct safetensors;
 
+/* Of all trainings of a model together. */
+#define EPOCHS_MOST (INT64_C(1) << 31)
+
 /* How far training has come; kept in files, so that it can go on exactly where it stopped. */
 struct progress {
     int64_t updates;       /* done in all: the next one is number updates + 1 */

@@ -8,7 +8,7 @@
 #   ```console test   commands after `$ `, run one after the other in a folder with models/ and
 #                     tests/reference/, and what they print; a line `...` stands for any number of lines,
 #                     and `...` in a line for the rest of a number
-#   ```c FILE         put there as FILE for the commands after it
+#   ```c FILE         put there as FILE for the commands after it; ```nn FILE too
 #   ```console        commands that are only shown, as all other blocks are
 #
 # And docs/operators.md and docs/library.md have to be what docs/reference.sh makes of the sources now, which compiles
@@ -50,9 +50,9 @@ extract() {
             if (kind != "") { finish(); before = kind; kind = ""; next }
             info = $0
             sub(/^ *```[ ]*/, "", info)
-            if (info ~ /^c [a-z_]+\.[ch]$/) {
+            if (info ~ /^(c [a-z_]+\.[ch]|nn [a-z_]+\.nn)$/) {
                 kind = "c"
-                file = console "/" substr(info, 3)
+                file = console "/" substr(info, index(info, " ") + 1)
                 printf "" > file
                 next
             }

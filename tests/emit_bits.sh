@@ -26,7 +26,7 @@ ways() {
     0) printf '%s\n' "0 gcc -O0" "1 gcc -O3 -march=native -fopenmp" ;;
     1) printf '%s\n' "0 clang -O2 -march=native" "1 clang -O0" ;;
     2) printf '%s\n' "0 gcc -O3 -march=native" "1 clang -O2 -march=native" ;;
-    3) printf '%s\n' "0 clang -O0" "1 gcc -O2" ;;
+    3) printf '%s\n' "0 clang -O2" "1 gcc -O2" ;;
     esac
 }
 

@@ -452,6 +452,7 @@ static const struct text_case arranged[] = {
 
 static const struct text_case layer_cases[] = {
     {"dense", HIDDEN "loss cost = sum(dense(h, 5) ** 2)\n", 1, 0},
+    {"dense, without bias", HIDDEN "loss cost = sum(sin(dense(h, 5, bias = false)) * dense(k, 5))\n", 1, 0},
     {"dense, three deep", HIDDEN "loss cost = sum(tanh(dense(sigmoid(dense(relu(h), 4)), 4)) ** 2)\n", 1, 0},
     {"dense of three axes", CUBE "loss cost = sum(sin(dense(h * k, 3)))\n", 1, 0},
     {"l1 and l2", HIDDEN "loss cost = l1(h) + l2(h * k)\n", 1, 0},
@@ -591,6 +592,8 @@ static const struct text_case images[] = {
      SIGNAL
      "loss cost = sum(sin(conv1d(h * k, 3, kernel = 2, stride = 2, dilation = 3, padding = [2, 0])))\n",
      1, 0},
+    {"conv1d, without bias", SIGNAL "loss cost = sum(sin(conv1d(h * k, 3, kernel = 3, bias = false)))\n", 1,
+     0},
     {"conv1d, same", SIGNAL "loss cost = sum(sin(conv1d(h, 2, kernel = 4, padding = \"same\") * k))\n", 1, 0},
     {"conv1d_transposed",
      SIGNAL "loss cost = sum(sin(conv1d_transposed(h * k, 3, kernel = 3, stride = 2)))\n", 1, 0},

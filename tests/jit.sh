@@ -150,6 +150,57 @@ for hostile in "cc; touch $out/hostile" "\$(touch $out/hostile)" "\`touch $out/h
     CC="$hostile" same "CC='$hostile'" "$short" --train --quiet
 done
 check "no shell reads CC" [ ! -e "$out/hostile" ]
+
+# ---- what failed, and how much is kept ----
+cat >"$out/failing" <<END
+#!/bin/sh
+[ "\$1" = --version ] && exec echo failing 1.0
+echo made >>"$out/notes"
+exit 1
+END
+chmod +x "$out/failing"
+rm -rf "$cache"
+before=$(made)
+CC="$out/failing" same "a compiler that fails once" "$short" --train --quiet
+tries=$(($(made) - before))
+CC="$out/failing" same "and is known to" "$short" --train --quiet
+check "it is not called again" [ "$(made)" = $((before + tries)) ]
+touch -d "2 days ago" "$cache"/*.failed
+CC="$out/failing" same "and after a day" "$short" --train --quiet
+check "it is" [ "$(made)" = $((before + 2 * tries)) ]
+rm -rf "$cache"
+mkdir -m 700 "$cache"
+for i in $(seq 100 350); do
+    echo old >"$cache/00000000000000000000000000000$i.so"
+done
+touch -d "2 days ago" "$cache"/*
+touch "$cache/00000000000000000000000000000222.so" "$cache/notes"
+same "a full cache" "$short" --train --quiet
+check "200 files stay" [ "$(ls "$cache" | grep -c "\.so$")" = 200 ]
+check "those used last" [ -e "$cache/00000000000000000000000000000222.so" ]
+check "no others are touched" [ -e "$cache/notes" ]
+before=$(made)
+same "found in a full cache" "$short" --train --quiet
+check "the new one is among them" [ "$(made)" = "$before" ]
+
+# ---- interrupted while the compiler runs ----
+cat >"$out/slow" <<END
+#!/bin/sh
+[ "\$1" = --version ] && exec echo slow 1.0
+echo \$\$ >"$out/slow.id"
+sleep 60
+END
+chmod +x "$out/slow"
+for signal in INT TERM HUP; do
+    rm -rf "$cache" "$out/slow.id"
+    CC="$out/slow" timeout --foreground --preserve-status -s $signal 0.5 build/nnrun "$short" --train --jit >"$out/o" 2>"$out/e"
+    code=$?
+    check "SIG$signal ends the program" [ $code -gt 128 ]
+    check "SIG$signal: the compiler had begun" [ -s "$out/slow.id" ]
+    check "SIG$signal ends the compiler" sh -c '! kill -0 "$(cat "$1")" 2>/dev/null' sh "$out/slow.id"
+    check "SIG$signal leaves nothing in the cache" [ -z "$(ls "$cache")" ]
+done
+
 CC="cc -O1" same "a compiler with options" "$short" --train --quiet
 if command -v clang >/dev/null; then
     CC=clang same "clang" "$short" --train --quiet

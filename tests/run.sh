@@ -45,7 +45,8 @@ for program in $nnc $nnrun; do
 done
 expect 2 - "stage" $nnc $model --emit=nothing
 expect 2 - "" $nnc $model -D hidden
-expect 1 - "hidden" $nnc $model -D hiden=3
+expect 2 - "no param of this name; did you mean .hidden" $nnc $model -D hiden=3
+expect 2 - "no param of this name; did you mean .hidden" $nnrun $model -D hiden=3
 expect 2 - "" $nnrun $model --seed many
 
 # ---- a model at a glance ----
@@ -82,7 +83,8 @@ input="$out/sum.csv" expect 0 "^4.5$" "" $nnrun models/add.nn --predict
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet --plot "$out/p.svg"
 grep -q "</svg>" "$out/p.svg" && ok || bad "--plot made no picture"
 expect 0 "update 10  h \[30, 10\]" "" $nnrun "$out/short.nn" --train --quiet --trace h@10
-expect 2 - "did you mean\|no value" $nnrun "$out/short.nn" --train --quiet --trace scoer
+expect 2 - "did you mean 'score'" $nnrun "$out/short.nn" --train --quiet --trace scoer
+expect 2 - "no value of this name; there are x, t, h, score, probability, entropy, accuracy, .*score.b" $nnrun "$out/short.nn" --train --quiet --trace elsewhere
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet -D generator=numpy
 
 # ---- wrong data ----
@@ -101,7 +103,27 @@ expect 1 - "missing.csv" $nnrun "$out/short.nn" --load "$out/w.safetensors" --pr
 expect 1 - "missing.safetensors" $nnrun "$out/short.nn" --load "$out/missing.safetensors" --evaluate
 head -c 100 "$out/w.safetensors" >"$out/cut.safetensors"
 expect 1 - "cut.safetensors" $nnrun "$out/short.nn" --load "$out/cut.safetensors" --evaluate
-expect 1 - "h.W" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
+expect 1 - "w.csv: is not a file of weights (safetensors), as --save writes them, or was cut" $nnrun "$out/short.nn" --load tests/models/w.csv --evaluate
+sed '/^data train/d' "$out/short.nn" >"$out/dataless.nn"
+expect 1 - "has no data named 'train', such as: data train = csv(\"rows.csv\")" $nnrun "$out/dataless.nn" --train
+printf '1,2,1\n3,4,2\n5,6,3\n' >"$out/from_1.csv"
+sed 's/^data train.*/data train = csv("from_1.csv")/' "$out/short.nn" >"$out/from_1.nn"
+expect 1 - "from_1.csv:3:3: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
+expect 1 - "h.W.*(.*short.nn:14): was it saved with other params (-D)?" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
+
+# ---- progress that a file of weights cannot have ----
+sed 's/"goal":"20"/"goal":"99"/' "$out/w.safetensors" >"$out/goal.safetensors"
+expect 0 "epoch 99 " - $nnrun "$out/short.nn" --load "$out/goal.safetensors" --train --quiet
+for key in goal epochs epoch_updates; do
+    for number in -1 1e3 " 5" "" 2147483649 99999999999999999999; do
+        header=$(printf '{"__metadata__":{"%s":"%s"}}' $key "$number")
+        printf "\\$(printf %o ${#header})\0\0\0\0\0\0\0%s" "$header" >"$out/goal.safetensors"
+        [ $key = epoch_updates ] && [ "$number" = 2147483649 ] && continue
+        expect 1 - "metadata has '$number' for '$key', expected a whole number from 0 to" $nnrun "$out/short.nn" --load "$out/goal.safetensors" --train
+    done
+done
+sed 's/"model":"twolayer"/"model":""/; s/"epochs":"20"/"epochs":"2147483640"/' "$out/w.safetensors" >"$out/goal.safetensors"
+expect 1 - "2147483640 epochs are done, and 20 more are beyond the limit of 2147483648" $nnrun "$out/short.nn" --load "$out/goal.safetensors" --train
 
 # ---- classes by name ----
 mkdir "$out/named"
@@ -176,6 +198,21 @@ expect 0 "" "'classes.t' names the classes of no column" $nnrun "$out/named/rena
 printf 'u,v,t\n' >"$out/named/test.csv"
 expect 1 "" "test.csv: has a header but no rows.*hot.nn:2" $named --train --quiet
 
+# ---- labels of ctc that cannot be ----
+cat >"$out/ctc.nn" <<'NN'
+model m {
+    input x : f64[batch, 4, 3]
+    input t : int[batch, 2]
+    input n : int[batch]
+    input s : int[batch]
+    output y = ctc(x, t, n, steps = s)
+}
+NN
+for row in 1,2,2,4:0.9281 1,9,1,4:4.7798 0,0,0,4:9.63 1,1,2,3:2.6 1,1,2,2:inf 1,3,2,4:inf -1,1,1,4:inf 0,1,2,4:inf 1,2,3,4:inf 1,2,-1,4:inf 1,2,2,5:inf 1,2,0,0:inf; do
+    echo "1,2,3,4,5,6,7,8,9,0,1,2,${row%:*}" >"$out/ctc.csv"
+    expect 0 "^${row#*:}" - $nnrun "$out/ctc.nn" --predict "$out/ctc.csv"
+done
+
 # ---- training that fails ----
 sed 's/rate = 1.0/rate = 1e308/; /expect/d' $model >"$out/wild.nn"
 cp "$out/w.safetensors" "$out/kept.safetensors"
@@ -183,6 +220,16 @@ expect 1 "" "not finite\|infinity\|NaN\|inf" $nnrun "$out/wild.nn" --train --qui
 cmp -s "$out/w.safetensors" "$out/kept.safetensors" && ok || bad "a failed training overwrote older weights"
 sed 's/accuracy > 0.95/accuracy > 0.999/' $model >"$out/proud.nn"
 expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
+
+# ---- what works and is not what was meant ----
+sed 's/rate = 1.0/rate = 900/; /expect/d; s/epochs = 300/epochs = 2/' $model >"$out/growing.nn"
+expect 0 "^test" "growing.nn:.* warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet
+sed 's/rate = 1.0/rate = -1/; /expect/d; s/epochs = 300/epochs = 1/' $model >"$out/climbing.nn"
+expect 0 "^test" "climbing.nn:23.* warning: the rate is negative: every update makes the loss larger" $nnrun "$out/climbing.nn" --train --quiet
+sed 's/batch  = 30/batch  = 301/' "$out/short.nn" >"$out/broad.nn"
+expect 0 "^test" "broad.nn:24.* warning: batch is 301, and data train has 300 rows: an update takes all of them" $nnrun "$out/broad.nn" --train --quiet
+expect 0 "" "warning: the weights of .* are untrained: add --train, or --load FILE" $nnrun "$out/short.nn" --save "$out/first.safetensors"
+expect 0 "" - $nnrun "$out/short.nn" --load "$out/w.safetensors" --save "$out/first.safetensors"
 
 # ---- models that bear the name of a function or a word of C or C++ ----
 for name in fmax asin fopen putchar memmove bitor; do
@@ -196,6 +243,7 @@ if [ -w /dev/full ]; then
     [ $? = 3 ] && [ -s "$out/e" ] && ok || bad "a full disk is not reported by nnrun"
     $nnc $model >/dev/full 2>"$out/e"
     [ $? = 3 ] && [ -s "$out/e" ] && ok || bad "a full disk is not reported by nnc"
+    expect 3 - "cannot write '/dev/full': No space" $nnrun "$out/short.nn" --train --quiet --log /dev/full
 fi
 mkdir "$out/limited"
 for command in "$nnrun $out/short.nn --train --quiet -D hidden=400 --save" "$nnc $model -o"; do
@@ -203,9 +251,38 @@ for command in "$nnrun $out/short.nn --train --quiet -D hidden=400 --save" "$nnc
     code=$?
     [ $code = 3 ] && [ -z "$(ls -A "$out/limited")" ] && ok || bad "a limit of a file's size: status $code, $command"
 done
+# A log without room: before the first epoch nothing begins, and later the weights are saved all the same.
+(ulimit -f 0 && exec $nnrun "$out/short.nn" --train --quiet --log "$out/limited/log.csv") >"$out/o" 2>"$out/e"
+[ $? = 3 ] && [ ! -s "$out/o" ] && [ -z "$(ls -A "$out/limited")" ] && ok || bad "a log without room"
+sed '/expect/d' $model >"$out/logged.nn"
+(ulimit -f 8 && exec $nnrun "$out/logged.nn" --train --quiet --log "$out/limited/log.csv" --save "$out/limited/w") >"$out/o" 2>"$out/e"
+[ $? = 3 ] && grep -q "log.csv: cannot be written to its end" "$out/e" && [ -s "$out/limited/w" ] && grep -q "^epoch 300" "$out/o" && ok ||
+    bad "a log that becomes too long"
 expect 3 "" "it is a directory" $nnrun "$out/short.nn" --train --quiet --save "$out"
 expect 3 "" "no-such-folder" $nnrun "$out/short.nn" --train --quiet --save "$out/no-such-folder/w.safetensors"
 expect 3 - "no-such-folder" $nnc $model -o "$out/no-such-folder/t.c"
+
+# What may not be read or written, to one who is not root.
+plain=
+[ "$(id -u)" = 0 ] && plain="setpriv --reuid=65534 --regid=65534 --clear-groups"
+if [ "$(id -u)" != 0 ] || command -v setpriv >/dev/null; then
+    closed=$out/closed
+    mkdir "$closed" && cp $nnrun $nnc "$out/short.nn" "$out/rows.csv" "$closed" && cp "$out/short.nn" "$closed/secret.nn"
+    : >"$closed/secret" && : >"$closed/old"
+    chmod 000 "$closed/secret" "$closed/secret.nn" && chmod 444 "$closed/old" && chmod 555 "$closed" && chmod 755 "$out"
+    for file in new old no/new; do
+        for option in --save --plot --log; do
+            expect 3 - "cannot write '$closed/$file': \(Permission denied\|No such file\)" $plain "$closed/nnrun" "$closed/short.nn" --train --quiet $option "$closed/$file"
+        done
+        expect 3 - "$closed/$file" $plain "$closed/nnc" "$closed/short.nn" -o "$closed/$file"
+    done
+    expect 1 - "cannot read '$closed/secret.nn': Permission denied" $plain "$closed/nnrun" "$closed/secret.nn"
+    expect 1 - "cannot read '$closed/secret.nn': Permission denied" $plain "$closed/nnc" "$closed/secret.nn"
+    expect 1 - "$closed/secret: cannot be read: Permission denied" $plain "$closed/nnrun" "$closed/short.nn" --load "$closed/secret" --evaluate
+    expect 1 "" "$closed/secret: cannot be read: Permission denied" $plain "$closed/nnrun" "$closed/short.nn" --predict "$closed/secret"
+    expect 0 "^test" - $plain env HOME=/nonexistent XDG_CACHE_HOME= TMPDIR="$closed" "$closed/nnrun" "$closed/short.nn" --train --quiet --jit
+    chmod 755 "$closed"
+fi
 
 # ---- nothing that is read is written over ----
 cp "$out/short.nn" "$out/precious.nn"
@@ -217,9 +294,16 @@ cmp -s "$out/short.nn" "$out/precious.nn" && ok || bad "a model was overwritten"
 
 # ---- interrupted ----
 sed 's/epochs = 300/epochs = 3000000/; /expect/d' $model >"$out/long.nn"
-timeout --foreground -s INT 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
-[ -s "$out/i.safetensors" ] && ok || bad "an interrupted training did not save"
+for signal in INT:130 TERM:143 HUP:129; do
+    rm -f "$out/i.safetensors"
+    timeout --foreground --preserve-status -s ${signal%:*} 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
+    code=$?
+    [ $code = ${signal#*:} ] && [ -s "$out/i.safetensors" ] && ok || bad "a training interrupted by SIG${signal%:*}: status $code"
+done
 expect 0 "train  entropy" "" $nnrun "$out/long.nn" --load "$out/i.safetensors" --evaluate
+# What nohup keeps away does not end it.
+(trap "" HUP && exec timeout --foreground --preserve-status -s HUP 0.2 $nnrun "$out/short.nn" -D hidden=2000 --train --quiet) >"$out/o" 2>"$out/e"
+[ $? = 0 ] && ok || bad "a training under nohup is interrupted by SIGHUP"
 
 # ---- the emitted library ----
 $nnc $model -o "$out/twolayer.c" && $nnc $model --header -o "$out/twolayer.h" || bad "nnc"
@@ -265,6 +349,44 @@ for cc in gcc clang; do
     # no allocation, no input or output, no globals that change
     nm "$out/twolayer.o" | grep -E ' [bBdDcC] | U (malloc|calloc|realloc|free|printf|fopen|fwrite|puts)' >"$out/o" &&
         bad "the library of $cc needs more than it should" || ok
+done
+
+# Several networks in one program.
+sources="$out/twolayer.c"
+for name in digits lstm vae; do
+    $nnc models/$name.nn -o "$out/$name.c" 2>"$out/e" || bad "nnc: $name"
+    sources="$sources $out/$name.c"
+done
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    $cc -std=c99 -O1 -DNN_NO_MAIN -I"$out" "$out/user.c" $sources -lm -o "$out/user" 2>"$out/e" && "$out/user" >"$out/o" && ok ||
+        bad "four networks in one program with $cc"
+done
+
+# ---- names of files that would end a comment or a line ----
+mkdir -p "$out/a*/b*"
+odd='m "\
+#error'
+printf 'x,y\n1,2\n3,4\n' >"$out/a*/b*/rows.csv"
+cat >"$out/a*/$odd.nn" <<'NN'
+data train = csv("b*/rows.csv")
+model m {
+    input  x : f64[batch]
+    target y : f64[batch]
+    weight w : f64 = 0
+    loss cost = mse(w * x, y)
+}
+train {
+    solver = sgd(rate = 0.1)
+    epochs = 1
+}
+NN
+expect 0 - - $nnc "$out/a*/$odd.nn" -o "$out/a*/$odd.c"
+cp "$out/a*/$odd.c" "$out/odd.c"
+for cc in gcc clang; do
+    command -v $cc >/dev/null || continue
+    expect 0 - - $cc -std=c99 -Wall -Wextra -Wpedantic -Werror "$out/odd.c" -lm -o "$out/odd"
+    expect 0 "^train  cost" - "$out/odd"
 done
 
 # ---- noise: in a prediction by the row's place, whatever is read at once, and in the emitted library ----
@@ -415,6 +537,13 @@ sed 's/h \* stop_gradient(h)/1 * (h > 0)/' "$out/halved.nn" >"$out/stepped.nn"
 expect 1 "y.b  1 of 1" "'h.W': its derivative and the difference quotient are both zero, which proves nothing" $nnrun "$out/stepped.nn" --check-gradients
 sed 's/h \* stop_gradient(h)/relu(h)/; s/f32/f64/' "$out/halved.nn" >"$out/mended.nn"
 expect 0 "h.b  4 of 4" - $nnrun "$out/mended.nn" --check-gradients
+# A bias before a normalisation proves nothing; a layer without one does.
+unbiased=tests/models/left_out.nn
+expect 0 "c.W  12 of 12" - $nnrun $unbiased --check-gradients
+expect 1 "h.dense1.b  8 of 8" "bias = false makes a layer without" $nnrun $unbiased -D biased=0.5 --check-gradients
+expect 0 "param  *biased = false" - $nnrun $unbiased
+expect 1 - "the first value of a weight.*found true" $nnrun $unbiased -D biased=true
+expect 1 - "expected a number" $nnrun $model -D hidden=true
 sed '/loss/d' "$out/mended.nn" >"$out/lossless.nn"
 expect 1 - "no loss" $nnrun "$out/lossless.nn" --check-gradients
 expect 2 - "another action" $nnrun $model --check-gradients --train

@@ -41,39 +41,44 @@ static void check_number(const char *call, int step, double found, double expect
         fail_msg("%s, update %d: found %.17g, expected %.17g", call, step, found, expected);
 }
 
+static void check_solver(const struct solver_case *wanted) {
+    struct bench bench;
+    bench_start(&bench, 1);
+    start_model(&bench, "", wanted->call);
+    struct interpreter *interpreter = make_updates(&bench);
+    for (int step = 1; step <= SOLVER_UPDATES; step++) {
+        run_update(&bench, interpreter, step);
+        for (int k = 0; k < 3; k++)
+            check_number(wanted->call, step, ((const double *)bench.weights[0])[k],
+                         wanted->weights[step - 1][k]);
+    }
+    bench_drop(&bench);
+}
+
 static void solvers(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof solver_cases / sizeof *solver_cases; i++) {
-        struct bench bench;
-        bench_start(&bench, 1);
-        start_model(&bench, "", solver_cases[i].call);
-        struct interpreter *interpreter = make_updates(&bench);
-        for (int step = 1; step <= SOLVER_UPDATES; step++) {
-            run_update(&bench, interpreter, step);
-            for (int k = 0; k < 3; k++)
-                check_number(solver_cases[i].call, step, ((const double *)bench.weights[0])[k],
-                             solver_cases[i].weights[step - 1][k]);
-        }
-        bench_drop(&bench);
-    }
+    for (size_t i = 0; i < sizeof solver_cases / sizeof *solver_cases; i++)
+        check_solver(&solver_cases[i]);
 }
 
 /* A solver that leaves its rate in the weight shows what a schedule is at each update. */
+static void check_schedule(const struct schedule_case *wanted) {
+    struct bench bench;
+    bench_start(&bench, 1);
+    start_model(&bench, "solver show(rate) {\n    weight = rate + 0 * grad\n}\n",
+                text_format(&bench.arena, "show(rate = %s)", wanted->call));
+    struct interpreter *interpreter = make_updates(&bench);
+    for (int step = 1; step <= SCHEDULE_STEPS; step++) {
+        run_update(&bench, interpreter, step);
+        check_number(wanted->call, step, ((const double *)bench.weights[0])[0], wanted->rates[step - 1]);
+    }
+    bench_drop(&bench);
+}
+
 static void schedules(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof schedule_cases / sizeof *schedule_cases; i++) {
-        struct bench bench;
-        bench_start(&bench, 1);
-        start_model(&bench, "solver show(rate) {\n    weight = rate + 0 * grad\n}\n",
-                    text_format(&bench.arena, "show(rate = %s)", schedule_cases[i].call));
-        struct interpreter *interpreter = make_updates(&bench);
-        for (int step = 1; step <= SCHEDULE_STEPS; step++) {
-            run_update(&bench, interpreter, step);
-            check_number(schedule_cases[i].call, step, ((const double *)bench.weights[0])[0],
-                         schedule_cases[i].rates[step - 1]);
-        }
-        bench_drop(&bench);
-    }
+    for (size_t i = 0; i < sizeof schedule_cases / sizeof *schedule_cases; i++)
+        check_schedule(&schedule_cases[i]);
 }
 
 /* Three weights of one derivative: frozen, with a rate of its own, with the rate of all. */

@@ -118,9 +118,11 @@ static void refuses_rows_that_do_not_fit(void **state) {
                            "data train = csv(\"build/train_test.csv\")\nmodel m {\n input x : f64[batch, 2]\n"
                            " target t : class[batch] of 2\n loss e = cross_entropy(dense(x, 2), t)\n}\n",
                            false));
-    assert_string_equal(test.failure.message,
-                        "build/train_test.csv:2:3: found 2; the target 't' (test.nn:4) holds "
-                        "classes 0 to 1, or as many names; read as data train (test.nn:1)");
+    assert_string_equal(
+        test.failure.message,
+        "build/train_test.csv:2:3: found 2; the target 't' (test.nn:4) holds "
+        "classes 0 to 1, or as many names (if yours begin at 1, say 'of 3': class 0 has no rows "
+        "then); read as data train (test.nn:1)");
     bench_drop(&test.bench);
     remove(path);
 }
@@ -166,6 +168,10 @@ static void goes_on_exactly(void **state) {
 #undef CHECK
 }
 
+static void nothing(int signal) {
+    (void)signal;
+}
+
 /* Sends SIGTERM to this process after a while. */
 static pid_t interrupt_later(void) {
     pid_t child = fork();
@@ -189,7 +195,7 @@ static void finish_what_is_interrupted(const char *text) {
     bench_start(&rest.bench, 1);
     assert_true(start_run(&whole, text, false) && train_on(&whole, &outcome));
     assert_int_equal(whole.run.weights.progress.updates, 2000 * 4); /* 60 rows: 16, 16, 16 and 12 */
-    signal(SIGTERM, SIG_IGN);                                       /* should it come before or after */
+    signal(SIGTERM, nothing);                                       /* should it come before or after */
     assert_true(start_run(&first, text, false));
     pid_t child = interrupt_later();
     assert_true(train_on(&first, &outcome));

@@ -6,6 +6,7 @@
 #include "check/check.h"
 #include "graph/operator.h"
 
+#include <math.h>
 #include <string.h>
 
 struct node *tensor_argument(struct checker *checker, struct value *argument) {
@@ -141,12 +142,18 @@ static bool matches_classes(struct checker *checker, const struct node *x, const
     struct shape rows = shape_without(&x->type.shape, x->type.shape.rank - 1);
     if (x->type.shape.rank == t->type.shape.rank + 1 && shape_equal(&rows, &t->type.shape))
         return true;
+    checker->classes_misfit = true;
     struct diagnostic *error = check_error(
         checker, span, "a score of %s and classes of %s: expected one score for each class and row",
         shape_text(checker->arena, &x->type.shape, checker->graph->batch_name),
         shape_text(checker->arena, &t->type.shape, checker->graph->batch_name));
     check_note_operand(checker, error, "the score", x);
     check_note_operand(checker, error, "the target", t);
+    if (x->type.shape.rank > t->type.shape.rank + 1)
+        diagnostic_note(
+            checker->sink, error, (struct span){0},
+            "where features have axes of their own, flatten comes before the first dense: x -> flatten -> "
+            "dense(10)");
     return false;
 }
 
@@ -425,18 +432,29 @@ static struct value call_uniform_like(struct checker *checker, struct value *arg
     return make_node(checker, OPERATOR_noise, NULL, 0, &attributes, span);
 }
 
+/* "from 0 to 1", "from 0 to below 1", "0 or more" */
+static const char *bounds_text(struct checker *checker, double low, double high, bool open) {
+    const char *least = text_number(checker->arena, low, false);
+    if (isinf(high))
+        return text_format(checker->arena, "%s or more", least);
+    return text_format(checker->arena, "from %s to %s%s", least, open ? "below " : "",
+                       text_number(checker->arena, high, false));
+}
+
 /* A number within bounds, or anything that is no number; `what` says in the message what it is. */
 static struct value call_within(struct checker *checker, struct value *arguments, struct span span) {
-    const struct value *x = &arguments[0], *low = &arguments[1], *high = &arguments[2];
-    if (low->kind != VALUE_NUMBER || high->kind != VALUE_NUMBER || arguments[3].kind != VALUE_TEXT) {
+    const struct value *x = &arguments[0], *low = &arguments[1], *open = &arguments[4];
+    double high = arguments[2].kind == VALUE_NONE ? (double)INFINITY : arguments[2].number;
+    if (low->kind != VALUE_NUMBER || (arguments[2].kind != VALUE_NUMBER && !isinf(high)) ||
+        arguments[3].kind != VALUE_TEXT || open->kind != VALUE_NUMBER) {
         check_error(checker, span,
                     "within takes a value, two numbers and a text that says what the value is");
         return value_error;
     }
-    if (x->kind == VALUE_NUMBER && !(x->number >= low->number && x->number <= high->number)) {
-        check_error(checker, x->span, "%s has to be from %s to %s; found %s", arguments[3].text,
-                    text_number(checker->arena, low->number, false),
-                    text_number(checker->arena, high->number, false), value_describe(checker, x));
+    bool inside = x->number >= low->number && x->number <= high && !(open->number != 0 && x->number == high);
+    if (x->kind == VALUE_NUMBER && !inside) {
+        check_error(checker, x->span, "%s has to be %s; found %s", arguments[3].text,
+                    bounds_text(checker, low->number, high, open->number != 0), value_describe(checker, x));
         return value_error;
     }
     return *x;
@@ -578,9 +596,10 @@ static const struct builtin builtins[] = {
      * state of several parts is a list, of which the first is the result.
      * Example: scan(steps, maximum, 0) */
     {"scan", "x, body, initial, axis = 1, ...", call_scan},
-    /* x, which has to lie in [low, high] where it is a number; else an error that calls it by the text.
+    /* x, which has to lie in [low, high] where it is a number, below high where open, above low where high is
+     * none; else an error that calls it by the text.
      * Example: x * within(0.5, 0, 1, "the rate") */
-    {"within", "x, low, high, what", call_within},
+    {"within", "x, low, high, what, open = false", call_within},
     /* Random numbers in (0, 1) in the shape of x, others in each update, row and element.
      * Example: uniform_like(x) */
     {"uniform_like", "x", call_uniform_like},

@@ -82,6 +82,38 @@ static const char *parameter_list(struct checker *checker, const struct formals 
                        formals->is_open ? ", ..." : "");
 }
 
+/* reshape(x, [batch, c, h, w]), by the names of the signature. */
+static void note_reshape(struct checker *checker, struct diagnostic *to, const struct dimension *dimensions) {
+    struct text axes = {.arena = checker->arena};
+    for (const struct dimension *d = dimensions->next; d; d = d->next) {
+        if (d->size->kind != EXPRESSION_NAME)
+            return;
+        text_print(&axes, ", %s", d->size->string);
+    }
+    diagnostic_note(checker->sink, to, (struct span){0},
+                    "rows that are flat get axes by reshape(x, [batch%s])", text_string(&axes));
+}
+
+/* What other libraries call the parameters of these names. */
+static const char *other_name(const char *name, const char *const *names, int count) {
+    static const char *const others[][2] = {
+        {"rate", " lr learning_rate eta p drop probability "},
+        {"units", " out_features neurons nodes size width "},
+        {"channels", " filters out_channels "},
+        {"kernel", " kernel_size filter_size size "},
+        {"size", " kernel kernel_size pool_size "},
+        {"bias", " use_bias "},
+        {"epsilon", " eps "},
+        {"init", " initializer kernel_initializer weights "},
+    };
+    const char *word = NULL;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        for (const char *at = strstr(others[i][1], name); at; at = strstr(at + 1, name))
+            for (int k = 0; k < count && at[-1] == ' ' && at[strlen(name)] == ' ' && !word; k++)
+                word = strcmp(names[k], others[i][0]) == 0 ? names[k] : NULL;
+    return word;
+}
+
 static int formal_named(struct checker *checker, const struct formals *formals, const struct name *name) {
     const char *names[ARGUMENTS_MAX];
     for (int i = 0; i < formals->count; i++) {
@@ -89,14 +121,25 @@ static int formal_named(struct checker *checker, const struct formals *formals, 
         if (strcmp(names[i], name->text) == 0)
             return i;
     }
-    const char *nearest = text_nearest(name->text, names, (size_t)formals->count);
+    const char *nearest = other_name(name->text, names, formals->count);
+    if (!nearest)
+        nearest = text_nearest(name->text, names, (size_t)formals->count);
     struct diagnostic *error =
         nearest ? check_error(checker, name->span, "%s has no parameter '%s'; did you mean '%s'?",
                               formals->callee, name->text, nearest)
                 : check_error(checker, name->span, "%s has no parameter '%s'", formals->callee, name->text);
     diagnostic_note(checker->sink, error, (struct span){0}, "its parameters are %s",
                     parameter_list(checker, formals));
+    if (strcmp(name->text, "activation") == 0)
+        diagnostic_note(checker->sink, error, (struct span){0},
+                        "an activation is a call of its own: %s(...) -> relu", formals->callee);
     return -1;
+}
+
+/* dense(10), where x is left out. */
+static bool lacks_input(const struct formals *formals) {
+    return formals->count > 1 && strcmp(formals->list[0].name, "x") == 0 && formals->is_given[0] &&
+           !formals->is_given[1] && formals->given[0].kind == VALUE_NUMBER;
 }
 
 /* Evaluates the arguments into formals->given. */
@@ -138,8 +181,13 @@ static bool match_arguments(struct checker *checker, struct scope *scope, const 
     }
     for (int i = 0; i < formals->count && good; i++)
         if (!is_given[i] && formals->list[i].required) {
-            check_error(checker, span, "%s: argument '%s' is missing; the parameters are %s", formals->callee,
-                        formals->list[i].name, parameter_list(checker, formals));
+            struct diagnostic *error =
+                check_error(checker, span, "%s: argument '%s' is missing; the parameters are %s",
+                            formals->callee, formals->list[i].name, parameter_list(checker, formals));
+            if (lacks_input(formals))
+                diagnostic_note(checker->sink, error, (struct span){0},
+                                "the first is what it is applied to: %s(x, %g), or x -> %s(%g)",
+                                formals->callee, given[0].number, formals->callee, given[0].number);
             return false;
         }
     return good;
@@ -330,6 +378,8 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
                                                formal->name, ellipsis ? "at least " : "", count,
                                                count == 1 ? "is" : "es", value_describe(checker, argument));
         check_note_operands(checker, error, &argument->tensor, 1);
+        if (!ellipsis && count > 2 && shape->rank == 2)
+            note_reshape(checker, error, type->dimensions);
         return false;
     }
     if (ellipsis)

@@ -38,7 +38,7 @@ enum value_kind {
 struct value {
     enum value_kind kind;
     double number;
-    const char *text;
+    const char *text; /* of a number: "true" or "false" where it is written so */
     struct node *tensor;
     struct value *items; /* list */
     int item_count;
@@ -134,6 +134,7 @@ struct checker {
     bool in_loop;              /* inside a scan that is to be a loop */
     struct node *weight_shape; /* inside an initialiser: the weight that it is for */
     int noise_count;           /* calls of uniform_like: each has a stream of its own */
+    bool classes_misfit;       /* a score and the classes do not fit: an error was said */
 };
 
 /* One of the nodes that another is computed from, of each of these kinds; or NULL. */

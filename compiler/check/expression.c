@@ -143,6 +143,20 @@ void check_note_operands(struct checker *checker, struct diagnostic *to, struct 
 
 /* ---- values to nodes ---- */
 
+/* Few channels at the end of a large image mean that they were thought to be there. */
+static void note_image(struct checker *checker, struct diagnostic *to, struct node *image,
+                       struct node *weights) {
+    const struct shape *shape = &image->type.shape;
+    check_note_operand(checker, to, "the input", image);
+    if (weights->span.source != checker->prelude)
+        check_note_operand(checker, to, "the kernel", weights);
+    if (shape->dims[3] <= 4 && shape->dims[3] < shape->dims[1] && shape->dims[1] > 4)
+        diagnostic_note(
+            checker->sink, to, (struct span){0},
+            "channels stand before height and width: transpose(x, [0, 3, 1, 2]) brings them there from the "
+            "end");
+}
+
 struct value make_node(struct checker *checker, enum operator_code code, struct node *const *inputs,
                        int count, const struct attributes *attributes, struct span span) {
     struct shape_error error = {0};
@@ -150,7 +164,11 @@ struct value make_node(struct checker *checker, enum operator_code code, struct 
     struct node *node = graph_node(checker->graph, code, inputs, count, attributes, &error);
     if (node)
         return value_tensor(node, span);
-    check_note_operands(checker, check_error(checker, span, "%s", error.message), inputs, count);
+    struct diagnostic *said = check_error(checker, span, "%s", error.message);
+    if (code == OPERATOR_convolve)
+        note_image(checker, said, inputs[0], inputs[1]);
+    else
+        check_note_operands(checker, said, inputs, count);
     return value_error;
 }
 
@@ -482,13 +500,31 @@ static void report_cycle(struct checker *checker, const struct scope *scope, con
         }
 }
 
+#define NO_METRIC \
+    "areas under curves are no metric here; there are accuracy, precision, recall, f1 and others"
+#define IS_TEXT "a text stands in quotes, as in padding = \"same\""
+#define IS_WEIGHT "a weight is declared: 'weight W : [10, 3]'; layers such as dense have their own"
+
 /* Why a name that a reader may well expect here is unknown; or NULL. */
 static const char *why_unknown(const struct checker *checker, const char *name) {
     static const char *const special[][2] = {{"weight", "it is a name in a solver only"},
                                              {"grad", "it is known in a solver only"},
                                              {"step", "it is known in solvers and train"},
                                              {"fan_in", "it is known in an initialiser only"},
-                                             {"fan_out", "it is known in an initialiser only"}};
+                                             {"fan_out", "it is known in an initialiser only"},
+                                             {"acc", "did you mean 'accuracy'?"},
+                                             {"auc", NO_METRIC},
+                                             {"roc_auc", NO_METRIC},
+                                             {"linear", "did you mean 'dense'?"},
+                                             {"fc", "did you mean 'dense'?"},
+                                             {"swish", "did you mean 'silu'?"},
+                                             {"bce", "did you mean 'binary_cross_entropy'?"},
+                                             {"same", IS_TEXT},
+                                             {"valid", IS_TEXT},
+                                             {"W", IS_WEIGHT},
+                                             {"w", IS_WEIGHT},
+                                             {"b", IS_WEIGHT},
+                                             {"bias", IS_WEIGHT}};
     for (size_t i = 0; i < sizeof special / sizeof *special; i++)
         if (strcmp(name, special[i][0]) == 0)
             return special[i][1];

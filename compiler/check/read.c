@@ -149,6 +149,22 @@ struct model *model_from_text(const struct source *source, struct arena *arena, 
     return check_source(source, NULL, 0, false, arena, sink);
 }
 
+/* A -D that no param has is wrong usage. */
+static bool check_definitions(const struct model *model, const struct definition *definitions, int count,
+                              struct arena *arena, struct failure *failure) {
+    const char **names = arena_array(arena, const char *, (size_t)model->parameter_count);
+    for (int k = 0; k < model->parameter_count; k++)
+        names[k] = model->parameters[k].name;
+    for (int i = 0; i < count; i++) {
+        const char *nearest = text_nearest(definitions[i].name, names, (size_t)model->parameter_count);
+        if (!definitions[i].used)
+            return failure_set(failure, FAILURE_USAGE, "-D %s: the file has no param of this name%s%s%s",
+                               definitions[i].name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                               nearest ? "'?" : "");
+    }
+    return true;
+}
+
 struct model *model_read(const char *path, struct definition *definitions, int definition_count, bool widened,
                          struct arena *arena, struct diagnostics *sink, struct failure *failure) {
     const char *why;
@@ -158,5 +174,6 @@ struct model *model_read(const char *path, struct definition *definitions, int d
         failure_set(failure, machine ? FAILURE_MACHINE : FAILURE_DATA, "cannot read '%s': %s", path, why);
         return NULL;
     }
-    return check_source(source, definitions, definition_count, widened, arena, sink);
+    struct model *model = check_source(source, definitions, definition_count, widened, arena, sink);
+    return model && check_definitions(model, definitions, definition_count, arena, failure) ? model : NULL;
 }

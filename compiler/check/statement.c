@@ -9,6 +9,8 @@
 
 static const char *const keywords[] = {"all", "random", "even", "counter", "numpy"};
 
+static const char *const truths[] = {"false", "true"};
+
 static struct value defined_value(struct checker *checker, const struct statement *param,
                                   const struct value *usual, const char *text) {
     char *end;
@@ -22,6 +24,9 @@ static struct value defined_value(struct checker *checker, const struct statemen
                             param->name.text, text);
         return named;
     }
+    for (int i = 0; i < 2 && usual->text; i++)
+        if (strcmp(text, truths[i]) == 0)
+            return (struct value){.kind = VALUE_NUMBER, .number = i, .text = truths[i], .span = param->span};
     double number = strtod(text, &end);
     if (end == text || *end || !isfinite(number)) {
         check_error(checker, param->value->span, "-D %s=%s: expected a number, as the param is %s by default",
@@ -53,31 +58,15 @@ static void add_param(struct checker *checker, const struct statement *param) {
             checker->definitions[i].used = overridden = true;
         }
     scope_add(checker, checker->globals, param->name.text, value)->statement = param;
-    const char *text = value.kind == VALUE_NUMBER ? text_number(checker->arena, value.number, false)
-                       : value.kind == VALUE_TEXT ? value.text
-                                                  : "";
+    const char *text = value.text                   ? value.text
+                       : value.kind == VALUE_NUMBER ? text_number(checker->arena, value.number, false)
+                                                    : "";
     struct model *model = checker->model;
     struct parameter_value *grown =
         arena_grow(checker->arena, model->parameters, (size_t)model->parameter_count,
                    (size_t)model->parameter_count + 1, sizeof *grown);
     model->parameters = grown;
     grown[model->parameter_count++] = (struct parameter_value){param->name.text, text, overridden};
-}
-
-static void check_definitions(struct checker *checker) {
-    for (int i = 0; i < checker->definition_count; i++) {
-        if (checker->definitions[i].used)
-            continue;
-        const char **names =
-            arena_array(checker->arena, const char *, (size_t)checker->model->parameter_count);
-        for (int k = 0; k < checker->model->parameter_count; k++)
-            names[k] = checker->model->parameters[k].name;
-        const char *nearest =
-            text_nearest(checker->definitions[i].name, names, (size_t)checker->model->parameter_count);
-        diagnostic_error(checker->sink, (struct span){0}, "-D %s: the file has no param of this name%s%s%s",
-                         checker->definitions[i].name, nearest ? "; did you mean '" : "",
-                         nearest ? nearest : "", nearest ? "'?" : "");
-    }
 }
 
 /* ---- declarations ---- */
@@ -149,8 +138,10 @@ static void add_declaration(struct checker *checker, const struct statement *sta
 
 static void add_constants(struct checker *checker) {
     scope_add(checker, checker->constants, "none", value_none)->used = true;
-    scope_add(checker, checker->constants, "true", value_number(1, (struct span){0}))->used = true;
-    scope_add(checker, checker->constants, "false", value_number(0, (struct span){0}))->used = true;
+    for (int i = 0; i < 2; i++) {
+        struct value truth = {.kind = VALUE_NUMBER, .number = i, .text = truths[i]};
+        scope_add(checker, checker->constants, truths[i], truth)->used = true;
+    }
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
         scope_add(checker, checker->constants, keywords[i], value_text(keywords[i], (struct span){0}))->used =
             true;
@@ -195,7 +186,6 @@ static void check_file(struct checker *checker, const struct statement *statemen
                         s->kind == STATEMENT_VALUE ? "; a value known before is a param" : "");
         }
     }
-    check_definitions(checker);
     for (const struct statement *s = statements; s; s = s->next)
         if (s->kind == STATEMENT_DATA)
             check_data(checker, s);

@@ -32,6 +32,7 @@ static bool set_solver(struct checker *checker, const struct expression *express
 }
 
 static void set_batch(struct checker *checker, const struct value *value) {
+    checker->model->training.batch_span = value->span;
     if (value->kind == VALUE_TEXT && strcmp(value->text, "all") == 0)
         checker->model->training.batch = 0;
     else if (value->kind != VALUE_NUMBER)
@@ -45,6 +46,18 @@ static bool is_loss(const struct checker *checker, const char *name) {
     return checker->model->loss.name && strcmp(checker->model->loss.name, name) == 0;
 }
 
+static void report_unknown_measure(struct checker *checker, const struct expression *name) {
+    const struct model *model = checker->model;
+    struct text known = {.arena = checker->arena};
+    struct diagnostic *error =
+        check_error(checker, name->span, "'%s' is neither the loss nor a metric of the model", name->string);
+    text_print(&known, "%s", model->loss.name ? model->loss.name : "");
+    for (int i = 0; i < model->metric_count; i++)
+        text_print(&known, "%s%s", known.length ? ", " : "", model->metrics[i].name);
+    if (known.length)
+        diagnostic_note(checker->sink, error, (struct span){0}, "these are: %s", text_string(&known));
+}
+
 /* Does the name stand for the loss or a metric?  Reports otherwise. */
 static bool is_measure(struct checker *checker, const struct expression *name) {
     const struct model *model = checker->model;
@@ -52,7 +65,7 @@ static bool is_measure(struct checker *checker, const struct expression *name) {
     for (int i = 0; i < model->metric_count && !measure; i++)
         measure = strcmp(model->metrics[i].name, name->string) == 0 ? &model->metrics[i] : NULL;
     if (!measure)
-        check_error(checker, name->span, "'%s' is neither the loss nor a metric of the model", name->string);
+        report_unknown_measure(checker, name);
     else if (measure->node->type.shape.rank)
         check_error(checker, name->span, "one number is asked for; '%s' is %s", name->string,
                     describe_type(checker, &measure->node->type));
@@ -146,66 +159,71 @@ static void set_clip(struct checker *checker, const struct value *value, const c
                     value_describe(checker, value));
 }
 
-static void set_training(struct checker *checker, const struct statement *s, struct update_settings *update) {
+static bool is_setting(struct checker *checker, const struct name *name) {
     static const char *const names[] = {"solver",     "batch",     "epochs",     "seed",   "shuffle",
                                         "rng",        "freeze",    "checkpoint", "expect", "report",
                                         "clip_value", "clip_norm", "stop"};
+    size_t count = sizeof names / sizeof *names;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name->text) == 0)
+            return true;
+    const char *nearest = text_nearest(name->text, names, count);
+    struct diagnostic *error =
+        nearest ? check_error(checker, name->span, "unknown setting '%s'; did you mean '%s'?", name->text,
+                              nearest)
+                : check_error(checker, name->span, "unknown setting '%s'", name->text);
+    diagnostic_note(
+        checker->sink, error, (struct span){0},
+        "the settings are solver, batch, epochs, seed, shuffle, rng, freeze, clip_value, clip_norm, "
+        "checkpoint, stop, expect and report");
+    return false;
+}
+
+/* Of a setting that is a value; solver, expect and stop are not. */
+static void set_value(struct checker *checker, const char *name, const struct value *value,
+                      struct update_settings *update) {
     struct training *training = &checker->model->training;
-    const char *name = s->name.text;
     int64_t number = 0;
+    if (strcmp(name, "batch") == 0)
+        set_batch(checker, value);
+    else if (strcmp(name, "epochs") == 0)
+        to_integer(checker, value, "epochs", 0, (int64_t)1 << 31, &training->epochs);
+    else if (strcmp(name, "report") == 0)
+        to_integer(checker, value, "report", 1, (int64_t)1 << 31, &training->report);
+    else if (strcmp(name, "seed") == 0 && to_integer(checker, value, "seed", 0, UINT32_MAX, &number))
+        training->seed = (uint64_t)number;
+    else if (strcmp(name, "shuffle") == 0)
+        set_shuffle(checker, value);
+    else if (strcmp(name, "rng") == 0)
+        set_generator(checker, value);
+    else if (strcmp(name, "freeze") == 0 && check_freeze(checker, value))
+        update->freeze = *value;
+    else if (strcmp(name, "clip_value") == 0)
+        set_clip(checker, value, name, &update->clip_value);
+    else if (strcmp(name, "clip_norm") == 0)
+        set_clip(checker, value, name, &update->clip_norm);
+    else if (strcmp(name, "checkpoint") == 0 && value->kind == VALUE_TEXT)
+        training->checkpoint = value->text;
+    else if (strcmp(name, "checkpoint") == 0)
+        check_error(checker, value->span, "checkpoint is the name of a file, in quotes");
+}
+
+static void set_training(struct checker *checker, const struct statement *s, struct update_settings *update) {
+    const char *name = s->name.text;
+    if (!is_setting(checker, &s->name))
+        return;
     if (strcmp(name, "solver") == 0) {
         if (set_solver(checker, s->value))
             update->solver_call = s->value;
-        return;
-    }
-    if (strcmp(name, "expect") == 0) {
+    } else if (strcmp(name, "expect") == 0) {
         set_expect(checker, s->value);
-        return;
-    }
-    if (strcmp(name, "stop") == 0) {
+    } else if (strcmp(name, "stop") == 0) {
         set_stop(checker, s->value);
-        return;
+    } else {
+        struct value value = evaluate(checker, checker->globals, s->value);
+        if (value.kind != VALUE_ERROR)
+            set_value(checker, name, &value, update);
     }
-    size_t known = 0, count = sizeof names / sizeof *names;
-    while (known < count && strcmp(names[known], name) != 0)
-        known++;
-    if (known == count) {
-        const char *nearest = text_nearest(name, names, count);
-        struct diagnostic *error =
-            nearest ? check_error(checker, s->name.span, "unknown setting '%s'; did you mean '%s'?", name,
-                                  nearest)
-                    : check_error(checker, s->name.span, "unknown setting '%s'", name);
-        diagnostic_note(
-            checker->sink, error, (struct span){0},
-            "the settings are solver, batch, epochs, seed, shuffle, rng, freeze, clip_value, clip_norm, "
-            "checkpoint, stop, expect and report");
-        return;
-    }
-    struct value value = evaluate(checker, checker->globals, s->value);
-    if (value.kind == VALUE_ERROR)
-        return;
-    if (strcmp(name, "batch") == 0)
-        set_batch(checker, &value);
-    else if (strcmp(name, "epochs") == 0)
-        to_integer(checker, &value, "epochs", 0, (int64_t)1 << 31, &training->epochs);
-    else if (strcmp(name, "report") == 0)
-        to_integer(checker, &value, "report", 1, (int64_t)1 << 31, &training->report);
-    else if (strcmp(name, "seed") == 0 && to_integer(checker, &value, "seed", 0, UINT32_MAX, &number))
-        training->seed = (uint64_t)number;
-    else if (strcmp(name, "shuffle") == 0)
-        set_shuffle(checker, &value);
-    else if (strcmp(name, "rng") == 0)
-        set_generator(checker, &value);
-    else if (strcmp(name, "freeze") == 0 && check_freeze(checker, &value))
-        update->freeze = value;
-    else if (strcmp(name, "clip_value") == 0)
-        set_clip(checker, &value, name, &update->clip_value);
-    else if (strcmp(name, "clip_norm") == 0)
-        set_clip(checker, &value, name, &update->clip_norm);
-    else if (strcmp(name, "checkpoint") == 0 && value.kind == VALUE_TEXT)
-        training->checkpoint = value.text;
-    else if (strcmp(name, "checkpoint") == 0)
-        check_error(checker, s->value->span, "checkpoint is the name of a file, in quotes");
 }
 
 void check_training(struct checker *checker, const struct statement *statement) {

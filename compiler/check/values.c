@@ -61,6 +61,8 @@ void evaluate_binding(struct checker *checker, struct scope *scope, struct bindi
     if (statement->kind == STATEMENT_WEIGHT) {
         struct node *weight = declare_weight(checker, scope, statement);
         binding->value = weight ? value_tensor(weight, statement->name.span) : value_error;
+    } else if (statement->kind == STATEMENT_METRIC && checker->classes_misfit) {
+        binding->value = value_error; /* it would say the same of the same score */
     } else {
         binding->value = evaluate(checker, scope, statement->value);
         if (in_model && binding->value.kind == VALUE_TENSOR)

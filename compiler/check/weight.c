@@ -99,6 +99,14 @@ static bool can_be_first(struct checker *checker, const struct node *initial, st
     return false;
 }
 
+/* `false` where a first value stands: there is no such weight. */
+static bool is_left_out(struct checker *checker, struct scope *scope, const struct statement *statement) {
+    if (!statement->value || statement->value->kind != EXPRESSION_NAME)
+        return false;
+    struct value value = evaluate(checker, scope, statement->value);
+    return value.kind == VALUE_NUMBER && value.text && value.number == 0;
+}
+
 static struct node *initial_value(struct checker *checker, struct scope *scope,
                                   const struct statement *statement, struct node *node) {
     struct value value = evaluate(checker, scope, statement->value);
@@ -116,12 +124,14 @@ static struct node *initial_value(struct checker *checker, struct scope *scope,
     for (int i = 0;
          i < CALLS_MAX && value.kind == VALUE_RECIPE && value.declaration->kind == STATEMENT_INITIALISER; i++)
         value = run_initialiser(checker, &value, node);
-    if (value.kind != VALUE_NUMBER && value.kind != VALUE_TENSOR) {
+    bool is_word = value.kind == VALUE_NUMBER && value.text;
+    if ((value.kind != VALUE_NUMBER && value.kind != VALUE_TENSOR) || is_word) {
         if (value.kind != VALUE_ERROR)
             check_error(
                 checker, statement->value->span,
-                "the first value of a weight has to be a number, a tensor or an initialiser; found %s",
-                value_describe(checker, &value));
+                "the first value of a weight has to be a number, a tensor or an initialiser, or false for "
+                "no weight; found %s",
+                is_word ? value.text : value_describe(checker, &value));
         return NULL;
     }
     struct node *initial = to_tensor(checker, &value, node->type.element);
@@ -152,6 +162,8 @@ struct node *declare_weight(struct checker *checker, struct scope *scope, const 
                     type_text(checker->arena, &type, checker->graph->batch_name));
         return NULL;
     }
+    if (is_left_out(checker, scope, statement)) /* zeros, which a sum drops */
+        return graph_expand(checker->graph, graph_number(checker->graph, 0, type.element), type.shape);
     if (checker->sharing)
         return checker->model->weights[checker->sharing->next++].node;
     checker->graph->span = statement->span;

@@ -707,7 +707,7 @@ static void print_preamble(struct text *out, bool small) {
     text_print(
         out, "/* Where gcc inlines a long loop, it forgets that its arrays are apart, and leaves it without "
              "vectors. */\n"
-             "#if defined(__GNUC__)\n#define NN_ALONE __attribute__((noinline))\n"
+             "#if defined(__GNUC__) && !defined(__clang__)\n#define NN_ALONE __attribute__((noinline))\n"
              "#else\n#define NN_ALONE\n#endif\n\n");
     if (small)
         text_print(

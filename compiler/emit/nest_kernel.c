@@ -282,6 +282,20 @@ static void print_noise(struct nest_printer *np, struct node *node) {
         text_print(np->out, "    %s(%lld, seed, %lldu, drawn, 0, 1, %s);\n", kernel, size, stream, name);
 }
 
+/* What prints each operator that is a kernel; a new one does not compile without. */
+#define print_convolve print_convolution
+#define print_convolve_transposed print_convolution
+#define print_convolve_weights print_convolution
+#define PRINTER_LEAF(name)
+#define PRINTER_VIEW(name)
+#define PRINTER_OTHER(name)
+#define PRINTER_KERNEL(name) [OPERATOR_##name] = print_##name,
+static void (*const kernel_printers[OPERATOR_COUNT])(struct nest_printer *np, struct node *node) = {
+#define STRUCTURAL(name, kind, ...) PRINTER_##kind(name)
+#include "graph/structural.def"
+#undef STRUCTURAL
+};
+
 void nest_print_kernel(struct nest_printer *np) {
     struct node *node = np->nest->nodes[0];
     print_origin(np->printer, node, "    ", np->out);
@@ -298,11 +312,7 @@ void nest_print_kernel(struct nest_printer *np) {
         return;
     }
     if (operators[node->code].kind == KIND_KERNEL) {
-        (node->code == OPERATOR_concat    ? print_concat
-         : node->code == OPERATOR_gather  ? print_gather
-         : node->code == OPERATOR_scatter ? print_scatter
-         : node->code == OPERATOR_overlap ? print_overlap
-                                          : print_convolution)(np, node);
+        kernel_printers[node->code](np, node);
         return;
     }
     struct matmul mm = plan_matmul(node);

@@ -31,11 +31,22 @@ static struct node *if_whole(struct node *kept, const struct type *type) {
     return shape_equal(&kept->type.shape, &type->shape) ? kept : NULL;
 }
 
+static struct node *skip_views(struct node *node) {
+    while (node->code == OPERATOR_expand || node->code == OPERATOR_reshape)
+        node = node->inputs[0];
+    return node;
+}
+
+/* The number 0 in any shape, such as that of a weight that is left out. */
+static bool is_zero(struct node *node) {
+    return node_is_number(skip_views(node), 0);
+}
+
 static struct node *simplify_arithmetic(struct graph *graph, enum operator_code code, struct node *a,
                                         struct node *b, const struct type *type) {
     switch (code) {
     case OPERATOR_add:
-        return node_is_number(b, 0) ? if_whole(a, type) : node_is_number(a, 0) ? if_whole(b, type) : NULL;
+        return is_zero(b) ? if_whole(a, type) : is_zero(a) ? if_whole(b, type) : NULL;
     case OPERATOR_subtract:
         if (node_is_number(a, 0) && if_whole(b, type))
             return graph_unary(graph, OPERATOR_negate, b);
@@ -81,12 +92,6 @@ static struct node *simplify_power(struct graph *graph, struct node *a, struct n
         return graph_binary(graph, OPERATOR_multiply, square, exponent == 3 ? a : square);
     }
     return NULL;
-}
-
-static struct node *skip_views(struct node *node) {
-    while (node->code == OPERATOR_expand || node->code == OPERATOR_reshape)
-        node = node->inputs[0];
-    return node;
 }
 
 /* log(exp(z) / s) is z - log(s), and that is the whole of a stable cross-entropy: written out as

@@ -63,6 +63,7 @@ enum generator { GENERATOR_COUNTER, GENERATOR_NUMPY };
 struct training {
     bool present;
     int64_t batch; /* rows an update; 0: all */
+    struct span batch_span;
     int64_t epochs;
     uint64_t seed;
     bool shuffle;

@@ -699,6 +699,9 @@ static struct diagnostic *say_what_is_meant(struct surprise *surprise) {
                            lexer->first.text);
     if (lexer->token_count == 2 && lexer->first_kind == TOK_NAME)
         return say_of_unknown_statement(surprise);
+    if (lexer->token_count == 2 && lexer->first_kind == TOK_SOLVER && surprise->found == ':')
+        return lexer_error(lexer, surprise->span,
+                           "a setting is written with '=', as in 'solver = sgd(rate = 0.1)'; ':' is for types");
     if (!at_start && expects(surprise, TOK_NAME) && lexer_example(surprise->found))
         return lexer_error(lexer, surprise->span, "'%s' is a reserved word; choose another name",
                            surprise->text);
@@ -716,6 +719,9 @@ static void add_advice(struct surprise *surprise, struct diagnostic *error, bool
     if (lexer->unclosed.source)
         lexer_note(lexer, error, lexer->unclosed, "this '%c' is not closed",
                    lexer->source->text[lexer->unclosed.start]);
+    else if (after_value && expects(surprise, TOK_NEWLINE) && lexer->first_kind == TOK_NAME &&
+             (surprise->found == TOK_NAME || surprise->found == ','))
+        lexer_note(lexer, error, (struct span){0}, "each statement and each setting stands on a line of its own");
     else if (after_value && surprise->found == '=')
         lexer_note(lexer, error, (struct span){0}, "to compare, write '=='");
     else if (after_target && surprise->found != TOK_NEWLINE)

@@ -77,9 +77,10 @@ bool byte_file_ended(const struct byte_file *file, struct failure *failure) {
                                strerror(errno));
         if (code == Z_MEM_ERROR)
             return failure_set(failure, FAILURE_MACHINE, "%s: out of memory", file->name);
+        const char *name_end = strstr(reason, ": "); /* zlib knows the file as a descriptor only */
         if (code != Z_OK && code != Z_STREAM_END)
             return failure_set(failure, FAILURE_DATA, "%s: the compressed data is damaged: %s", file->name,
-                               reason);
+                               name_end ? name_end + 2 : reason);
         return true;
     }
 #endif

@@ -295,10 +295,9 @@ bool safetensors_parse(struct arena *arena, const char *name, unsigned char *byt
     for (int i = PREFIX; i-- > 0;)
         length = length << 8 | bytes[i];
     if (length > HEADER_LIMIT || length > size - PREFIX)
-        return failure_set(
-            failure, FAILURE_DATA,
-            "%s: is not a safetensors file, or was cut: its first bytes promise a header of %llu bytes", name,
-            (unsigned long long)length);
+        return failure_set(failure, FAILURE_DATA,
+                           "%s: is not a file of weights (safetensors), as --save writes them, or was cut",
+                           name);
     struct reader *reader = arena_new(arena, struct reader);
     *reader = (struct reader){.name = name, .failure = failure, .arena = arena};
     reader->data = bytes + PREFIX + length;

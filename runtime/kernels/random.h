@@ -234,12 +234,6 @@ static inline double nn_numpy_sample(struct nn_numpy *stream) {
     return ((double)high * 67108864.0 + (double)low) * (1.0 / 9007199254740992.0);
 }
 
-/*@ nn_numpy_uniform: nn_numpy_sample nn_rounded */
-/* uniform(low, high) */
-static inline double nn_numpy_uniform(struct nn_numpy *stream, double low, double high) {
-    return low + nn_rounded((high - low) * nn_numpy_sample(stream));
-}
-
 /*@ nn_numpy_normal: nn_numpy_sample nn_rounded */
 /* randn(): Marsaglia's polar method, two numbers from a pair of samples; the second one is handed out first.
  * `log` is the C library's, as it is in NumPy. */
