@@ -129,8 +129,7 @@ static struct node *count_extremes(struct graph *graph, struct node *y) {
         return graph_fold(graph, OPERATOR_sum, EQUAL(A, extreme), (int)attributes.axis);
     attributes.type.shape.dims[attributes.axis] = 1;
     for (; attributes.start < length; attributes.start++) {
-        struct node *is_extreme =
-            EQUAL(graph_node(graph, OPERATOR_slice, &A, 1, &attributes, NULL), extreme);
+        struct node *is_extreme = EQUAL(graph_node(graph, OPERATOR_slice, &A, 1, &attributes, NULL), extreme);
         count = count ? ADD(count, is_extreme) : is_extreme;
     }
     return graph_reshape(graph, count, y->type.shape);
