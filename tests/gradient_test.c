@@ -233,19 +233,44 @@ struct text_case {
     unsigned zeros; /* weights, as bits, for which both sides have to be zero */
 };
 
-static void check_text(const struct text_case *c, int64_t rows_max) {
-    struct bench bench;
+static void check_loss(struct bench *bench, const struct text_case *c, struct node *loss, int64_t rows_max) {
     struct experiment experiment;
-    bench_start(&bench, 7);
-    bench_model(&bench, text_format(&bench.arena, "model m {\n%s}\n", c->body));
-    assert_non_null(bench.model->loss.node);
-    make_experiment(&experiment, &bench, c->name, bench.model->loss.node);
+    make_experiment(&experiment, bench, c->name, loss);
     for (int i = 0; i < BATCHES; i++) {
         if (batches[i] < c->rows_min || batches[i] > rows_max)
             continue;
-        bench_fill(&bench, batches[i]);
+        bench_fill(bench, batches[i]);
         check_weights(&experiment, c->zeros);
     }
+}
+
+static void start_text(struct bench *bench, const struct text_case *c) {
+    bench_start(bench, 7);
+    bench_model(bench, text_format(&bench->arena, "model m {\n%s}\n", c->body));
+    assert_non_null(bench->model->loss.node);
+}
+
+static void check_text(const struct text_case *c, int64_t rows_max) {
+    struct bench bench;
+    start_text(&bench, c);
+    check_loss(&bench, c, bench.model->loss.node, rows_max);
+    bench_drop(&bench);
+}
+
+/* The derivative of a derivative: no model asks for one, but what a rule makes is differentiated like
+ * anything else. */
+static void check_derivative(const struct text_case *c, int64_t rows_max) {
+    struct bench bench;
+    struct node *gradients[BENCH_WEIGHTS], *loss = NULL;
+    start_text(&bench, c);
+    differentiate(bench.graph, bench.model->loss.node, bench.weight_nodes, bench.weight_count, gradients);
+    for (int i = 0; i < bench.weight_count; i++) {
+        struct node *part = graph_unary(bench.graph, OPERATOR_sin, gradients[i]);
+        while (part->type.shape.rank)
+            part = graph_fold(bench.graph, OPERATOR_sum, part, part->type.shape.rank - 1);
+        loss = loss ? graph_binary(bench.graph, OPERATOR_add, loss, part) : part;
+    }
+    check_loss(&bench, c, loss, rows_max);
     bench_drop(&bench);
 }
 
@@ -562,8 +587,7 @@ static const struct text_case layer_cases[] = {
      1, 0},
 };
 
-/* Images: a convolution's derivatives pass through each of its three operators, those of a derivative through
- * all. */
+/* Images. */
 #define IMAGE                         \
     "input x : f64[batch, 3]\n"       \
     "input k : f64[batch, 2, 5, 6]\n" \
@@ -667,6 +691,22 @@ static const struct text_case images[] = {
      IMAGE "loss cost = sum(sin(upsample_bilinear(h * k, 2, align_corners = true)) ** 2)\n", 1, 0},
 };
 
+/* Operators that only derivatives are made of. */
+static const struct text_case twice[] = {
+    {"overlap", SIGNAL "loss cost = sum(sin(window(h * k, 2, 3, 2, [1, 2], 2) ** 2))\n", 1, 0},
+    {"scatter", HIDDEN "loss cost = sum(sin(embedding(t, 4, 5) * sum(h * k, axis = 1, keep = true)))\n", 1,
+     0},
+    {"convolve_weights",
+     IMAGE "loss cost = mean(sin(conv2d(h * k, 4, kernel = [3, 2], stride = [2, 1], padding = [1, 2, 0, 3],\n"
+           "    dilation = [1, 2], groups = 2)))\n",
+     1, 0},
+    {"convolve_weights, transposed",
+     IMAGE "loss cost = mean(sin(conv2d_transposed(h * k, 4, kernel = [3, 4], stride = [2, 3], padding = [1, "
+           "0, 2, 1],\n"
+           "    output_padding = [1, 2], dilation = [2, 1], groups = 2)))\n",
+     1, 0},
+};
+
 /* Sizes on the other side of what plan.c decides by: sums inside loops, in lanes, in chains. */
 #define WIDE(n)                 \
     "input x : f64[batch, 3]\n" \
@@ -725,6 +765,12 @@ static void convolutions(void **state) {
     CHECK_ALL(images, 33);
 }
 
+static void derivatives_of_derivatives(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof twice / sizeof *twice; i++)
+        check_derivative(&twice[i], 33);
+}
+
 static void wide_layers(void **state) {
     (void)state;
     CHECK_ALL(wide, 300);
@@ -732,9 +778,13 @@ static void wide_layers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise_operators), cmocka_unit_test(structural_operators),
-        cmocka_unit_test(arranged_values),       cmocka_unit_test(prelude_layers),
-        cmocka_unit_test(wide_layers),           cmocka_unit_test(convolutions),
+        cmocka_unit_test(elementwise_operators),
+        cmocka_unit_test(structural_operators),
+        cmocka_unit_test(arranged_values),
+        cmocka_unit_test(prelude_layers),
+        cmocka_unit_test(wide_layers),
+        cmocka_unit_test(convolutions),
+        cmocka_unit_test(derivatives_of_derivatives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

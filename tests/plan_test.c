@@ -1035,6 +1035,63 @@ static void random_graphs(void **state) {
         check_seed(seed);
 }
 
+/* ---- convolutions: every way that sizes decide ---- */
+
+/* The image's channels, lines and columns; the kernel; the call. */
+struct convolved {
+    const char *image, *kernel, *call;
+};
+
+static const struct convolved convolved[] = {
+    /* taps of a result that lie apart */
+    {"2, 4, 5", "2, 3, 3, 3", "convolve_transposed(h, W, 2)"},
+    {"3, 3, 4", "3, 2, 7, 4", "convolve_transposed(h, W, [3, 2], [1, 3, 2, 0], [2, 1])"},
+    {"4, 3, 3", "4, 1, 3, 5", "convolve_transposed(h, W, 3, 1, 2, 2, 1)"},
+    /* a kernel that does not fit what is packed, of several results */
+    {"1, 66, 64", "2, 1, 65, 64", "convolve(h, W)"},
+    {"1, 1, 4200", "3, 1, 1, 4097", "convolve(h, W, 50)"},
+    {"2, 2, 1", "2, 1, 65, 64", "convolve_transposed(h, W)"},
+    /* channels packed in several parts */
+    {"20, 5, 6", "12, 20, 5, 5", "convolve(h, W)"},
+    {"14, 2, 2", "14, 13, 5, 5", "convolve_transposed(h, W, 1, 1)"},
+    {"70, 2, 3", "9, 70, 1, 1", "convolve(h, W)"},
+    /* lines that are taken in parts, and lines together */
+    {"1, 2, 200", "5, 1, 1, 3", "convolve(h, W, 1, 2)"},
+    {"2, 20, 23", "3, 2, 3, 3", "convolve(h, W, 1, 1)"},
+    {"1, 1, 300", "2, 1, 2, 7", "convolve(h, W, [1, 2], [1, 0, 3, 2], [1, 3])"},
+    /* more padding than image, places of some taps alone */
+    {"2, 2, 2", "7, 2, 5, 5", "convolve(h, W, 1, 4)"},
+    {"1, 1, 3", "1, 1, 1, 9", "convolve(h, W, 1, [0, 0, 6, 7])"},
+    {"3, 4, 3", "4, 3, 2, 8", "convolve(h, W, [2, 3], [1, 0, 8, 9], [3, 2])"},
+    /* groups, strides that leave something over */
+    {"9, 7, 8", "15, 3, 3, 2", "convolve(h, W, [2, 3], 1, 1, 3)"},
+    {"6, 5, 5", "6, 1, 3, 3", "convolve(h, W, 2, \"same\", 1, 6)"},
+};
+
+static void check_convolution(const struct convolved *c, const char *type) {
+    static const int64_t rows[] = {1, 33, 7};
+    struct bench bench;
+    struct node *roots[ROOTS_MAX];
+    bench_start(&bench, 11);
+    const char *body = text_format(&bench.arena,
+                                   "input x : %s[batch, %s]\nweight A : %s[%s] = zeros\n"
+                                   "weight W : %s[%s] = zeros\nh = x * A\ny = %s\noutput y\n"
+                                   "loss cost = sum(sin(y))\n",
+                                   type, c->image, type, c->image, type, c->kernel, c->call);
+    bench_model(&bench, file_text(&bench, body, "sgd(rate = 1)"));
+    int count = training_roots(&bench, roots, false);
+    check_roots(&bench, body, roots, count, rows, 3);
+    bench_drop(&bench);
+}
+
+static void convolutions(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof convolved / sizeof *convolved; i++) {
+        check_convolution(&convolved[i], "f64");
+        check_convolution(&convolved[i], "f32");
+    }
+}
+
 /* ---- rows by order ---- */
 
 static void rows_in_any_order(void **state) {
@@ -1102,16 +1159,13 @@ static void few_rows(void **state) {
 
 /* ---- threads: large products, with the same bits ---- */
 
-static void any_number_of_threads(void **state) {
-    (void)state;
+static void threads_change_nothing(const char *text) {
     struct bench bench;
     enum { ROWS = 130, WEIGHT = 190 * 170 };
     static double expected[WEIGHT], found[WEIGHT];
     double cost = 0, again = 0;
     bench_start(&bench, 7);
-    bench_model(&bench, "model m {\ninput x : f64[batch, 190]\ntarget t : f64[batch, 170]\n"
-                        "weight W : f64[190, 170] = normal(0, 1)\nloss cost = mse(tanh(x @ W), t)\n}\n"
-                        "train {\nsolver = sgd(1)\nbatch = 130\n}\n");
+    bench_model(&bench, text);
     struct node *roots[2] = {bench.model->loss.node, bench.model->updates[0]->inputs[1]};
     const struct plan *plan = plan_make(bench.graph, roots, 2, &bench.arena);
     bench_fill(&bench, ROWS);
@@ -1128,11 +1182,23 @@ static void any_number_of_threads(void **state) {
     bench_drop(&bench);
 }
 
+static void any_number_of_threads(void **state) {
+    (void)state;
+    threads_change_nothing("model m {\ninput x : f64[batch, 190]\ntarget t : f64[batch, 170]\n"
+                           "weight W : f64[190, 170] = normal(0, 1)\nloss cost = mse(tanh(x @ W), t)\n}\n"
+                           "train {\nsolver = sgd(1)\nbatch = 130\n}\n");
+    threads_change_nothing("model m {\ninput x : f64[batch, 5, 9, 10]\n"
+                           "weight W : f64[11, 5, 3, 3] = normal(0, 1)\n"
+                           "loss cost = mean(tanh(convolve_transposed(convolve(x, W), W, 2)))\n}\n"
+                           "train {\nsolver = sgd(1)\nbatch = 130\n}\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_models), cmocka_unit_test(traces_are_predictions),
         cmocka_unit_test(random_graphs),  cmocka_unit_test(rows_in_any_order),
         cmocka_unit_test(few_rows),       cmocka_unit_test(any_number_of_threads),
+        cmocka_unit_test(convolutions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,13 @@ static void print_unrolled(struct nest_printer *np) {
 
 /* ---- loops ---- */
 
+/* Is it a function of its own for the compiler too, which need not have several elements under way at once?
+ */
+static bool is_long(const struct nest *nest) {
+    enum { LONG_LOOP = 256 };
+    return nest->kind == NEST_LOOP && nest->size >= LONG_LOOP;
+}
+
 static void print_loop_body(struct nest_printer *np) {
     for (int i = 0; i < np->nest->count; i++) {
         struct node *node = np->nest->nodes[i];
@@ -117,8 +124,11 @@ static void print_row_nest(struct nest_printer *np) {
             np->sums = true;
             nest_start_sums(np, nest->nodes[i], outer);
         }
-    text_print(np->out, "%sfor (long r = %s; r += %d)\n%s    for (long l = 0; l < %d; l++) {\n", outer,
-               np->sums ? "from; r < to" : "0; r < m", lanes, outer, lanes);
+    bool rolled = is_long(nest) && !np->sums;
+    if (rolled)
+        use_kernel(np->printer, "nn_rolled", ELEMENT_F64);
+    text_print(np->out, "%sfor (long r = %s; r += %d)\n%s    %sfor (long l = 0; l < %d; l++) {\n", outer,
+               np->sums ? "from; r < to" : "0; r < m", lanes, outer, rolled ? "NN_ROLLED " : "", lanes);
     np->indent = loop ? "                " : "            ";
     if (nest->kind == NEST_UNROLLED)
         print_unrolled(np);
@@ -220,15 +230,12 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
     add_memory(np, signature);
 }
 
-/* Elements of a loop that is a function of its own for the compiler too. */
-enum { LONG_LOOP = 256 };
-
 static void print_body(struct nest_printer *np, const char *name, const char *parameters,
                        const struct text *body) {
     struct text *out = &np->printer->body;
     bool kernel = np->rows && np->nest->kind == NEST_KERNEL;
     bool twice = np->sums || np->range;
-    bool alone = np->rows && np->nest->kind == NEST_LOOP && np->nest->size >= LONG_LOOP;
+    bool alone = np->rows && is_long(np->nest);
     text_print(out, "%s void %s(%s) {\n",
                twice   ? "NN_INLINE"
                : alone ? "NN_ALONE NN_WORK static"

@@ -199,17 +199,15 @@ struct node *graph_swap_last(struct graph *graph, struct node *a) {
     return graph_transpose(graph, a, order);
 }
 
+/* The batch comes last: its sum is kept in lanes, which are then as few as the results. */
 struct node *graph_unbroadcast(struct graph *graph, struct node *a, struct shape shape) {
-    while (a->type.shape.rank > shape.rank)
-        a = graph_fold(graph, OPERATOR_sum, a, 0);
-    for (int axis = 0; axis < shape.rank; axis++) {
-        if (shape.dims[axis] == a->type.shape.dims[axis])
-            continue;
-        struct shape kept = a->type.shape;
-        kept.dims[axis] = 1;
-        a = graph_reshape(graph, graph_fold(graph, OPERATOR_sum, a, axis), kept);
-    }
-    return a;
+    int batch = shape_batch_axis(&a->type.shape), more = a->type.shape.rank - shape.rank;
+    for (int axis = a->type.shape.rank - 1; axis >= 0; axis--)
+        if (axis != batch && (axis < more || shape.dims[axis - more] != a->type.shape.dims[axis]))
+            a = graph_fold(graph, OPERATOR_sum, a, axis);
+    if (batch >= 0 && (batch < more || shape.dims[batch - more] != BATCH))
+        a = graph_fold(graph, OPERATOR_sum, a, shape_batch_axis(&a->type.shape));
+    return graph_reshape(graph, a, shape);
 }
 
 /* ---- dumps ---- */

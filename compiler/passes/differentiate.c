@@ -118,11 +118,27 @@ void gradient_sum(struct graph *graph, struct node *y, struct node *g, struct no
     d[0] = graph_expand(graph, with_axis(graph, y, g), A->type.shape);
 }
 
+/* How many elements of each stretch are its extreme one.  Those of a short stretch are compared where they
+ * are counted: then no plane of comparisons has to wait in memory. */
+static struct node *count_extremes(struct graph *graph, struct node *y) {
+    enum { SHORT = 4 };
+    struct attributes attributes = {.axis = y->attributes.axis, .step = 1, .type = A->type};
+    int64_t length = A->type.shape.dims[attributes.axis];
+    struct node *extreme = with_axis(graph, y, Y), *count = NULL;
+    if (length == BATCH || length > SHORT)
+        return graph_fold(graph, OPERATOR_sum, EQUAL(A, extreme), (int)attributes.axis);
+    attributes.type.shape.dims[attributes.axis] = 1;
+    for (; attributes.start < length; attributes.start++) {
+        struct node *is_extreme = EQUAL(graph_node(graph, OPERATOR_slice, &A, 1, &attributes, NULL), extreme);
+        count = count ? ADD(count, is_extreme) : is_extreme;
+    }
+    return graph_reshape(graph, count, y->type.shape);
+}
+
 /* Elements that share the extreme value share its derivative equally. */
 void gradient_extreme(struct graph *graph, struct node *y, struct node *g, struct node **d) {
-    struct node *chosen = EQUAL(A, with_axis(graph, y, Y));
-    struct node *count = graph_fold(graph, OPERATOR_sum, chosen, (int)y->attributes.axis);
-    d[0] = MULTIPLY(chosen, with_axis(graph, y, DIVIDE(g, count)));
+    struct node *share = with_axis(graph, y, DIVIDE(g, count_extremes(graph, y)));
+    d[0] = MULTIPLY(EQUAL(A, with_axis(graph, y, Y)), share);
 }
 
 /* The product of the others: that of all that are not 0 divided by the element's own, and 0 where another is

@@ -60,5 +60,24 @@ static inline struct places places_of(const struct convolution_axis *axis, long 
     return places;
 }
 
+/* Those of them that lie in `count` from `start` on, counted from there. */
+static inline struct places places_within(struct places places, long start, long count) {
+    places.from = places.from < start ? 0 : places.from - start;
+    places.to = places.to - start < count ? places.to - start : count;
+    return places;
+}
+
+/* Some of the places of an image. */
+struct piece {
+    long top, lines, left, columns;
+};
+
+/* An element of the kernel in one channel of the source: where its first element and its sum lie, and the
+ * places that it has. */
+struct tap {
+    long x, sum;
+    struct places across;
+};
+
 /*@ nn_end: */
 #endif

@@ -146,125 +146,182 @@ static void nn_convolve(const struct convolution *s, long turn, long turns, long
     }
 }
 
-/*@ nn_convolve_weights_tile: nn_vector nn_vector_fma */
-/* sums[i][n] += x[n] * g[i] over lines and columns of places, for `results` channels i of the result and
- * `sources` channels n of the source, one vector each. */
-NN_INLINE void nn_convolve_weights_tile(const long results, const long sources, long lines, long columns,
-                                        const real *x, long x_channel, long x_line, long x_column,
-                                        const real *g, long g_channel, long g_line, long g_column, real *sums,
-                                        long sums_result, long sums_source) {
-    nn_vector sum[6][2];
+/*@ nn_convolve_weights_tile: nn_convolution nn_vector nn_vector_fma */
+/* sums[i][n] += x[n] * g[i] over lines of places, for `results` channels i of the result and `count` taps n,
+ * one vector each, of which `live` lanes are kept.  g is packed: [line][column][result][LANES].  Near a
+ * border of the image some of the taps meet elements, and others none. */
+NN_INLINE void nn_convolve_weights_tile(const long results, const long count, long live, long lines,
+                                        long columns, const struct tap *taps, const real *x, long x_line,
+                                        long x_column, const real *g, real *sums, long sums_result) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    nn_vector sum[4][6];
+    long from = 0, to = columns; /* the places that all taps have */
     NN_UNROLL
-    for (long i = 0; i < results; i++)
+    for (long n = 0; n < count; n++) {
+        from = taps[n].across.from > from ? taps[n].across.from : from;
+        to = taps[n].across.to < to ? taps[n].across.to : to;
         NN_UNROLL
-    for (long n = 0; n < sources; n++)
-        sum[i][n] = *(const nn_vector *)(sums + i * sums_result + n * sums_source);
+        for (long i = 0; i < results; i++)
+            sum[i][n] = *(const nn_vector *)(sums + i * sums_result + taps[n].sum);
+    }
+    to = to < from ? from : to;
+#define NN_PLACES(n, start, end)                                                                          \
+    for (long k = start; k < end; k++) {                                                                  \
+        const nn_vector v = *(const nn_vector *)(x + (taps[n].x + k * x_column));                         \
+        NN_UNROLL                                                                                         \
+        for (long i = 0; i < results; i++)                                                                \
+            sum[i][n] = nn_vector_fma(v, *(const nn_vector *)(g + (k * results + i) * LANES), sum[i][n]); \
+    }
     for (long line = 0; line < lines; line++) {
-        const real *v = x + line * x_line;
-        const real *p = g + line * g_line, *q = p + 3 * g_channel; /* few enough addresses for registers */
-        for (long k = 0; k < columns; k++) {
-            nn_vector from[2];
-            NN_UNROLL
-            for (long n = 0; n < sources; n++)
-                from[n] = *(const nn_vector *)(v + n * x_channel);
+        NN_UNROLL
+        for (long n = 0; n < count; n++)
+            NN_PLACES(n, taps[n].across.from, (taps[n].across.to < from ? taps[n].across.to : from))
+        for (long k = from; k < to; k++) {
+            nn_vector with[4];
             NN_UNROLL
             for (long i = 0; i < results; i++)
+                with[i] = *(const nn_vector *)(g + (k * results + i) * LANES);
+            NN_UNROLL
+            for (long n = 0; n < count; n++) {
+                /* volatile: else gcc reads it again for each product, and reading takes longer than these */
+                const nn_vector v = *(const volatile nn_vector *)(x + (taps[n].x + k * x_column));
                 NN_UNROLL
-            for (long n = 0; n < sources; n++)
-                sum[i][n] = nn_vector_fma(
-                    from[n], *(const nn_vector *)(i < 3 ? p + i * g_channel : q + (i - 3) * g_channel),
-                    sum[i][n]);
-            v += x_column;
-            p += g_column;
-            q += g_column;
+                for (long i = 0; i < results; i++)
+                    sum[i][n] = nn_vector_fma(v, with[i], sum[i][n]);
+            }
         }
-    }
-    NN_UNROLL
-    for (long i = 0; i < results; i++)
         NN_UNROLL
-    for (long n = 0; n < sources; n++)
-        *(nn_vector *)(sums + i * sums_result + n * sums_source) = sum[i][n];
+        for (long n = 0; n < count; n++)
+            NN_PLACES(n, (taps[n].across.from > to ? taps[n].across.from : to), taps[n].across.to)
+        x += x_line;
+        g += columns * results * LANES;
+    }
+#undef NN_PLACES
+    real kept[4 * 6 * VECTOR];
+    NN_UNROLL
+    for (long n = 0; n < count; n++)
+        NN_UNROLL
+    for (long i = 0; i < results; i++)
+        *(nn_vector *)(live < VECTOR ? kept + (i * count + n) * VECTOR
+                                     : sums + i * sums_result + taps[n].sum) = sum[i][n];
+    for (long e = 0; live < VECTOR && e < results * count; e++)
+        for (long l = 0; l < live; l++)
+            sums[e / count * sums_result + taps[e % count].sum + l] = kept[e * VECTOR + l];
 }
 
-/*@ nn_convolve_weights_tiles: nn_fma nn_convolve_weights_tile */
-/* The same for all LANES, of which `live` hold rows, and numbers of channels known only when it runs. */
-static void nn_convolve_weights_tiles(long live, long results, long sources, long lines, long columns,
-                                      const real *x, long x_channel, long x_line, long x_column,
-                                      const real *g, long g_channel, long g_line, long g_column, real *sums,
-                                      long sums_result, long sums_source) {
+/*@ nn_convolve_weights_tiles: nn_convolve_weights_tile */
+/* The same for `live` of LANES, and numbers of channels and taps known only when it runs. */
+static void nn_convolve_weights_tiles(long results, long count, long live, long lines, long columns,
+                                      const struct tap *taps, const real *x, long x_line, long x_column,
+                                      const real *g, real *sums, long sums_result) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-    long l = 0;
-#define NN_TILES(n)                                                                                          \
-    case 2 * n:                                                                                              \
-        nn_convolve_weights_tile(n, 1, lines, columns, x + l, x_channel, x_line, x_column, g + l, g_channel, \
-                                 g_line, g_column, sums + l, sums_result, sums_source);                      \
-        break;                                                                                               \
-    case 2 * n + 1:                                                                                          \
-        nn_convolve_weights_tile(n, 2, lines, columns, x + l, x_channel, x_line, x_column, g + l, g_channel, \
-                                 g_line, g_column, sums + l, sums_result, sums_source);                      \
+#define NN_TILE(results, count)                                                                           \
+    case 6 * results + count:                                                                             \
+        nn_convolve_weights_tile(results, count, live - l, lines, columns, taps, x + l, x_line, x_column, \
+                                 g + l, sums + l, sums_result);                                           \
         break;
-    for (; l + VECTOR <= live; l += VECTOR)
-        switch (2 * results + sources - 1) {
+#define NN_TILES(results) \
+    NN_TILE(results, 1)   \
+    NN_TILE(results, 2)   \
+    NN_TILE(results, 3)   \
+    NN_TILE(results, 4)   \
+    NN_TILE(results, 5)   \
+    NN_TILE(results, 6)
+    for (long l = 0; l < live; l += VECTOR)
+        switch (6 * results + count) {
             NN_TILES(1)
             NN_TILES(2)
+#if NN_RESULTS == 12
             NN_TILES(3)
             NN_TILES(4)
-            NN_TILES(5)
-            NN_TILES(6)
+#endif
         }
 #undef NN_TILES
-    for (; l < live; l++)
-        for (long i = 0; i < results; i++)
-            for (long n = 0; n < sources; n++) {
-                real *const sum = sums + i * sums_result + n * sums_source + l;
-                for (long line = 0; line < lines; line++)
-                    for (long k = 0; k < columns; k++)
-                        *sum = nn_fma(x[n * x_channel + line * x_line + k * x_column + l],
-                                      g[i * g_channel + line * g_line + k * g_column + l], *sum);
+#undef NN_TILE
+}
+
+/*@ nn_convolve_weights_piece: nn_convolve_weights_tiles */
+/* For one stretch of rows, one piece of the places and some channels of result and source: all taps. */
+static void nn_convolve_weights_piece(const struct convolution *s, const struct piece *piece, long results,
+                                      long sources, long live, long stride, const real *x, const real *packed,
+                                      real *sums) {
+    enum { TAPS = 6 };
+    const struct convolution_axis *const d = &s->down, *const a = &s->across;
+    const long area = d->kernel * a->kernel, x_line = a->source * stride;
+    const long elements = sources * a->kernel, parts = (elements + TAPS - 1) / TAPS;
+    const long part = (elements + parts - 1) / parts;
+    for (long e = 0; e < elements; e += part) {
+        const long count = elements - e < part ? elements - e : part;
+        struct tap taps[TAPS];
+        for (long n = 0; n < count; n++) {
+            const long channel = (e + n) / a->kernel, k = (e + n) % a->kernel;
+            const long column = piece->left * a->stride + k * a->dilation - a->padding;
+            taps[n].x = channel * d->source * x_line + column * stride;
+            taps[n].sum = (channel * area + k) * LANES;
+            taps[n].across = places_within(places_of(a, k), piece->left, piece->columns);
+        }
+        for (long k = 0; k < d->kernel; k++) {
+            const struct places down = places_within(places_of(d, k), piece->top, piece->lines);
+            const long line = (piece->top + down.from) * d->stride + k * d->dilation - d->padding;
+            if (down.from < down.to)
+                nn_convolve_weights_tiles(results, count, live, down.to - down.from, piece->columns, taps,
+                                          x + line * x_line, d->stride * x_line, a->stride * stride,
+                                          packed + down.from * piece->columns * results * LANES,
+                                          sums + k * a->kernel * LANES, s->sources * area * LANES);
+        }
+    }
+}
+
+/*@ nn_convolve_weights_pack: nn_convolution */
+/* to[line][column][result][lane], of a piece of the places. */
+static void nn_convolve_weights_pack(const struct piece *piece, long results, const real *g, long g_channel,
+                                     long g_line, long g_column, real *to) {
+    for (long i = 0; i < results; i++)
+        for (long line = 0; line < piece->lines; line++)
+            for (long k = 0; k < piece->columns; k++) {
+                const real *const from =
+                    g + i * g_channel + (piece->top + line) * g_line + (piece->left + k) * g_column;
+                real *const at = to + ((line * piece->columns + k) * results + i) * LANES;
+                for (long l = 0; l < LANES; l++)
+                    at[l] = from[l];
             }
 }
 
-/*@ nn_convolve_weights: nn_convolution nn_parallel nn_convolve_weights_tiles */
+/*@ nn_convolve_weights: nn_parallel nn_convolve_weights_pack nn_convolve_weights_piece */
 /* lanes[weight][r mod LANES] += x * g over the places of an image and the rows of a tile: a lane takes row
- * after row, and of a row the places in their order.  Some lines of places at a time, as many as stay in L1
- * for all of the kernel. */
+ * after row, and of a row the places in their order.  A few channels of the result by a few taps are in
+ * registers together; what they read of g is packed for as many places as stay near. */
 static void nn_convolve_weights(const struct convolution *s, long turn, long turns, long rows, long stride,
                                 const real *restrict x, const real *restrict g, real *restrict lanes) {
-    enum { RESULTS = 6, SOURCES = 2, NEAR = 256 };
+    enum { RESULTS = NN_RESULTS == 12 ? 4 : 2, PLACES = 128, TIMES = 64 };
     const struct convolution_axis *const d = &s->down, *const a = &s->across;
     const long area = d->kernel * a->kernel;
-    const long blocks = (s->results + RESULTS - 1) / RESULTS, pairs = (s->sources + SOURCES - 1) / SOURCES;
-    const long all = s->groups * blocks * pairs, from = all * turn / turns, to = all * (turn + 1) / turns;
-    const long x_line = a->source * stride, x_channel = d->source * x_line;
+    const long blocks = (s->results + RESULTS - 1) / RESULTS, block = (s->results + blocks - 1) / blocks;
+    const long some = area < TIMES ? TIMES / area : 1; /* enough sources for packing to pay */
+    const long parts = (s->sources + some - 1) / some;
+    const long all = s->groups * blocks * parts, from = all * turn / turns, to = all * (turn + 1) / turns;
+    const long x_channel = d->source * a->source * stride;
     const long g_line = a->result * stride, g_channel = d->result * g_line;
-    const long fit = NEAR / (RESULTS * a->result + SOURCES * a->source), stretch = fit ? fit : 1;
+    const long width = a->result < PLACES ? a->result : PLACES, height = PLACES / width;
     NN_PARALLEL(s->groups * s->results * s->sources * area * d->result * a->result * rows)
-    for (long at = from; at < to; at++) { /* some channels of the result by some of the source */
-        const long group = at / (blocks * pairs), result = at / pairs % blocks * RESULTS,
-                   source = at % pairs * SOURCES;
-        const long results = s->results - result < RESULTS ? s->results - result : RESULTS;
-        const long sources = s->sources - source < SOURCES ? s->sources - source : SOURCES;
+    for (long at = from; at < to; at++) {
+        const long group = at / (blocks * parts), result = at / parts % blocks * block,
+                   source = at % parts * some;
+        const long results = s->results - result < block ? s->results - result : block;
+        const long sources = s->sources - source < some ? s->sources - source : some;
         const long first = group * s->results + result;
+        real packed[PLACES * RESULTS * LANES];
         for (long r = 0; r < rows; r += LANES)
-            for (long top = 0; top < d->result; top += stretch)
-                for (long k = 0; k < area; k++) {
-                    const long k_down = k / a->kernel, k_across = k % a->kernel;
-                    const struct places across = places_of(a, k_across);
-                    struct places down = places_of(d, k_down);
-                    down.from = down.from < top ? top : down.from;
-                    down.to = down.to < top + stretch ? down.to : top + stretch;
-                    if (down.from >= down.to || across.from >= across.to)
-                        continue;
-                    const long line = down.from * d->stride + k_down * d->dilation - d->padding;
-                    const long column = across.from * a->stride + k_across * a->dilation - a->padding;
-                    nn_convolve_weights_tiles(
-                        rows - r < LANES ? rows - r : LANES, results, sources, down.to - down.from,
-                        across.to - across.from,
-                        x + (group * s->sources + source) * x_channel + line * x_line + column * stride + r,
-                        x_channel, d->stride * x_line, a->stride * stride,
-                        g + first * g_channel + down.from * g_line + across.from * stride + r, g_channel,
-                        g_line, stride, lanes + ((first * s->sources + source) * area + k) * LANES,
-                        s->sources * area * LANES, area * LANES);
+            for (long top = 0; top < d->result; top += height)
+                for (long left = 0; left < a->result; left += width) {
+                    const struct piece piece = {top, d->result - top < height ? d->result - top : height,
+                                                left, a->result - left < width ? a->result - left : width};
+                    nn_convolve_weights_pack(&piece, results, g + first * g_channel + r, g_channel, g_line,
+                                             stride, packed);
+                    nn_convolve_weights_piece(s, &piece, results, sources,
+                                              rows - r < LANES ? rows - r : LANES, stride,
+                                              x + (group * s->sources + source) * x_channel + r, packed,
+                                              lanes + (first * s->sources + source) * area * LANES);
                 }
     }
 }

@@ -51,6 +51,15 @@
 #define NN_TOGETHER
 #endif
 
+/*@ nn_rolled: */
+/* Before a loop over lanes: else clang writes it out and makes vectors of the loop around it, across rows that
+ * lie apart. */
+#if defined __clang__
+#define NN_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define NN_ROLLED
+#endif
+
 /*@ nn_parallel: */
 /* Before a loop whose turns share no results: with OpenMP they are shared out among threads if `work`
  * (products) is worth it.  Each result is computed by one thread in the same order, so the bits are those of
