@@ -427,11 +427,10 @@ struct standing {
 static struct standing standing_of(const struct planner *planner, struct node *node) {
     bool late = is_sweep(node) || node->code == OPERATOR_assign;
     struct standing at = {group_of(planner, node), late, node->id, INT_MAX, 0, node->id, node};
-    at.loop = node->code == OPERATOR_loop_state || loop_of(node) ? (int)node->attributes.loop : INT_MAX;
-    if (loop_of(node))
-        at.loop = loop_of(node);
-    if (at.loop == INT_MAX)
+    const int loop = node->code == OPERATOR_loop_state ? node->loop : loop_of(node);
+    if (!loop)
         return at;
+    at.loop = loop;
     at.late = false;
     at.key = graph_loop(planner->graph, at.loop)->end;
     at.rank = node->code == OPERATOR_loop_state ? 0 : late ? 2 : node->code == OPERATOR_loop_next ? 3 : 1;
