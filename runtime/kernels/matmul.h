@@ -580,11 +580,13 @@ static void nn_matmul_rows(long n, long depth, long rows, long live, long stride
 }
 
 /*@ nn_matmul_chain: nn_matmul */
-/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i in numbers. */
+/* y[i][j] += a[i][r] * b[j][r], row after row, or where `first` y[i][j] = 0 + these.  a_i, b_j in planes; y_i
+ * in numbers. */
 static void nn_matmul_chain(long m, long n, long rows, long stride, const real *a, long a_i, const real *b,
-                            long b_j, real *y, long y_i) {
+                            long b_j, int first, real *y, long y_i) {
+    const real zero = 0;
     nn_matmul(m, n, rows, (nn_matrix){a, a_i * stride, 1}, (nn_matrix){b, 1, b_j * stride},
-              (nn_matrix){y, y_i, 1}, y, y_i, 1);
+              first ? (nn_matrix){&zero, 0, 0} : (nn_matrix){y, y_i, 1}, y, y_i, 1);
 }
 
 /*@ nn_matmul_once: nn_matmul */
