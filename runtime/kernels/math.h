@@ -119,6 +119,11 @@
 #if defined __GNUC__
 #pragma GCC diagnostic ignored "-Wpsabi" /* what takes such vectors is always inlined */
 #endif
+#if defined __GNUC__ && !defined __clang__
+#define NN_SINGLE __attribute__((noinline, noclone)) /* large: one copy for all callers */
+#else
+#define NN_SINGLE
+#endif
 #if defined __has_builtin
 #if __has_builtin(__builtin_shufflevector)
 #define NN_SHUFFLES 1

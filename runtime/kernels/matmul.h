@@ -255,114 +255,113 @@ static void nn_matmul_vector(long n, long depth, const real *a, long a_k, const 
 }
 
 /*@ nn_matmul_dots: nn_matrix nn_strip_fma nn_strip_turn */
-/* m rows of results of `strips` strips of columns of a matrix that lies column after column (b.row is 1),
- * turned in registers.  There are `live` columns; the last ones may be fewer than a strip. */
+/* Results of a matrix that lies column after column (b.row is 1), turned in registers: up to `most` rows, of
+ * which there are m, and up to `strips` strips of columns, of which n are columns.  What is idle computes the
+ * last again. */
 #if NN_SHUFFLES
-NN_INLINE void nn_matmul_dots(const long m, const long strips, long live, long depth, nn_matrix a,
-                              nn_matrix b, nn_matrix c, real *y, long y_i, long y_j) {
+NN_INLINE void nn_matmul_dots(const long most, const long strips, long m, long n, long depth,
+                              const nn_matrix *a, const nn_matrix *b, const nn_matrix *c, real *y, long y_i,
+                              long y_j) {
     enum { STRIP = NN_STRIP(real), TURNS = NN_TURNS(real) };
     const nn_strip zero = {0};
     nn_strip sum[4][4] = {{zero}};
-    long k = c.at ? 0 : 1, at[4][STRIP];
+    long k = c->at ? 0 : 1, at[4][STRIP];
+    const real *left[4];
     NN_UNROLL
-    for (long g = 0; g < strips; g++)
-        NN_UNROLL
-    for (long l = 0; l < STRIP; l++) {
-        const long j =
-            g * STRIP + l < live ? g * STRIP + l : live - 1; /* idle lanes compute the last column again */
-        at[g][l] = j * b.column;
-        NN_UNROLL
-        for (long i = 0; i < m; i++)
-            sum[i][g][l] = c.at ? c.at[i * c.row + j * c.column] : a.at[i * a.row] * b.at[at[g][l]];
+    for (long i = 0; i < most; i++)
+        left[i] = a->at + (i < m ? i : m - 1) * a->row;
+    for (long j = 0; j < strips * STRIP; j++) {
+        const long column = j < n ? j : n - 1;
+        at[j / STRIP][j % STRIP] = column * b->column;
+        for (long i = 0; i < most; i++)
+            ((real *)sum[i])[j] = c->at ? c->at[(i < m ? i : m - 1) * c->row + column * c->column]
+                                        : left[i][0] * b->at[column * b->column];
     }
     for (; k + TURNS <= depth; k += TURNS)
         NN_UNROLL
     for (long g = 0; g < strips; g++) {
         nn_strip turned[TURNS];
-        nn_strip_turn(b.at + k, at[g], turned);
+        nn_strip_turn(b->at + k, at[g], turned);
         NN_UNROLL
-        for (long i = 0; i < m; i++)
+        for (long i = 0; i < most; i++)
             NN_UNROLL
         for (long u = 0; u < TURNS; u++)
-            sum[i][g] = nn_strip_fma(turned[u], a.at[i * a.row + (k + u) * a.column] - zero, sum[i][g]);
+            sum[i][g] = nn_strip_fma(turned[u], left[i][(k + u) * a->column] - zero, sum[i][g]);
     }
     for (; k < depth; k++)
         NN_UNROLL
     for (long g = 0; g < strips; g++) {
-        nn_strip here;
-        NN_UNROLL
+        nn_strip here = zero;
         for (long l = 0; l < STRIP; l++)
-            here[l] = b.at[k + at[g][l]];
+            here[l] = b->at[k + at[g][l]];
         NN_UNROLL
-        for (long i = 0; i < m; i++)
-            sum[i][g] = nn_strip_fma(here, a.at[i * a.row + k * a.column] - zero, sum[i][g]);
+        for (long i = 0; i < most; i++)
+            sum[i][g] = nn_strip_fma(here, left[i][k * a->column] - zero, sum[i][g]);
     }
+    real results[4][4 * STRIP];
     NN_UNROLL
+    for (long i = 0; i < most; i++)
+        NN_UNROLL
     for (long g = 0; g < strips; g++)
-        NN_UNROLL
-    for (long l = 0; l < STRIP; l++)
-        NN_UNROLL
+        *(nn_strip *)(results[i] + g * STRIP) = sum[i][g];
     for (long i = 0; i < m; i++)
-        if (g * STRIP + l < live)
-            y[i * y_i + (g * STRIP + l) * y_j] = sum[i][g][l];
+        for (long j = 0; j < n; j++)
+            y[i * y_i + j * y_j] = results[i][j];
 }
 #endif
 
 /*@ nn_matmul_columns: nn_matmul_dots */
-/* Up to four of the m rows of results of such a matrix; up to eight vectors of sums go on side by side. */
+/* Up to four rows of results of such a matrix; up to eight vectors of sums go on side by side. */
 #if NN_SHUFFLES
-NN_INLINE void nn_matmul_columns(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
-                                 const nn_matrix *c, real *y, long y_i, long y_j) {
+NN_SINGLE static void nn_matmul_columns(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                                        const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { STRIP = NN_STRIP(real) };
     for (long j = 0; j < n;) {
-        const long most = (m <= 2 ? 4 : 2) * STRIP, live = n - j < most ? n - j : most;
+        const long wide = (m > 2 || (m == 1 && n - j <= 2 * STRIP) ? 2 : 4) * STRIP;
+        const long columns = n - j < wide ? n - j : wide;
         const nn_matrix b_here = {b->at + j * b->column, b->row, b->column};
         const nn_matrix c_here = {c->at ? c->at + j * c->column : NULL, c->row, c->column};
-#define NN_DOTS(rows, strips)                                                                 \
-    case 4 * (rows - 1) + strips:                                                             \
-        nn_matmul_dots(rows, strips, live, depth, *a, b_here, c_here, y + j * y_j, y_i, y_j); \
-        break;
-        const long rows = m < 4 ? m : 4, strips = (live + STRIP - 1) / STRIP;
-        switch (4 * (rows - 1) + (strips == 3 ? 4 : strips)) {
-            NN_DOTS(1, 1)
-            NN_DOTS(1, 2)
-            NN_DOTS(1, 4)
-            NN_DOTS(2, 1)
-            NN_DOTS(2, 2)
-            NN_DOTS(2, 4)
-            NN_DOTS(3, 1)
-            NN_DOTS(3, 2)
-            NN_DOTS(4, 1)
-            NN_DOTS(4, 2)
-        }
-#undef NN_DOTS
-        j += live;
+        real *const to = y + j * y_j;
+        if (m > 2)
+            nn_matmul_dots(4, 2, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        else if (m == 2)
+            nn_matmul_dots(2, 4, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        else if (wide == 4 * STRIP)
+            nn_matmul_dots(1, 4, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        else
+            nn_matmul_dots(1, 2, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        j += columns;
     }
 }
 #endif
 
 /*@ nn_matmul_terms: nn_inline */
-/* y[i] = c[i] + a few products a[i][k] * b[k], each i a vector.  c may be NULL; with c_j 0 it is one number
- * for all of the vector. */
-#define NN_MATMUL_TERMS(name, number, vector, fma)                                                         \
-    NN_INLINE void name(const long terms, long rows, const number *a, long a_i, long a_k, const number *b, \
-                        long b_k, const number *c, long c_i, long c_j, number *y, long y_i) {              \
-        const vector zero = {0};                                                                           \
-        vector v[4];                                                                                       \
-        NN_UNROLL                                                                                          \
-        for (long k = 0; k < terms; k++)                                                                   \
-            v[k] = *(const vector *)(b + k * b_k);                                                         \
-        for (long i = 0; i < rows; i++) {                                                                  \
-            vector sum = v[0] * a[i * a_i];                                                                \
-            if (c && c_j)                                                                                  \
-                sum = fma(v[0], a[i * a_i] - zero, *(const vector *)(c + i * c_i));                        \
-            else if (c)                                                                                    \
-                sum = fma(v[0], a[i * a_i] - zero, c[i * c_i] - zero);                                     \
-            NN_UNROLL                                                                                      \
-            for (long k = 1; k < terms; k++)                                                               \
-                sum = fma(v[k], a[i * a_i + k * a_k] - zero, sum);                                         \
-            *(vector *)(y + i * y_i) = sum;                                                                \
-        }                                                                                                  \
+/* y[i] = c[i] + up to four products a[i][k] * b[k], each i a vector.  c may be NULL. */
+#define NN_MATMUL_ROWS(terms, vector, fma)                                      \
+    for (long i = 0; i < rows; i++) {                                           \
+        vector sum = v[0] * a[i * a_i];                                         \
+        if (c)                                                                  \
+            sum = fma(v[0], a[i * a_i] - zero, *(const vector *)(c + i * c_i)); \
+        NN_UNROLL                                                               \
+        for (long k = 1; k < terms; k++)                                        \
+            sum = fma(v[k], a[i * a_i + k * a_k] - zero, sum);                  \
+        *(vector *)(y + i * y_i) = sum;                                         \
+    }
+#define NN_MATMUL_TERMS(name, number, vector, fma)                                                          \
+    static void name(long terms, long rows, const number *a, long a_i, long a_k, const number *b, long b_k, \
+                     const number *c, long c_i, number *y, long y_i) {                                      \
+        const vector zero = {0};                                                                            \
+        vector v[4] = {zero, zero, zero, zero};                                                             \
+        for (long k = 0; k < terms; k++)                                                                    \
+            v[k] = *(const vector *)(b + k * b_k);                                                          \
+        if (terms == 1)                                                                                     \
+            NN_MATMUL_ROWS(1, vector, fma)                                                                  \
+        else if (terms == 2)                                                                                \
+            NN_MATMUL_ROWS(2, vector, fma)                                                                  \
+        else if (terms == 3)                                                                                \
+            NN_MATMUL_ROWS(3, vector, fma)                                                                  \
+        else                                                                                                \
+            NN_MATMUL_ROWS(4, vector, fma)                                                                  \
     }
 
 /*@ nn_matmul_terms_wide: nn_matmul_terms nn_vector_fma */
@@ -381,12 +380,11 @@ NN_MATMUL_TERMS(nn_matmul_terms_one, real, real, nn_fma)
 
 /*@ nn_matmul_terms_rows: nn_matmul_terms_four nn_matmul_terms_one nn_matmul_terms_wide nn_matrix */
 /* The same for n columns, one vector of them after the other. */
-NN_INLINE void nn_matmul_terms_rows(const long terms, long rows, long n, const nn_matrix *a, const real *b,
-                                    long b_k, const nn_matrix *c, real *y, long y_i) {
+static void nn_matmul_terms_rows(long terms, long rows, long n, const nn_matrix *a, const real *b, long b_k,
+                                 const nn_matrix *c, real *y, long y_i) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-#define NN_TERMS(part)                                                                                    \
-    part(terms, rows, a->at, a->row, a->column, b + j, b_k, c->at ? c->at + j * c->column : NULL, c->row, \
-         c->column, y + j, y_i)
+#define NN_TERMS(part) \
+    part(terms, rows, a->at, a->row, a->column, b + j, b_k, c->at ? c->at + j : NULL, c->row, y + j, y_i)
     const int again = c->at != y; /* results may be computed twice */
     long j = 0;
     for (; j + VECTOR <= n; j += VECTOR)
@@ -412,10 +410,10 @@ NN_INLINE void nn_matmul_terms_rows(const long terms, long rows, long n, const n
 
 /*@ nn_matmul_flat: nn_matmul_pack nn_matmul_terms_rows */
 /* A product of few terms (depth up to NN_FLAT), four at a time: what takes time is its results, written in
- * blocks of rows that stay in L1.  c.column is 1 or 0. */
+ * blocks of rows that stay in L1.  c.column is 1. */
 #define NN_FLAT 8
-static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
-                           const nn_matrix *c, real *y, long y_i) {
+NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                                     const nn_matrix *c, real *y, long y_i) {
     enum { PANEL = 16 * LANES, ROWS = 16 };
     real right[NN_FLAT * PANEL];
     for (long from = 0; from < n; from += PANEL) {
@@ -432,22 +430,11 @@ static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const
                 const nn_matrix left = {a->at + i * a->row + k * a->column, a->row, a->column};
                 const real *const q = p + k * p_k;
                 real *const to = y + i * y_i + from;
-                nn_matrix start = {c->at ? c->at + i * c->row + from * c->column : NULL, c->row, c->column};
+                nn_matrix start = {c->at ? c->at + i * c->row + from : NULL, c->row, 1};
                 if (k)
                     start = (nn_matrix){to, y_i, 1};
-                switch (depth - k) {
-                case 1:
-                    nn_matmul_terms_rows(1, rows, columns, &left, q, p_k, &start, to, y_i);
-                    break;
-                case 2:
-                    nn_matmul_terms_rows(2, rows, columns, &left, q, p_k, &start, to, y_i);
-                    break;
-                case 3:
-                    nn_matmul_terms_rows(3, rows, columns, &left, q, p_k, &start, to, y_i);
-                    break;
-                default:
-                    nn_matmul_terms_rows(4, rows, columns, &left, q, p_k, &start, to, y_i);
-                }
+                nn_matmul_terms_rows(depth - k < 4 ? depth - k : 4, rows, columns, &left, q, p_k, &start, to,
+                                     y_i);
             }
     }
 }
@@ -512,20 +499,20 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
 /* nn_matmul with columns in lanes, for one thread: by whichever way suits the size. */
 static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                              const nn_matrix *c, real *y, long y_i, long y_j) {
-    if (m == 1 && b->column == 1) {
+    if (m == 1 && b->column == 1 && depth > NN_FLAT) {
         nn_matmul_vector(n, depth, a->at, a->column, b, c, y, y_j);
         return;
     }
-    if (depth <= NN_FLAT && n >= 4 && y_j == 1 && (c->column == 1 || c->column == 0)) {
+    if (depth <= NN_FLAT && m >= 4 && n >= 4 && y_j == 1 && (!c->at || c->column == 1)) {
         nn_matmul_flat(m, n, depth, a, b, c, y, y_i);
         return;
     }
 #if NN_SHUFFLES
     if (m <= 8 && b->row == 1) {
         for (long i = 0; i < m; i += 4)
-            nn_matmul_columns(m - i, n, depth, &(nn_matrix){a->at + i * a->row, a->row, a->column}, b,
-                              &(nn_matrix){c->at ? c->at + i * c->row : NULL, c->row, c->column}, y + i * y_i,
-                              y_i, y_j);
+            nn_matmul_columns(
+                m - i < 4 ? m - i : 4, n, depth, &(nn_matrix){a->at + i * a->row, a->row, a->column}, b,
+                &(nn_matrix){c->at ? c->at + i * c->row : NULL, c->row, c->column}, y + i * y_i, y_i, y_j);
         return;
     }
 #endif
@@ -540,7 +527,7 @@ NN_INLINE void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, n
                          long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     const long across = n < VECTOR ? 0 : 2 * m * n; /* what it takes to turn the results */
-    const int flat = depth <= NN_FLAT && n >= 4 && y_j == 1 && (c.column == 1 || c.column == 0);
+    const int flat = depth <= NN_FLAT && m >= 4 && n >= 4 && y_j == 1 && (!c.at || c.column == 1);
     if (!flat && m * ((n + VECTOR - 1) / VECTOR) * depth > n * ((m + VECTOR - 1) / VECTOR) * depth + across) {
         const nn_matrix left = {a.at, a.column, a.row};
         a = (nn_matrix){b.at, b.column, b.row};
