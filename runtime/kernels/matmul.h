@@ -225,8 +225,15 @@ static void nn_matmul_vector(long n, long depth, const real *a, long a_k, const 
         const long behind = NN_BEHIND(padded - count, depth, b->row);
         real sum[STRETCH];
         long k = c->at ? 0 : 1;
-        for (long j = 0; j < count; j++)
-            sum[j] = c->at ? c->at[(from + j) * c->column] : a[0] * b->at[from + j];
+        if (!c->at)
+            for (long j = 0; j < count; j++)
+                sum[j] = a[0] * b->at[from + j];
+        else if (c->column == 1)
+            for (long j = 0; j < count; j++)
+                sum[j] = c->at[from + j];
+        else
+            for (long j = 0; j < count; j++)
+                sum[j] = c->at[(from + j) * c->column];
         for (long j = count; j < padded; j++)
             sum[j] = 0;
         for (; k + 4 <= depth - behind; k += 4) {
@@ -249,7 +256,9 @@ static void nn_matmul_vector(long n, long depth, const real *a, long a_k, const 
             for (long j = whole; j < count; j++)
                 sum[j] = nn_fma(a[k * a_k], p[j], sum[j]);
         }
-        for (long j = 0; j < count; j++)
+        if (y_j == 1)
+            memcpy(y + from, sum, (size_t)count * sizeof(real));
+        for (long j = 0; j < count && y_j != 1; j++)
             y[(from + j) * y_j] = sum[j];
     }
 }
@@ -267,6 +276,7 @@ NN_INLINE void nn_matmul_dots(const long most, const long strips, long m, long n
     nn_strip sum[4][4] = {{zero}};
     long k = c->at ? 0 : 1, at[4][STRIP];
     const real *left[4];
+    real results[4][4 * STRIP]; /* first their start */
     NN_UNROLL
     for (long i = 0; i < most; i++)
         left[i] = a->at + (i < m ? i : m - 1) * a->row;
@@ -274,9 +284,14 @@ NN_INLINE void nn_matmul_dots(const long most, const long strips, long m, long n
         const long column = j < n ? j : n - 1;
         at[j / STRIP][j % STRIP] = column * b->column;
         for (long i = 0; i < most; i++)
-            ((real *)sum[i])[j] = c->at ? c->at[(i < m ? i : m - 1) * c->row + column * c->column]
-                                        : left[i][0] * b->at[column * b->column];
+            results[i][j] = c->at ? c->at[(i < m ? i : m - 1) * c->row + column * c->column]
+                                  : left[i][0] * b->at[column * b->column];
     }
+    NN_UNROLL
+    for (long i = 0; i < most; i++)
+        NN_UNROLL
+    for (long g = 0; g < strips; g++)
+        sum[i][g] = *(const nn_strip *)(results[i] + g * STRIP);
     for (; k + TURNS <= depth; k += TURNS)
         NN_UNROLL
     for (long g = 0; g < strips; g++) {
@@ -298,7 +313,6 @@ NN_INLINE void nn_matmul_dots(const long most, const long strips, long m, long n
         for (long i = 0; i < most; i++)
             sum[i][g] = nn_strip_fma(here, left[i][k * a->column] - zero, sum[i][g]);
     }
-    real results[4][4 * STRIP];
     NN_UNROLL
     for (long i = 0; i < most; i++)
         NN_UNROLL
@@ -499,7 +513,7 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
 /* nn_matmul with columns in lanes, for one thread: by whichever way suits the size. */
 static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                              const nn_matrix *c, real *y, long y_i, long y_j) {
-    if (m == 1 && b->column == 1 && depth > NN_FLAT) {
+    if (m == 1 && b->column == 1) {
         nn_matmul_vector(n, depth, a->at, a->column, b, c, y, y_j);
         return;
     }
