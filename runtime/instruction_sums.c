@@ -201,7 +201,7 @@ static void chain_part(void *context, int64_t turn) {
     int64_t stride = p->in->stride, y_i = p->i->matmul.n;
     p->i->kernels->matmul_chain(m, p->n, p->in->rows, stride,
                                 p->a + (size_t)(from * p->a_i * stride) * p->i->size, p->a_i, p->b, p->b_j,
-                                p->y + (size_t)(from * y_i) * p->i->size, y_i);
+                                p->in->begins, p->y + (size_t)(from * y_i) * p->i->size, y_i);
 }
 
 /* The sum over the batch: both sides as planes, in lanes or in a chain. */

@@ -323,12 +323,12 @@ static void store_results(struct interpreter *in, int g) {
     }
 }
 
-/* Sweeps in lanes begin by themselves in the first tile; the others add to their results, which start here.
- */
+/* Sums of products and in lanes begin by themselves in the first tile, if there is one; the others add to
+ * their results, which start here. */
 static void start_sweeps(struct interpreter *in, const struct sequence *sequence) {
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
-        if (i->lanes && in->batch->rows > 0)
+        if ((i->lanes || i->matmul.kind == MATMUL_CHAIN) && in->batch->rows > 0)
             continue;
         double start = operators[i->node->code].start;
         float start_f32 = (float)start;

@@ -216,6 +216,8 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
         add_parameter(signature, "long batch_rows", "batch_rows");
     if (np->uses_turn)
         add_parameter(signature, "long turn", "turn");
+    if (np->uses_first)
+        add_parameter(signature, "int first", np->nest->loop ? "0" : "from == 0");
     if (np->uses_step)
         add_parameter(signature, "double step", "step");
     if (first->code == OPERATOR_noise) {

@@ -23,7 +23,7 @@ struct nest_printer {
     struct node **used; /* the memory that the function is given: */
     bool *written;      /* by position in used */
     int used_count, used_capacity;
-    bool uses_batch_rows, uses_step, uses_turn;
+    bool uses_batch_rows, uses_step, uses_turn, uses_first;
     bool sums; /* it holds sweeps: called once for whole vectors, once for the last rows */
     const char *
         range; /* the C condition that its functions' arguments are in range: `inside` in it; NULL: unknown */

@@ -96,11 +96,13 @@ static void print_matmul_sweep(struct nest_printer *np, struct node *node, const
                    use_kernel(np->printer, "nn_matmul_lanes", node->type.element), (long long)mm->m,
                    (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
                    (long long)(lead * each * lanes_of(node->type.element)));
-    else
-        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s + %lld, %lld);\n",
+    else {
+        np->uses_first = true;
+        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, first, %s + %lld, %lld);\n",
                    use_kernel(np->printer, "nn_matmul_chain", node->type.element), (long long)mm->m,
                    (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
                    (long long)(lead * each), (long long)mm->n);
+    }
 }
 
 static void print_matmul_once(struct nest_printer *np, struct node *node, const struct matmul *mm,

@@ -44,7 +44,7 @@ struct real_kernels {
     void (*matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                          long b_j, bool first, void *lanes);
     void (*matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
-                         long b_j, void *y, long y_i);
+                         long b_j, bool first, void *y, long y_i);
     void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b,
                         long b_k, long b_j, const void *c, long c_i, long c_j, void *y);
     /* Of gather.h: one part of a concatenation; entries of a table by their indices, and added into one. */

@@ -150,8 +150,8 @@ static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const voi
         NAME(lanes_small)(m, n, rows, stride, a, a_i, b, b_j, first, lanes);
 }
 static void NAME(matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
-                               long b_j, void *y, long y_i) {
-    nn_matmul_chain(m, n, rows, stride, a, a_i, b, b_j, y, y_i);
+                               long b_j, bool first, void *y, long y_i) {
+    nn_matmul_chain(m, n, rows, stride, a, a_i, b, b_j, first, y, y_i);
 }
 static void NAME(matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b, long b_k,
                               long b_j, const void *c, long c_i, long c_j, void *y) {

@@ -119,12 +119,17 @@
 #if defined __GNUC__
 #pragma GCC diagnostic ignored "-Wpsabi" /* what takes such vectors is always inlined */
 #endif
+#if defined __GNUC__ && !defined __clang__
+#define NN_SINGLE __attribute__((noinline, noclone)) /* large: one copy for all callers */
+#else
+#define NN_SINGLE
+#endif
 #if defined __has_builtin
 #if __has_builtin(__builtin_shufflevector)
 #define NN_SHUFFLES 1
 #endif
 #endif
-#if NN_FUSED && defined __FMA__ && defined __GNUC__
+#if defined __AVX__ && defined __GNUC__
 #include <immintrin.h>
 #endif
 
@@ -205,6 +210,105 @@ NN_INLINE nn_fourf nn_four_fmaf(nn_fourf a, nn_fourf b, nn_fourf c) {
     for (unsigned l = 0; l < 4; l++)
         c[l] = fmaf(a[l], b[l], c[l]);
     return c;
+#endif
+}
+#endif
+
+/*@ nn_strip: nn_vectors */
+/* Columns that lie in a row become vectors with as few shuffles as there are vectors: NN_STRIP(real) columns, of
+ * which NN_TURNS(real) numbers each are read at once. */
+#if defined __AVX__
+#define NN_STRIP_BYTES 32
+#else
+#define NN_STRIP_BYTES 16
+#endif
+#define NN_STRIP(real) (NN_STRIP_BYTES / (long)sizeof(real))
+#define NN_TURNS(real) (16 / (long)sizeof(real))
+#if NN_SHUFFLES
+typedef double nn_strip __attribute__((vector_size(NN_STRIP_BYTES), aligned(sizeof(double)), may_alias));
+#endif
+
+/*@ nn_stripf: nn_strip */
+#if NN_SHUFFLES
+typedef float nn_stripf __attribute__((vector_size(NN_STRIP_BYTES), aligned(sizeof(float)), may_alias));
+#endif
+
+/*@ nn_strip_fma: nn_strip */
+#if NN_SHUFFLES
+NN_INLINE nn_strip nn_strip_fma(nn_strip a, nn_strip b, nn_strip c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__
+    return _mm256_fmadd_pd(a, b, c);
+#else
+    for (unsigned l = 0; l < sizeof a / sizeof a[0]; l++)
+        c[l] = fma(a[l], b[l], c[l]);
+    return c;
+#endif
+}
+#endif
+
+/*@ nn_strip_fmaf: nn_stripf */
+#if NN_SHUFFLES
+NN_INLINE nn_stripf nn_strip_fmaf(nn_stripf a, nn_stripf b, nn_stripf c) {
+#if !NN_FUSED
+    return a * b + c;
+#elif defined __FMA__
+    return _mm256_fmadd_ps(a, b, c);
+#else
+    for (unsigned l = 0; l < sizeof a / sizeof a[0]; l++)
+        c[l] = fmaf(a[l], b[l], c[l]);
+    return c;
+#endif
+}
+#endif
+
+/*@ nn_strip_turn: nn_strip */
+/* to[k] = (x[at[0] + k], x[at[1] + k], ...) for k < NN_TURNS(double).  Pairs of numbers of two columns are put side
+ * by side, so that none has to change its half of a vector. */
+#if NN_SHUFFLES
+NN_INLINE void nn_strip_turn(const double *x, const long *at, nn_strip *to) {
+    typedef double pair __attribute__((vector_size(16), aligned(sizeof(double)), may_alias));
+#define NN_PAIR(i) (*(const pair *)(x + at[i]))
+#if defined __AVX__
+    const __m256d a = _mm256_insertf128_pd(_mm256_castpd128_pd256(NN_PAIR(0)), NN_PAIR(2), 1),
+                  b = _mm256_insertf128_pd(_mm256_castpd128_pd256(NN_PAIR(1)), NN_PAIR(3), 1);
+    to[0] = _mm256_unpacklo_pd(a, b), to[1] = _mm256_unpackhi_pd(a, b);
+#else
+    to[0] = __builtin_shufflevector(NN_PAIR(0), NN_PAIR(1), 0, 2);
+    to[1] = __builtin_shufflevector(NN_PAIR(0), NN_PAIR(1), 1, 3);
+#endif
+#undef NN_PAIR
+}
+#endif
+
+/*@ nn_strip_turnf: nn_stripf */
+#if NN_SHUFFLES
+NN_INLINE void nn_strip_turnf(const float *x, const long *at, nn_stripf *to) {
+    typedef float four __attribute__((vector_size(16), aligned(sizeof(float)), may_alias));
+    nn_stripf v[4];
+    NN_UNROLL
+    for (long i = 0; i < 4; i++) {
+#define NN_COLUMN(b) (*(const four *)(x + at[i + 4 * (b)]))
+#if defined __AVX__
+        v[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(NN_COLUMN(0)), NN_COLUMN(1), 1);
+#else
+        v[i] = NN_COLUMN(0);
+#endif
+#undef NN_COLUMN
+    }
+#if defined __AVX__
+    const __m256 p = _mm256_unpacklo_ps(v[0], v[1]), q = _mm256_unpacklo_ps(v[2], v[3]),
+                 s = _mm256_unpackhi_ps(v[0], v[1]), t = _mm256_unpackhi_ps(v[2], v[3]);
+    to[0] = _mm256_shuffle_ps(p, q, 0x44), to[1] = _mm256_shuffle_ps(p, q, 0xee);
+    to[2] = _mm256_shuffle_ps(s, t, 0x44), to[3] = _mm256_shuffle_ps(s, t, 0xee);
+#else
+    const four p = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5), q = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5),
+               s = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7), t = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+    to[0] = __builtin_shufflevector(p, q, 0, 1, 4, 5);
+    to[1] = __builtin_shufflevector(p, q, 2, 3, 6, 7);
+    to[2] = __builtin_shufflevector(s, t, 0, 1, 4, 5);
+    to[3] = __builtin_shufflevector(s, t, 2, 3, 6, 7);
 #endif
 }
 #endif

@@ -71,9 +71,10 @@ static void nn_matmul_block(long results, long vectors, long depth, const nn_mat
             NN_TILES(2, 1)
             NN_TILES(3, 1)
             NN_TILES(4, 1)
-            NN_TILES(5, 1) NN_TILES(6, 1)
+            NN_TILES(5, 1)
+            NN_TILES(6, 1)
 #if NN_RESULTS == 12
-                NN_TILES(7, 1) NN_TILES(8, 1) NN_TILES(9, 1) NN_TILES(10, 1) NN_TILES(11, 1) NN_TILES(12, 1)
+            NN_TILES(7, 1) NN_TILES(8, 1) NN_TILES(9, 1) NN_TILES(10, 1) NN_TILES(11, 1) NN_TILES(12, 1)
 #endif
         }
     else
@@ -118,11 +119,11 @@ NN_INLINE void nn_turn(const real *x0, const real *x1, const real *x2, const rea
 #endif
 }
 
-/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_vector nn_turn */
+/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_strip_turn nn_vector nn_turn */
 /* to[k * wide + i] = x[i][k] for i < count and k < depth.  Where the rows of x lie side by side, `wide` of
  * them are written, and any of them but `count` may hold anything. */
 static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x, real *to) {
-    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRIP = NN_STRIP(real), TURNS = NN_TURNS(real) };
     long i = 0;
     if (x->row == 1) {
         long k = 0;
@@ -140,7 +141,27 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
     /* A line of the cache from every row, then the next. */
     for (long from = 0; from < depth; from += LANES) {
         const long end = depth - from < LANES ? depth : from + LANES;
-        for (i = 0; i + 4 <= count; i += 4) {
+        i = 0;
+#if NN_SHUFFLES
+        for (; i + STRIP <= count && x->column == 1; i += STRIP) {
+            long k = from, at[STRIP];
+            NN_UNROLL
+            for (long l = 0; l < STRIP; l++)
+                at[l] = (i + l) * x->row;
+            for (; k + TURNS <= end; k += TURNS) {
+                nn_strip turned[TURNS];
+                nn_strip_turn(x->at + k, at, turned);
+                NN_UNROLL
+                for (long u = 0; u < TURNS; u++)
+                    *(nn_strip *)(to + (k + u) * wide + i) = turned[u];
+            }
+            for (; k < end; k++)
+                NN_UNROLL
+            for (long l = 0; l < STRIP; l++)
+                to[k * wide + i + l] = x->at[k + at[l]];
+        }
+#endif
+        for (; i + 4 <= count; i += 4) {
             const real *const p = x->at + i * x->row;
             long k = from;
             for (; k + 4 <= end && x->column == 1; k += 4)
@@ -157,42 +178,68 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
 }
 
 /*@ nn_matmul_edge: nn_matmul_block nn_matmul_copy nn_matmul_pack */
-/* nn_matmul_block where the results do not lie in whole vectors: by way of a tile of its own. */
+/* nn_matmul_block where the results do not lie in whole vectors: by way of a tile of its own.  The first
+ * `apart` terms read b, those that follow read `rest`, whose rows are whole vectors. */
 static void nn_matmul_edge(long results, long columns, long depth, const nn_matrix *a, const real *b,
-                           long b_k, const nn_matrix *c, real *y, long y_i, long y_j) {
+                           long b_k, long apart, const real *rest, const nn_matrix *c, real *y, long y_i,
+                           long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR };
     real tile[NN_RESULTS * WIDE];
+    const long vectors = columns <= VECTOR ? 1 : 2;
+    const nn_matrix own = {tile, WIDE, 1}, none = {NULL, WIDE, 1};
     for (long u = 0; c->at && u < results * WIDE && columns % VECTOR != 0; u++)
         tile[u] = 0;
     if (c->at && c->column != 1)
         nn_matmul_pack(columns, WIDE, results, &(nn_matrix){c->at, c->column, c->row}, tile);
     for (long i = 0; c->at && c->column == 1 && i < results; i++)
         nn_matmul_copy(columns, c->at + i * c->row, tile + i * WIDE);
-    nn_matmul_block(results, columns <= VECTOR ? 1 : 2, depth, a, b, b_k,
-                    &(nn_matrix){c->at ? tile : NULL, WIDE, 1}, tile, WIDE);
+    if (apart > 0)
+        nn_matmul_block(results, vectors, apart, a, b, b_k, c->at ? &own : &none, tile, WIDE);
+    if (apart < depth)
+        nn_matmul_block(results, vectors, depth - apart,
+                        &(nn_matrix){a->at + apart * a->column, a->row, a->column}, rest, vectors * VECTOR,
+                        c->at || apart > 0 ? &own : &none, tile, WIDE);
     if (y_j != 1)
         nn_matmul_pack(results, y_j, columns, &(nn_matrix){tile, WIDE, 1}, y);
     for (long i = 0; y_j == 1 && i < results; i++)
         nn_matmul_copy(columns, tile + i * WIDE, y + i * y_i);
 }
 
-/*@ nn_matmul_vector: nn_fma nn_matrix nn_vector_fma */
-/* One row of results of a matrix that lies row after row (b.column is 1), read once from front to back:
- * y[j] = c[j] + sum over k of a[k] * b[k][j]. */
+/*@ nn_matmul_behind: */
+/* How many of the last of `depth` rows of a matrix a vector must not read that reaches so far behind a row:
+ * it would read behind the matrix as well. */
+#define NN_BEHIND(reach, depth, row) \
+    ((reach) == 0 ? 0 : (row) > 0 && (reach) <= (row) * (depth) ? ((reach) + (row)-1) / (row) : (depth))
+
+/*@ nn_matmul_vector: nn_fma nn_matmul_behind nn_matrix nn_vector_fma */
+/* One row of results of a matrix that lies row after row (b.column is 1), read once from front to back: y[j]
+ * = c[j] + sum over k of a[k] * b[k][j].  The last vector of a row may reach behind it, but not behind the
+ * matrix. */
 static void nn_matmul_vector(long n, long depth, const real *a, long a_k, const nn_matrix *b,
                              const nn_matrix *c, real *y, long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRETCH = 32 * LANES };
     const nn_vector zero = {0};
     for (long from = 0; from < n; from += STRETCH) {
         const long count = n - from < STRETCH ? n - from : STRETCH, whole = count / VECTOR * VECTOR;
+        const long padded = (count + VECTOR - 1) / VECTOR * VECTOR;
+        const long behind = NN_BEHIND(padded - count, depth, b->row);
         real sum[STRETCH];
         long k = c->at ? 0 : 1;
-        for (long j = 0; j < count; j++)
-            sum[j] = c->at ? c->at[(from + j) * c->column] : a[0] * b->at[from + j];
-        for (; k + 4 <= depth; k += 4) {
+        if (!c->at)
+            for (long j = 0; j < count; j++)
+                sum[j] = a[0] * b->at[from + j];
+        else if (c->column == 1)
+            for (long j = 0; j < count; j++)
+                sum[j] = c->at[from + j];
+        else
+            for (long j = 0; j < count; j++)
+                sum[j] = c->at[(from + j) * c->column];
+        for (long j = count; j < padded; j++)
+            sum[j] = 0;
+        for (; k + 4 <= depth - behind; k += 4) {
             const real *const p = b->at + k * b->row + from;
             const real a0 = a[k * a_k], a1 = a[(k + 1) * a_k], a2 = a[(k + 2) * a_k], a3 = a[(k + 3) * a_k];
-            for (long j = 0; j < whole; j += VECTOR) {
+            for (long j = 0; j < padded; j += VECTOR) {
                 nn_vector here = *(nn_vector *)(sum + j);
                 here = nn_vector_fma(*(const nn_vector *)(p + j), a0 - zero, here);
                 here = nn_vector_fma(*(const nn_vector *)(p + b->row + j), a1 - zero, here);
@@ -200,154 +247,188 @@ static void nn_matmul_vector(long n, long depth, const real *a, long a_k, const 
                 *(nn_vector *)(sum + j) =
                     nn_vector_fma(*(const nn_vector *)(p + 3 * b->row + j), a3 - zero, here);
             }
-            for (long j = whole; j < count; j++) {
-                real here = nn_fma(a1, p[b->row + j], nn_fma(a0, p[j], sum[j]));
-                sum[j] = nn_fma(a3, p[3 * b->row + j], nn_fma(a2, p[2 * b->row + j], here));
-            }
         }
-        for (; k < depth; k++)
-            for (long j = 0; j < count; j++)
-                sum[j] = nn_fma(a[k * a_k], b->at[k * b->row + from + j], sum[j]);
-        for (long j = 0; j < count; j++)
+        for (; k < depth; k++) {
+            const real *const p = b->at + k * b->row + from;
+            for (long j = 0; j < whole; j += VECTOR)
+                *(nn_vector *)(sum + j) =
+                    nn_vector_fma(*(const nn_vector *)(p + j), a[k * a_k] - zero, *(nn_vector *)(sum + j));
+            for (long j = whole; j < count; j++)
+                sum[j] = nn_fma(a[k * a_k], p[j], sum[j]);
+        }
+        if (y_j == 1)
+            memcpy(y + from, sum, (size_t)count * sizeof(real));
+        for (long j = 0; j < count && y_j != 1; j++)
             y[(from + j) * y_j] = sum[j];
     }
 }
 
-/*@ nn_matmul_dots: nn_fma nn_four_fma nn_matrix nn_turn */
-/* m rows of 4 * `groups` results of a matrix that lies column after column (b.row is 1), of which the columns
- * from `skip` on are written: four columns of four numbers are turned in registers. */
+/*@ nn_matmul_dots: nn_matrix nn_strip_fma nn_strip_turn */
+/* Results of a matrix that lies column after column (b.row is 1), turned in registers: up to `most` rows, of
+ * which there are m, and up to `strips` strips of columns, of which n are columns.  What is idle computes the
+ * last again. */
 #if NN_SHUFFLES
-NN_INLINE void nn_matmul_dots(const long m, const long groups, long skip, long depth, nn_matrix a,
-                              nn_matrix b, nn_matrix c, real *y, long y_i, long y_j) {
-    const nn_four zero = {0};
-    nn_four sum[2][4];
-    long k = c.at ? 0 : 1;
+NN_INLINE void nn_matmul_dots(const long most, const long strips, long m, long n, long depth,
+                              const nn_matrix *a, const nn_matrix *b, const nn_matrix *c, real *y, long y_i,
+                              long y_j) {
+    enum { STRIP = NN_STRIP(real), TURNS = NN_TURNS(real) };
+    const nn_strip zero = {0};
+    nn_strip sum[4][4] = {{zero}};
+    long k = c->at ? 0 : 1, at[4][STRIP];
+    const real *left[4];
+    real results[4][4 * STRIP]; /* first their start */
     NN_UNROLL
-    for (long i = 0; i < m; i++)
-        NN_UNROLL
-    for (long g = 0; g < groups; g++) {
-        const real *const p = c.at ? c.at + i * c.row + 4 * g * c.column : b.at + 4 * g * b.column;
-        const long p_j = c.at ? c.column : b.column;
-        sum[i][g] = (nn_four){p[0], p[p_j], p[2 * p_j], p[3 * p_j]};
-        if (!c.at)
-            sum[i][g] *= a.at[i * a.row] - zero;
+    for (long i = 0; i < most; i++)
+        left[i] = a->at + (i < m ? i : m - 1) * a->row;
+    for (long j = 0; j < strips * STRIP; j++) {
+        const long column = j < n ? j : n - 1;
+        at[j / STRIP][j % STRIP] = column * b->column;
+        for (long i = 0; i < most; i++)
+            results[i][j] = c->at ? c->at[(i < m ? i : m - 1) * c->row + column * c->column]
+                                  : left[i][0] * b->at[column * b->column];
     }
-    for (; k + 4 <= depth; k += 4)
+    NN_UNROLL
+    for (long i = 0; i < most; i++)
         NN_UNROLL
-    for (long g = 0; g < groups; g++) {
-        const real *const p = b.at + 4 * g * b.column + k;
-        nn_four turned[4];
-        nn_turn(p, p + b.column, p + 2 * b.column, p + 3 * b.column, (real *)turned, 4);
+    for (long g = 0; g < strips; g++)
+        sum[i][g] = *(const nn_strip *)(results[i] + g * STRIP);
+    for (; k + TURNS <= depth; k += TURNS)
         NN_UNROLL
-        for (long i = 0; i < m; i++)
+    for (long g = 0; g < strips; g++) {
+        nn_strip turned[TURNS];
+        nn_strip_turn(b->at + k, at[g], turned);
+        NN_UNROLL
+        for (long i = 0; i < most; i++)
             NN_UNROLL
-        for (long u = 0; u < 4; u++)
-            sum[i][g] = nn_four_fma(turned[u], a.at[i * a.row + (k + u) * a.column] - zero, sum[i][g]);
+        for (long u = 0; u < TURNS; u++)
+            sum[i][g] = nn_strip_fma(turned[u], left[i][(k + u) * a->column] - zero, sum[i][g]);
     }
     for (; k < depth; k++)
         NN_UNROLL
-    for (long g = 0; g < groups; g++) {
-        const real *const p = b.at + 4 * g * b.column + k;
-        const nn_four here = {p[0], p[b.column], p[2 * b.column], p[3 * b.column]};
+    for (long g = 0; g < strips; g++) {
+        nn_strip here = zero;
+        for (long l = 0; l < STRIP; l++)
+            here[l] = b->at[k + at[g][l]];
         NN_UNROLL
-        for (long i = 0; i < m; i++)
-            sum[i][g] = nn_four_fma(here, a.at[i * a.row + k * a.column] - zero, sum[i][g]);
+        for (long i = 0; i < most; i++)
+            sum[i][g] = nn_strip_fma(here, left[i][k * a->column] - zero, sum[i][g]);
     }
     NN_UNROLL
-    for (long i = 0; i < m; i++)
+    for (long i = 0; i < most; i++)
         NN_UNROLL
-    for (long g = 0; g < groups; g++)
-        for (long u = g ? 0 : skip; u < 4; u++)
-            y[i * y_i + (4 * g + u) * y_j] = sum[i][g][u];
+    for (long g = 0; g < strips; g++)
+        *(nn_strip *)(results[i] + g * STRIP) = sum[i][g];
+    for (long i = 0; i < m; i++)
+        for (long j = 0; j < n; j++)
+            y[i * y_i + j * y_j] = results[i][j];
 }
 #endif
 
 /*@ nn_matmul_columns: nn_matmul_dots */
-/* One or two rows of results of such a matrix, read once; 16 sums for each row go on side by side. */
-NN_INLINE void nn_matmul_columns(const long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c,
-                                 real *y, long y_i, long y_j) {
-#define NN_FROM(x, j) ((nn_matrix){(x).at ? (x).at + (j) * (x).column : NULL, (x).row, (x).column})
-    long j = 0, end = n;
+/* Up to four rows of results of such a matrix; up to eight vectors of sums go on side by side. */
 #if NN_SHUFFLES
-    /* First the last ones, together with some before them, whose start is still there for the next time. */
-    end = n < 4 ? 0 : n / 4 * 4;
-    if (end && end < n)
-        nn_matmul_dots(m, 1, 4 - (n - end), depth, a, NN_FROM(b, n - 4), NN_FROM(c, n - 4), y + (n - 4) * y_j,
-                       y_i, y_j);
-    for (; j + 16 <= end; j += 16)
-        nn_matmul_dots(m, 4, 0, depth, a, NN_FROM(b, j), NN_FROM(c, j), y + j * y_j, y_i, y_j);
-    for (; j + 8 <= end; j += 8)
-        nn_matmul_dots(m, 2, 0, depth, a, NN_FROM(b, j), NN_FROM(c, j), y + j * y_j, y_i, y_j);
-    for (; j + 4 <= end; j += 4)
-        nn_matmul_dots(m, 1, 0, depth, a, NN_FROM(b, j), NN_FROM(c, j), y + j * y_j, y_i, y_j);
-    end = n < 4 ? n : 0;
-#endif
-#undef NN_FROM
-    for (; j < end; j++)
-        for (long i = 0; i < m; i++) {
-            const real *const p = b.at + j * b.column;
-            real here = c.at ? c.at[i * c.row + j * c.column] : a.at[i * a.row] * p[0];
-            for (long k = c.at ? 0 : 1; k < depth; k++)
-                here = nn_fma(a.at[i * a.row + k * a.column], p[k], here);
-            y[i * y_i + j * y_j] = here;
-        }
+NN_SINGLE static void nn_matmul_columns(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                                        const nn_matrix *c, real *y, long y_i, long y_j) {
+    enum { STRIP = NN_STRIP(real) };
+    for (long j = 0; j < n;) {
+        const long wide = (m > 2 || (m == 1 && n - j <= 2 * STRIP) ? 2 : 4) * STRIP;
+        const long columns = n - j < wide ? n - j : wide;
+        const nn_matrix b_here = {b->at + j * b->column, b->row, b->column};
+        const nn_matrix c_here = {c->at ? c->at + j * c->column : NULL, c->row, c->column};
+        real *const to = y + j * y_j;
+        if (m > 2)
+            nn_matmul_dots(4, 2, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        else if (m == 2)
+            nn_matmul_dots(2, 4, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        else if (wide == 4 * STRIP)
+            nn_matmul_dots(1, 4, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        else
+            nn_matmul_dots(1, 2, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
+        j += columns;
+    }
 }
+#endif
 
-/*@ nn_matmul_terms: nn_fma nn_four_fma nn_matrix nn_vector_fma */
-/* y[j] = c[j] + a few products a[k] * b[k][j]: one row of results is written once. */
-NN_INLINE void nn_matmul_terms(const long terms, long n, const real *a, long a_k, const real *b, long b_k,
-                               const real *c, long c_j, real *y) {
+/*@ nn_matmul_terms: nn_inline */
+/* y[i] = c[i] + up to four products a[i][k] * b[k], each i a vector.  c may be NULL. */
+#define NN_MATMUL_ROWS(terms, vector, fma)                                      \
+    for (long i = 0; i < rows; i++) {                                           \
+        vector sum = v[0] * a[i * a_i];                                         \
+        if (c)                                                                  \
+            sum = fma(v[0], a[i * a_i] - zero, *(const vector *)(c + i * c_i)); \
+        NN_UNROLL                                                               \
+        for (long k = 1; k < terms; k++)                                        \
+            sum = fma(v[k], a[i * a_i + k * a_k] - zero, sum);                  \
+        *(vector *)(y + i * y_i) = sum;                                         \
+    }
+#define NN_MATMUL_TERMS(name, number, vector, fma)                                                          \
+    static void name(long terms, long rows, const number *a, long a_i, long a_k, const number *b, long b_k, \
+                     const number *c, long c_i, number *y, long y_i) {                                      \
+        const vector zero = {0};                                                                            \
+        vector v[4] = {zero, zero, zero, zero};                                                             \
+        for (long k = 0; k < terms; k++)                                                                    \
+            v[k] = *(const vector *)(b + k * b_k);                                                          \
+        if (terms == 1)                                                                                     \
+            NN_MATMUL_ROWS(1, vector, fma)                                                                  \
+        else if (terms == 2)                                                                                \
+            NN_MATMUL_ROWS(2, vector, fma)                                                                  \
+        else if (terms == 3)                                                                                \
+            NN_MATMUL_ROWS(3, vector, fma)                                                                  \
+        else                                                                                                \
+            NN_MATMUL_ROWS(4, vector, fma)                                                                  \
+    }
+
+/*@ nn_matmul_terms_wide: nn_matmul_terms nn_vector_fma */
+/* Vectors of real numbers. */
+NN_MATMUL_TERMS(nn_matmul_terms_wide, real, nn_vector, nn_vector_fma)
+
+/*@ nn_matmul_terms_four: nn_matmul_terms nn_four_fma */
+/* Four real numbers. */
+#if NN_SHUFFLES
+NN_MATMUL_TERMS(nn_matmul_terms_four, real, nn_four, nn_four_fma)
+#endif
+
+/*@ nn_matmul_terms_one: nn_matmul_terms nn_fma */
+/* One real number. */
+NN_MATMUL_TERMS(nn_matmul_terms_one, real, real, nn_fma)
+
+/*@ nn_matmul_terms_rows: nn_matmul_terms_four nn_matmul_terms_one nn_matmul_terms_wide nn_matrix */
+/* The same for n columns, one vector of them after the other. */
+static void nn_matmul_terms_rows(long terms, long rows, long n, const nn_matrix *a, const real *b, long b_k,
+                                 const nn_matrix *c, real *y, long y_i) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-    const nn_vector zero = {0};
+#define NN_TERMS(part) \
+    part(terms, rows, a->at, a->row, a->column, b + j, b_k, c->at ? c->at + j : NULL, c->row, y + j, y_i)
+    const int again = c->at != y; /* results may be computed twice */
     long j = 0;
-    for (; j + VECTOR <= n; j += VECTOR) {
-        nn_vector sum;
-        if (!c)
-            sum = *(const nn_vector *)(b + j) * a[0];
-        else if (c_j)
-            sum = *(const nn_vector *)(c + j);
-        else
-            sum = c[0] - zero;
-        NN_UNROLL
-        for (long k = 0; k < terms; k++)
-            if (c || k > 0)
-                sum = nn_vector_fma(*(const nn_vector *)(b + k * b_k + j), a[k * a_k] - zero, sum);
-        *(nn_vector *)(y + j) = sum;
+    for (; j + VECTOR <= n; j += VECTOR)
+        NN_TERMS(nn_matmul_terms_wide);
+    if (again && n > VECTOR && j < n) {
+        j = n - VECTOR;
+        NN_TERMS(nn_matmul_terms_wide);
+        return;
     }
 #if NN_SHUFFLES
-    const nn_four none = {0};
-    for (; j + 4 <= n; j += 4) {
-        nn_four sum;
-        if (!c)
-            sum = *(const nn_four *)(b + j) * a[0];
-        else if (c_j)
-            sum = *(const nn_four *)(c + j);
-        else
-            sum = c[0] - none;
-        NN_UNROLL
-        for (long k = 0; k < terms; k++)
-            if (c || k > 0)
-                sum = nn_four_fma(*(const nn_four *)(b + k * b_k + j), a[k * a_k] - none, sum);
-        *(nn_four *)(y + j) = sum;
+    for (; j + 4 <= n; j += 4)
+        NN_TERMS(nn_matmul_terms_four);
+    if (again && n > 4 && j < n) {
+        j = n - 4;
+        NN_TERMS(nn_matmul_terms_four);
+        return;
     }
 #endif
-    for (; j < n; j++) {
-        real sum = c ? c[j * c_j] : a[0] * b[j];
-        NN_UNROLL
-        for (long k = 0; k < terms; k++)
-            if (c || k > 0)
-                sum = nn_fma(a[k * a_k], b[k * b_k + j], sum);
-        y[j] = sum;
-    }
+    for (; j < n; j++)
+        NN_TERMS(nn_matmul_terms_one);
+#undef NN_TERMS
 }
 
-/*@ nn_matmul_flat: nn_matmul_pack nn_matmul_terms */
-/* A product of few terms (depth up to NN_FLAT): what takes time is its results, written row after row.
- * c.column is 1 or 0. */
-#define NN_FLAT 4
-static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
-                           const nn_matrix *c, real *y, long y_i) {
-    enum { PANEL = 32 * LANES };
+/*@ nn_matmul_flat: nn_matmul_pack nn_matmul_terms_rows */
+/* A product of few terms (depth up to NN_FLAT), four at a time: what takes time is its results, written in
+ * blocks of rows that stay in L1.  c.column is 1. */
+#define NN_FLAT 8
+NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                                     const nn_matrix *c, real *y, long y_i) {
+    enum { PANEL = 16 * LANES, ROWS = 16 };
     real right[NN_FLAT * PANEL];
     for (long from = 0; from < n; from += PANEL) {
         const long columns = n - from < PANEL ? n - from : PANEL;
@@ -357,49 +438,26 @@ static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const
             nn_matmul_pack(columns, columns, depth, &(nn_matrix){p, b->column, b->row}, right);
             p = right, p_k = columns;
         }
-        for (long i = 0; i < m; i++)
+        for (long i = 0; i < m; i += ROWS)
             for (long k = 0; k < depth; k += 4) {
-                const real *const left = a->at + i * a->row + k * a->column, *const q = p + k * p_k;
+                const long rows = m - i < ROWS ? m - i : ROWS;
+                const nn_matrix left = {a->at + i * a->row + k * a->column, a->row, a->column};
+                const real *const q = p + k * p_k;
                 real *const to = y + i * y_i + from;
-                const real *const start = k ? to : c->at ? c->at + i * c->row + from * c->column : NULL;
-                const long c_j = k ? 1 : c->column;
-                switch (depth - k) {
-                case 1:
-                    nn_matmul_terms(1, columns, left, a->column, q, p_k, start, c_j, to);
-                    break;
-                case 2:
-                    nn_matmul_terms(2, columns, left, a->column, q, p_k, start, c_j, to);
-                    break;
-                case 3:
-                    nn_matmul_terms(3, columns, left, a->column, q, p_k, start, c_j, to);
-                    break;
-                default:
-                    nn_matmul_terms(4, columns, left, a->column, q, p_k, start, c_j, to);
-                }
+                nn_matrix start = {c->at ? c->at + i * c->row + from : NULL, c->row, 1};
+                if (k)
+                    start = (nn_matrix){to, y_i, 1};
+                nn_matmul_terms_rows(depth - k < 4 ? depth - k : 4, rows, columns, &left, q, p_k, &start, to,
+                                     y_i);
             }
     }
 }
 
-/*@ nn_matmul_panels: nn_matmul_columns nn_matmul_edge nn_matmul_flat nn_matmul_pack nn_matmul_vector */
-/* nn_matmul with columns in lanes, for one thread. */
-static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
-                             const nn_matrix *c, real *y, long y_i, long y_j) {
+/*@ nn_matmul_tiles: nn_matmul_behind nn_matmul_edge nn_matmul_pack */
+/* Tiles of results stay in registers; what they read is packed where that pays. */
+static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                            const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR, STRETCH = 256, PANEL = 18 * LANES };
-    if (depth <= NN_FLAT && n >= VECTOR && y_j == 1 && (c->column == 1 || c->column == 0)) {
-        nn_matmul_flat(m, n, depth, a, b, c, y, y_i);
-        return;
-    }
-    if (m == 1 && b->column == 1) {
-        nn_matmul_vector(n, depth, a->at, a->column, b, c, y, y_j);
-        return;
-    }
-    if (m <= 2 && b->row == 1) {
-        if (m == 1)
-            nn_matmul_columns(1, n, depth, *a, *b, *c, y, y_i, y_j);
-        else
-            nn_matmul_columns(2, n, depth, *a, *b, *c, y, y_i, y_j);
-        return;
-    }
     real right[PANEL * STRETCH], left[NN_RESULTS * STRETCH];
     const long panels = (n + PANEL - 1) / PANEL, panel = ((n + panels - 1) / panels + WIDE - 1) / WIDE * WIDE;
     const long stretches = (depth + STRETCH - 1) / STRETCH, stretch = (depth + stretches - 1) / stretches;
@@ -413,11 +471,18 @@ static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, con
                        count = depth - k < stretch ? depth - k : stretch;
             const real *const b_at = b->at + k * b->row + from * b->column;
             const nn_matrix start = k ? (nn_matrix){y, y_i, y_j} : *c;
-            for (long j = packs_b ? 0 : columns / WIDE * WIDE; j < columns; j += WIDE) {
+            /* The last tile's vectors reach behind the columns: its last terms, where that is not of b, are
+             * packed. */
+            const long ragged = columns % WIDE, wide_last = ragged > VECTOR ? WIDE : VECTOR;
+            const long fit = depth - NN_BEHIND(ragged ? wide_last - ragged : 0, depth, b->row) - k;
+            const long apart_last = packs_b || fit < 0 ? 0 : fit < count ? fit : count;
+            for (long j = packs_b ? 0 : columns - ragged; j < columns; j += WIDE) {
                 const long width = columns - j < WIDE ? columns - j : WIDE;
-                for (long u = 0; u < count * WIDE && width < WIDE && b->column != 1; u++)
+                const long wide = width < WIDE ? wide_last : WIDE, apart = width < WIDE ? apart_last : 0;
+                for (long u = 0; u < count * wide && width < wide && b->column != 1; u++)
                     right[j * count + u] = 0;
-                nn_matmul_pack(width, WIDE, count, &(nn_matrix){b_at + j * b->column, b->column, b->row},
+                nn_matmul_pack(width, wide, count - apart,
+                               &(nn_matrix){b_at + apart * b->row + j * b->column, b->column, b->row},
                                right + j * count);
             }
             for (long block = 0; block < blocks; block++) {
@@ -428,19 +493,44 @@ static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, con
                 for (long j = 0; j < columns; j += WIDE) {
                     const long width = columns - j < WIDE ? columns - j : WIDE;
                     const nn_matrix p = packs_a ? (nn_matrix){left, 1, results} : a_here;
-                    const real *const q = packs_b || width < WIDE ? right + j * count : b_at + j;
-                    const long q_k = packs_b || width < WIDE ? WIDE : b->row;
                     const nn_matrix begin = {start.at ? start.at + i * start.row + (from + j) * start.column
                                                       : NULL,
                                              start.row, start.column};
-                    real *const to = y + i * y_i + (from + j) * y_j;
+                    real *const to = y + i * y_i + (from + j) * y_j, *const q = right + j * count;
+                    const long apart = width < WIDE ? apart_last : packs_b ? 0 : count;
                     if (y_j == 1 && width % VECTOR == 0 && (start.column == 1 || start.column == 0))
-                        nn_matmul_block(results, width / VECTOR, count, &p, q, q_k, &begin, to, y_i);
+                        nn_matmul_block(results, width / VECTOR, count, &p, apart ? b_at + j : q,
+                                        apart ? b->row : width, &begin, to, y_i);
                     else
-                        nn_matmul_edge(results, width, count, &p, q, q_k, &begin, to, y_i, y_j);
+                        nn_matmul_edge(results, width, count, &p, b_at + j * b->column, b->row, apart, q,
+                                       &begin, to, y_i, y_j);
                 }
             }
         }
+}
+
+/*@ nn_matmul_panels: nn_matmul_columns nn_matmul_flat nn_matmul_tiles nn_matmul_vector */
+/* nn_matmul with columns in lanes, for one thread: by whichever way suits the size. */
+static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                             const nn_matrix *c, real *y, long y_i, long y_j) {
+    if (m == 1 && b->column == 1) {
+        nn_matmul_vector(n, depth, a->at, a->column, b, c, y, y_j);
+        return;
+    }
+    if (depth <= NN_FLAT && m >= 4 && n >= 4 && y_j == 1 && (!c->at || c->column == 1)) {
+        nn_matmul_flat(m, n, depth, a, b, c, y, y_i);
+        return;
+    }
+#if NN_SHUFFLES
+    if (m <= 8 && b->row == 1) {
+        for (long i = 0; i < m; i += 4)
+            nn_matmul_columns(
+                m - i < 4 ? m - i : 4, n, depth, &(nn_matrix){a->at + i * a->row, a->row, a->column}, b,
+                &(nn_matrix){c->at ? c->at + i * c->row : NULL, c->row, c->column}, y + i * y_i, y_i, y_j);
+        return;
+    }
+#endif
+    nn_matmul_tiles(m, n, depth, a, b, c, y, y_i, y_j);
 }
 
 /*@ nn_matmul: nn_parallel nn_threads nn_matmul_panels */
@@ -451,7 +541,8 @@ NN_INLINE void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, n
                          long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     const long across = n < VECTOR ? 0 : 2 * m * n; /* what it takes to turn the results */
-    if (m * ((n + VECTOR - 1) / VECTOR) * depth > n * ((m + VECTOR - 1) / VECTOR) * depth + across) {
+    const int flat = depth <= NN_FLAT && m >= 4 && n >= 4 && y_j == 1 && (!c.at || c.column == 1);
+    if (!flat && m * ((n + VECTOR - 1) / VECTOR) * depth > n * ((m + VECTOR - 1) / VECTOR) * depth + across) {
         const nn_matrix left = {a.at, a.column, a.row};
         a = (nn_matrix){b.at, b.column, b.row};
         b = left;
@@ -490,11 +581,13 @@ static void nn_matmul_rows(long n, long depth, long rows, long live, long stride
 }
 
 /*@ nn_matmul_chain: nn_matmul */
-/* y[i][j] += a[i][r] * b[j][r], row after row.  a_i, b_j in planes; y_i in numbers. */
+/* y[i][j] += a[i][r] * b[j][r], row after row, or where `first` y[i][j] = 0 + these.  a_i, b_j in planes; y_i
+ * in numbers. */
 static void nn_matmul_chain(long m, long n, long rows, long stride, const real *a, long a_i, const real *b,
-                            long b_j, real *y, long y_i) {
+                            long b_j, int first, real *y, long y_i) {
+    const real zero = 0;
     nn_matmul(m, n, rows, (nn_matrix){a, a_i * stride, 1}, (nn_matrix){b, 1, b_j * stride},
-              (nn_matrix){y, y_i, 1}, y, y_i, 1);
+              first ? (nn_matrix){&zero, 0, 0} : (nn_matrix){y, y_i, 1}, y, y_i, 1);
 }
 
 /*@ nn_matmul_once: nn_matmul */

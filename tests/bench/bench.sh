@@ -66,7 +66,10 @@ real() { [ "$1" = f32 ] && echo "-DREAL=float -DSINGLE" || echo "-DREAL=double";
 
 # A case adds peers to its list, then runs it.
 peers=
-start() { title=$1 unit=$2 tolerance=$3; peers=; }
+start() {
+    title=$1 unit=$2 tolerance=$3 peers=
+    [ "$THREADS" -gt 1 ] && title="$title, $THREADS threads"
+}
 peer() { # LABEL COMMAND
     peers="$peers '$1' '$2'"
 }
@@ -162,6 +165,19 @@ one_row() { # TITLE MODEL CASE TYPE SCALE DEFINES...
 case_mlp()       { layers "784-512-10, batch 128, training step" mlp 128 0.05 0.01; }
 case_mlp_large() { layers "784-2048-2048-10, batch 256, training step" mlp_large 256 0.02 0.001; }
 case_mlp_row()   { one_row "784-512-10, one row, prediction" tests/bench/models/mlp.nn mlp f32 0.05 -DINPUTS=784 -DCLASSES=10 -DOUTPUTS=10 && run; }
+# The same with two threads, timed by the clock on the wall: says little where other work runs beside it.
+two_threads() { # CASE
+    (
+        export THREADS=2 OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
+        fast="-O3 -march=$march -fopenmp"
+        "$1"
+        exit "$status"
+    ) || status=1
+}
+case_mlp_2()       { two_threads case_mlp; }
+case_mlp_large_2() { two_threads case_mlp_large; }
+case_mlp_row_2()   { two_threads case_mlp_row; }
+
 case_spiral_row() {
     one_row "spiral, one row, prediction" tests/bench/models/spiral.nn spiral f64 1 -DINPUTS=2 -DCLASSES=3 -DOUTPUTS=3
     if ! has_library -ldoublefann; then
@@ -281,7 +297,7 @@ case_size() {
 
 default="spiral300 spiral300_f32 spiral30 spiral30_f32"
 variants="tanh softplus gelu wide layers adam regression"
-all="$default $variants mlp mlp_large mlp_row spiral_row lenet lenet_predict matmul compiler size"
+all="$default $variants mlp mlp_large mlp_row mlp_2 mlp_large_2 mlp_row_2 spiral_row lenet lenet_predict matmul compiler size"
 
 # ---- what was asked for ----
 

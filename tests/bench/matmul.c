@@ -48,7 +48,7 @@ static void ours(const struct product *s, const struct room *room) {
     const bool ta = s->form == ONCE_TN || s->form == ONCE_TT, tb = s->form == ONCE_NT || s->form == ONCE_TT;
     if (s->form == CHAIN) {
         const long stride = stride_of(s, s->k);
-        k->matmul_chain(s->m, s->n, s->k, stride, room->a, 1, room->b, 1, room->y, s->n);
+        k->matmul_chain(s->m, s->n, s->k, stride, room->a, 1, room->b, 1, false, room->y, s->n);
     } else if (s->form >= ROWS) {
         const long stride = stride_of(s, s->n);
         k->matmul_rows(s->m, s->k, stride, s->n, stride, room->b, 1, room->a, s->form == ROWS ? s->m : 1,
