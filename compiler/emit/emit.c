@@ -2,26 +2,13 @@
  * functions that call them.  `header` prints the interface alone; the C file contains the same text.
  */
 #include "emit/emit.h"
-#include "emit/printer.h"
+#include "emit/interface.h"
 #include "graph/operator.h"
 
 #include <ctype.h>
 #include <string.h>
 
 enum { ROWS_UNKNOWN = 1024 }; /* kept where the file names neither a batch nor data */
-
-/* One job of the model and the plan that does it. */
-struct job {
-    const char *name;
-    const struct plan *plan;
-};
-
-struct emitter {
-    struct printer printer;
-    struct job init, train, predict, evaluate;
-    int64_t work[3];   /* sizes of the scratch arrays by element type */
-    int64_t kept_rows; /* rows that a training step can take; 0: any number */
-};
 
 /* ---- plans ---- */
 
@@ -65,11 +52,6 @@ static void find_noise(struct emitter *emitter) {
             emitter->printer.noise =
                 emitter->printer.noise || (jobs[j]->plan->graph.nodes[id]->code == OPERATOR_noise &&
                                            jobs[j]->plan->placements[id].group >= 0);
-}
-
-/* Some value waits for a sum over all rows, so that all of them are kept. */
-static bool keeps_rows(const struct plan *plan) {
-    return plan->kept_planes[ELEMENT_F32] || plan->kept_planes[ELEMENT_F64] || plan->kept_planes[ELEMENT_INT];
 }
 
 /* How many rows are kept: as many as the file ever takes at once. */
@@ -167,132 +149,6 @@ static bool reads(const struct plan *plan, int column) {
             if (plan->groups[g].inputs[i]->attributes.index == column)
                 return true;
     return false;
-}
-
-/* ---- the interface ---- */
-
-static void print_column_parameters(struct emitter *emitter, bool targets, struct text *out) {
-    const struct model *model = emitter->printer.model;
-    for (int i = 0; i < model->column_count; i++)
-        if (targets || !model->columns[i].is_target)
-            text_print(out, ", const %s *%s", real_name(model->columns[i].node->type.element),
-                       emitter->printer.column_names[i]);
-}
-
-static void print_train_signature(struct emitter *emitter, struct text *out) {
-    text_print(out, "double %s_train(%s *s, size_t n", emitter->printer.prefix, emitter->printer.prefix);
-    print_column_parameters(emitter, true, out);
-    text_print(out, ")");
-}
-
-static void print_evaluate_signature(struct emitter *emitter, struct text *out) {
-    text_print(out, "double %s_evaluate(%s *s, size_t n", emitter->printer.prefix, emitter->printer.prefix);
-    print_column_parameters(emitter, true, out);
-    text_print(out, ", double *metrics)");
-}
-
-static void print_predict_signature(struct emitter *emitter, struct text *out) {
-    const struct model *model = emitter->printer.model;
-    text_print(out, "void %s_predict(%s *s, size_t n", emitter->printer.prefix, emitter->printer.prefix);
-    print_column_parameters(emitter, false, out);
-    for (int i = 0; i < model->output_count; i++)
-        text_print(out, ", %s *%s", real_name(model->outputs[i].node->type.element),
-                   emitter->printer.output_names[i]);
-    text_print(out, ")");
-}
-
-static void print_columns_comment(struct emitter *emitter, struct text *out) {
-    const struct model *model = emitter->printer.model;
-    for (int i = 0; i < model->column_count; i++) {
-        const struct column *column = &model->columns[i];
-        text_print(out, " *   %s (%s): n x %lld numbers, row after row", emitter->printer.column_names[i],
-                   column->is_target ? "target" : "input",
-                   (long long)shape_inner_size(&column->node->type.shape));
-        if (column->classes || column->limit)
-            text_print(out, ", each from 0 to %lld",
-                       (long long)(column->classes ? column->classes : column->limit) - 1);
-        text_print(out, "\n");
-    }
-}
-
-static void print_state(struct emitter *emitter, struct text *out) {
-    const struct model *model = emitter->printer.model;
-    const char *work[] = {"float workf", "double work", "int32_t worki"};
-    text_print(out,
-               "/* The weights, what the solver remembers, and room to work in. */\ntypedef struct %s {\n",
-               emitter->printer.prefix);
-    for (int i = 0; i < model->weight_count; i++)
-        text_print(
-            out, "    %s %s[%lld]; /* %s%s */\n", real_name(model->weights[i].node->type.element),
-            emitter->printer.weight_names[i],
-            (long long)shape_inner_size(&model->weights[i].node->type.shape), model->weights[i].name,
-            model->weights[i].node->type.shape.rank
-                ? text_format(emitter->printer.arena, " %s",
-                              shape_text(emitter->printer.arena, &model->weights[i].node->type.shape, NULL))
-                : "");
-    text_print(out, "    uint64_t updates; /* done so far */\n");
-    if (emitter->printer.noise)
-        text_print(out, "    uint64_t seed; /* of the random numbers that updates draw */\n");
-    for (int e = 0; e < 3; e++)
-        if (emitter->work[e])
-            text_print(out, "    %s[%lld];\n", work[e], (long long)emitter->work[e]);
-    text_print(out, "} %s;\n\n", emitter->printer.prefix);
-}
-
-static void print_interface(struct emitter *emitter, struct text *out) {
-    const struct model *model = emitter->printer.model;
-    const char *p = emitter->printer.prefix;
-    text_print(out,
-               "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    print_state(emitter, out);
-    text_print(out, "/* Sets every weight to its first value. */\nvoid %s_init(%s *s, uint64_t seed);\n\n", p,
-               p);
-    if (emitter->train.plan) {
-        text_print(out, "/* One update from n rows; returns the loss before it.\n");
-        print_columns_comment(emitter, out);
-        if (emitter->kept_rows)
-            text_print(out, " * n is at most %lld; with more, nothing is done and NAN returned.\n",
-                       (long long)emitter->kept_rows);
-        text_print(out, " */\n");
-        print_train_signature(emitter, out);
-        text_print(out, ";\n\n");
-    }
-    if (emitter->evaluate.plan) {
-        text_print(out, "/* The loss of n rows");
-        if (emitter->kept_rows)
-            text_print(out, ", at most %lld (with more, NAN and nothing else)",
-                       (long long)emitter->kept_rows);
-        if (model->metric_count)
-            text_print(out, "; and into metrics[], unless it is NULL:");
-        for (int i = 0; i < model->metric_count; i++) {
-            text_print(out, "%s %s", i ? "," : "", model->metrics[i].name);
-            if (model->metrics[i].node->type.shape.rank)
-                text_print(out, " (%lld numbers)",
-                           (long long)shape_inner_size(&model->metrics[i].node->type.shape));
-        }
-        text_print(out, ". */\n");
-        print_evaluate_signature(emitter, out);
-        text_print(out, ";\n\n");
-    }
-    if (model->output_count) {
-        text_print(out, "/* The outputs of n rows, %s; an output that is NULL is left out.\n",
-                   keeps_rows(emitter->predict.plan)
-                       ? text_format(emitter->printer.arena, "at most %lld (with more, every number is NAN)",
-                                     (long long)emitter->kept_rows)
-                       : "any number");
-        for (int i = 0; i < model->output_count; i++)
-            text_print(out, " *   %s: %s%lld numbers\n", emitter->printer.output_names[i],
-                       shape_batch_axis(&model->outputs[i].node->type.shape) >= 0 ? "n x " : "",
-                       (long long)shape_inner_size(&model->outputs[i].node->type.shape));
-        text_print(out, " */\n");
-        print_predict_signature(emitter, out);
-        text_print(out, ";\n\n");
-    }
-    text_print(out,
-               "/* Where a weight lies, to read or to set it, and how many numbers it has; NULL for an "
-               "unknown name. */\n"
-               "void *%s_weight(%s *s, const char *name, size_t *count);\n\n#ifdef __cplusplus\n}\n#endif\n",
-               p, p);
 }
 
 /* ---- the functions of the jobs ---- */
