@@ -120,7 +120,7 @@ static void choose(struct interpreter *in, struct instruction *i) {
         choose_convolution(in, i);
     else if (operators[node->code].kind == KIND_KERNEL)
         choose_moving(in, i);
-    else if (node->code == OPERATOR_uniform || node->code == OPERATOR_normal || node->code == OPERATOR_noise)
+    else if (is_random(node))
         choose_random(in, i);
     else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
         choose_matmul(in, i);

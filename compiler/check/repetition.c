@@ -6,6 +6,7 @@
  * number.
  */
 #include "check/check.h"
+#include "graph/operator.h"
 
 #include <string.h>
 
@@ -230,7 +231,7 @@ static bool fits_loop(const struct graph *graph, int loop) {
     int rows = -1;
     for (int id = graph_loop(graph, loop)->start; id < graph->count; id++) {
         const struct node *node = graph->nodes[id];
-        if (node->code == OPERATOR_noise || node->code == OPERATOR_uniform || node->code == OPERATOR_normal)
+        if (is_random(node))
             return false;
         if (node->loop != loop)
             continue;

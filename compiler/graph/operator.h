@@ -28,6 +28,11 @@ struct operator_info {
 
 extern const struct operator_info operators[OPERATOR_COUNT];
 
+/* Drawn: of the same inputs, each node has its own. */
+static inline bool is_random(const struct node *node) {
+    return node->code == OPERATOR_uniform || node->code == OPERATOR_normal || node->code == OPERATOR_noise;
+}
+
 /* How many of its inputs a node reads: the others only say that it comes after them. */
 static inline int operand_count(const struct node *node) {
     if (node->code == OPERATOR_loop_stack || node->code == OPERATOR_loop_final)

@@ -45,10 +45,6 @@ static bool has_rows(const struct node *node) {
     return shape_batch_axis(&node->type.shape) >= 0;
 }
 
-static bool is_random(const struct node *node) {
-    return node->code == OPERATOR_uniform || node->code == OPERATOR_normal || node->code == OPERATOR_noise;
-}
-
 static bool is_computed(const struct node *node) {
     return operators[node->code].kind != KIND_VIEW &&
            (operators[node->code].kind != KIND_LEAF || is_random(node));
