@@ -199,8 +199,8 @@ static bool emit(const struct model *model, const struct options *options, struc
                       .seed = model->training.seed};
     if (!run_spares_inputs(&run, options->output))
         return false;
-    if (!options->header && (!read_rows(&run, "train", &emit_options.train_rows) ||
-                             !read_rows(&run, "test", &emit_options.test_rows)))
+    if (!read_rows(&run, "train", &emit_options.train_rows) ||
+        !read_rows(&run, "test", &emit_options.test_rows))
         return false;
     if (!options->header && reads_weights(model) && !weights_start(&run, false))
         return false;

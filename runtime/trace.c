@@ -79,6 +79,13 @@ bool trace_wants(const struct trace *trace, int64_t update) {
 
 /* ---- printing ---- */
 
+bool trace_meets(const struct trace *trace, int64_t first, int64_t last) {
+    for (int i = 0; i < trace->range_count; i++)
+        if (trace->ranges[i].first <= last && trace->ranges[i].last >= first)
+            return true;
+    return trace->range_count == 0 && first == 1;
+}
+
 void trace_reserve(struct run *run, struct trace *trace, int64_t rows) {
     const struct type *type = &trace->node->type;
     size_t row_size = (size_t)shape_inner_size(&type->shape) * element_size(type->element);

@@ -29,6 +29,8 @@ bool trace_find(struct run *run, struct trace *trace);
 /* Room for `rows` rows. */
 void trace_reserve(struct run *run, struct trace *trace, int64_t rows);
 bool trace_wants(const struct trace *trace, int64_t update);
+/* Is one of the updates from first to last wanted? */
+bool trace_meets(const struct trace *trace, int64_t first, int64_t last);
 /* Prints "update 10  h [30, 10]" and a line of numbers for each row. */
 void trace_print(const struct run *run, const struct trace *trace, int64_t update, int64_t rows, FILE *out);
 /* A number so that it can be read back exactly. */

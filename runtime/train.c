@@ -31,8 +31,9 @@ struct trainer {
     double loss;                  /* room for an f64 or f32 */
     double first_loss, last_loss; /* of the first update, and the mean of the last epoch */
     const void **columns;
-    int64_t rows, batch, updates;      /* in all; of an update; updates of an epoch */
-    bool shuffled, begun;              /* begun: an update was made */
+    int64_t rows, batch, updates; /* in all; of an update; updates of an epoch */
+    bool shuffled, begun,
+        continued; /* begun: an update was made; continued: others were made before this run */
     uint32_t *order, *drawn, *scratch; /* (rows) where shuffled */
     int64_t first_epoch, goal;         /* epochs from 0 */
     void **epoch_weights;              /* as they were at the start of the epoch */
@@ -221,6 +222,23 @@ static bool run_epoch(struct trainer *trainer, int64_t epoch, int64_t from) {
     return true;
 }
 
+/* The number of the update that the training is to end with. */
+static int64_t last_update(const struct trainer *trainer) {
+    const struct progress *progress = &trainer->run->weights.progress;
+    return progress->updates + (trainer->goal - trainer->first_epoch) * trainer->updates -
+           progress->epoch_updates;
+}
+
+/* Of a value that is traced in updates that do not come, nothing would be heard. */
+static void warn_traces(const struct trainer *trainer) {
+    const int64_t first = trainer->run->weights.progress.updates + 1, last = last_update(trainer);
+    for (int i = 0; i < trainer->settings->trace_count; i++)
+        if (!trace_meets(&trainer->settings->traces[i], first, last))
+            diagnostic_warning(trainer->run->sink, (struct span){0},
+                               "--trace %s: nothing is shown: this training makes the updates %lld to %lld",
+                               trainer->settings->traces[i].name, (long long)first, (long long)last);
+}
+
 static bool run_epochs(struct trainer *trainer) {
     struct progress *progress = &trainer->run->weights.progress;
     struct interrupts interrupts;
@@ -228,8 +246,7 @@ static bool run_epochs(struct trainer *trainer) {
     interrupted = 0;
     interrupts_catch(&interrupts, interrupt);
     meter_start(&trainer->meter, trainer->run->quiet, trainer->run->model->loss.name, progress->updates,
-                progress->updates + (trainer->goal - trainer->first_epoch) * trainer->updates -
-                    progress->epoch_updates);
+                last_update(trainer));
     for (int64_t epoch = trainer->first_epoch; epoch < trainer->goal && finite && !interrupted; epoch++)
         finite = run_epoch(trainer, epoch, progress->epoch_updates);
     trainer->outcome->signal = progress->epochs < trainer->goal ? (int)interrupted : 0;
@@ -239,11 +256,14 @@ static bool run_epochs(struct trainer *trainer) {
     return finite;
 }
 
-/* A loss that grows without going to infinity would else be seen by who reads the numbers only. */
+/* A loss that grows without going to infinity would else be seen by who reads the numbers only.  In a
+ * training that goes on the first update's may be small by chance; of a negative rate the checker has warned.
+ */
 static void warn_growth(struct trainer *trainer) {
     const struct training *training = &trainer->run->model->training;
     double first = trainer->first_loss, last = trainer->last_loss;
-    if (!trainer->begun || first == 0 || !(last > first + 9 * fabs(first)))
+    if (!trainer->begun || trainer->continued || training->rate < 0 || first == 0 ||
+        !(last > first + 9 * fabs(first)))
         return;
     struct arena *arena = trainer->run->arena;
     diagnostic_warning(
@@ -340,6 +360,8 @@ bool train_run(struct run *run, const struct train_settings *settings, struct tr
     trainer.epoch_weights = weights_new_copy(run);
     if (!set_goal(&trainer) || !open_log(&trainer))
         return false;
+    trainer.continued = run->weights.progress.updates > 0;
+    warn_traces(&trainer);
     start_orders(&trainer);
     make_interpreter(&trainer);
     trainer.watch = watch_new(run);

@@ -84,6 +84,7 @@ expect 0 "" "" $nnrun "$out/short.nn" --train --quiet --plot "$out/p.svg"
 grep -q "</svg>" "$out/p.svg" && ok || bad "--plot made no picture"
 expect 0 "update 10  h \[30, 10\]" "" $nnrun "$out/short.nn" --train --quiet --trace h@10
 expect 2 - "did you mean 'score'" $nnrun "$out/short.nn" --train --quiet --trace scoer
+expect 0 "epoch" "trace h: nothing is shown: this training makes the updates 1 to" $nnrun "$out/short.nn" --train --quiet --trace h@90000
 expect 2 - "no value of this name; there are x, t, h, score, probability, entropy, accuracy, .*score.b" $nnrun "$out/short.nn" --train --quiet --trace elsewhere
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet -D generator=numpy
 
@@ -307,6 +308,31 @@ expect 0 "train  entropy" "" $nnrun "$out/long.nn" --load "$out/i.safetensors" -
 
 # ---- the emitted library ----
 $nnc $model -o "$out/twolayer.c" && $nnc $model --header -o "$out/twolayer.h" || bad "nnc"
+# A header says what its C file says, of a state whose size hangs on the rows of a file too.
+for file in $model models/iris.nn models/digits.nn tests/models/full_batch.nn tests/models/kept*.nn README.own; do
+    if [ "$file" = README.own ]; then
+        file="$out/README.own.nn"
+        sed 's|"models/data|"'"$PWD"'/models/data|' >"$file" <<'NN'
+data train = csv("models/data/iris.csv")
+model own {
+    input  x : f64[batch, 4]
+    target t : class[batch] of 3
+    score = dense(x, 8) -> batch_norm() -> relu() -> dense(3)
+    output score
+    loss entropy = cross_entropy(score, t)
+}
+train {
+    solver = adam(rate = 0.01)
+    batch  = 20
+    epochs = 1
+}
+NN
+    fi
+    [ -e "$file" ] || continue
+    $nnc "$file" -o "$out/both.c" 2>/dev/null && $nnc "$file" --header -o "$out/both.h" 2>/dev/null || bad "nnc $file"
+    for end in c h; do sed -n '/^#include <stddef.h>/,/^#ifdef __cplusplus\n}/p' "$out/both.$end" | sed '/^void \*.*_weight(/q' >"$out/both.$end.text"; done
+    grep -q "^typedef struct" "$out/both.h.text" && cmp -s "$out/both.c.text" "$out/both.h.text" && ok || bad "$file: the header says other things than the C file"
+done
 cat >"$out/user.c" <<'C'
 #include "twolayer.h"
 #include <stdio.h>
