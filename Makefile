@@ -107,7 +107,7 @@ $(KERNELS): runtime/kernels/kernels.c Makefile | $(BUILD)/gen/kernels/float_name
 
 train:
 	@sh .ci/install build
-	@[ -x $(BUILD)/nnrun ] || echo "building build/nnc and build/nnrun (a minute or so)"
+	@[ -x $(BUILD)/nnrun ] || echo "building build/nnc and build/nnrun (some minutes on a small machine)"
 	@$(MAKE) --no-print-directory -s -j2 all
 	$(BUILD)/nnrun models/twolayer.nn --train --save $(BUILD)/twolayer.safetensors --plot $(BUILD)/twolayer.svg
 	@echo
