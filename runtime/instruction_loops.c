@@ -43,14 +43,10 @@ static struct access slice_of(const struct node *node, int64_t *turn) {
 void choose_loop(struct interpreter *in, struct instruction *i) {
     const struct node *node = i->node;
     const bool is_next = node->code == OPERATOR_loop_next;
-    struct access from = plan_operand(node, is_next ? 1 : 0);
-    i->run = run_copy;
+    const bool is_slice = node->code == OPERATOR_loop_slice;
     i->turn = i->count;
-    if (node->code == OPERATOR_loop_slice) {
-        from = slice_of(node, &i->turn);
-        i->run = run_slice;
-    } else if (node->code == OPERATOR_loop_stack)
-        i->run = run_stack;
+    struct access from = is_slice ? slice_of(node, &i->turn) : plan_operand(node, is_next ? 1 : 0);
+    i->run = is_slice ? run_slice : node->code == OPERATOR_loop_stack ? run_stack : run_copy;
     if (is_next) {
         struct access state = whole(node->inputs[0]);
         i->result = place_operand(in, &state);

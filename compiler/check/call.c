@@ -364,9 +364,9 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
     const struct shape *shape = &argument->tensor->type.shape;
     bool logits = type->element.text && strcmp(type->element.text, "logits") == 0;
     if (logits && is_softmax(argument->tensor)) {
-        struct diagnostic *warning = diagnostic_warning(
-            checker->sink, argument->span,
-            "this loss takes scores and applies the softmax itself; it is given a softmax");
+        struct diagnostic *warning =
+            check_warning(checker, argument->span,
+                          "this loss takes scores and applies the softmax itself; it is given a softmax");
         diagnostic_note(checker->sink, warning, (struct span){0}, "give it the value before the softmax");
     }
     int count = 0, axis = 0;

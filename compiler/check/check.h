@@ -173,7 +173,8 @@ struct binding *scope_find(const struct scope *scope, const char *name);
  * said once: a layer may be elaborated many times. */
 struct diagnostic *check_error(struct checker *checker, struct span span, const char *format, ...)
     TEXT_FORMAT(3);
-void check_warning(struct checker *checker, struct span span, const char *format, ...) TEXT_FORMAT(3);
+struct diagnostic *check_warning(struct checker *checker, struct span span, const char *format, ...)
+    TEXT_FORMAT(3);
 /* The user's own place of something at `span`: the call that led into the prelude, if it is there. */
 struct span check_place(const struct checker *checker, struct span span);
 /* Where a node of a failing operator came from, as a note: "the left side is h, f64[batch, 10]". */

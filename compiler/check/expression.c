@@ -111,14 +111,15 @@ struct diagnostic *check_error(struct checker *checker, struct span span, const 
     return error;
 }
 
-void check_warning(struct checker *checker, struct span span, const char *format, ...) {
+struct diagnostic *check_warning(struct checker *checker, struct span span, const char *format, ...) {
     struct text message = {.arena = checker->arena};
     va_list arguments;
     va_start(arguments, format);
     text_vprint(&message, format, arguments);
     va_end(arguments);
-    if (!is_said(checker, span, text_string(&message)))
-        diagnostic_warning(checker->sink, span, "%s", text_string(&message));
+    if (is_said(checker, span, text_string(&message)))
+        return arena_new(checker->arena, struct diagnostic);
+    return diagnostic_warning(checker->sink, span, "%s", text_string(&message));
 }
 
 /* What the prelude made is shown at the statement for which it was made. */

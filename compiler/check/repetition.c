@@ -259,7 +259,8 @@ static struct node *as_loop(struct checker *checker, struct scan *scan, struct n
     if (begin_state(checker, loop, initial, &scan->state, &before))
         after = call_body(checker, scan, graph_loop_slice(graph, loop, x, scan->axis), &before);
     graph->span = scan->span;
-    if (end_state(checker, &before, &after) && graph_loop(graph, loop)->last && fits_loop(graph, loop))
+    if (!unheard.error_count && end_state(checker, &before, &after) && graph_loop(graph, loop)->last &&
+        fits_loop(graph, loop))
         result = result_of(checker, &after, x->type.element);
     checker->sink = sink;
     checker->in_loop = within;
@@ -288,6 +289,8 @@ static bool may_be_written_out(struct checker *checker, const struct scan *scan,
 struct value call_scan(struct checker *checker, struct value *arguments, struct span span) {
     struct node *x = tensor_argument(checker, &arguments[0]);
     struct scan scan = {.body = &arguments[1], .span = span, .state = arguments[2]};
+    if (!arguments[3].span.source)
+        arguments[3].span = span; /* axis 1, which nobody has written */
     if (!x || !is_layer(checker, &arguments[1]) || !find_steps(checker, x, &arguments[3], &scan))
         return value_error;
     if (scan.state.kind == VALUE_LIST && scan.state.item_count == 0) {
