@@ -110,6 +110,7 @@
 #define NN_RESULTS 6
 #endif
 #if defined __clang__
+#pragma clang diagnostic ignored "-Wpass-failed" /* of a loop that it leaves as it is: the same, but slower */
 #define NN_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined __GNUC__
 #define NN_UNROLL _Pragma("GCC unroll 16")
