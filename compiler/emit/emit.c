@@ -82,6 +82,9 @@ static void size_work(struct emitter *emitter) {
             emitter->work[e] = size > emitter->work[e] ? size : emitter->work[e];
         }
     }
+    for (int e = 0; e < 3; e++) /* room to begin at a multiple of 64 bytes */
+        if (emitter->work[e])
+            emitter->work[e] += e == ELEMENT_F64 ? 8 : 16;
 }
 
 /* Emitted C counts with int and long: no array of it may be longer than they can say. */
@@ -165,7 +168,7 @@ static void print_loads(struct emitter *emitter, const struct plan *plan, const 
         enum element e = node->type.element;
         long long inner = (long long)shape_inner_size(&node->type.shape);
         const char *load = (inner < WIDE ? loads : wide_loads)[e];
-        text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, s->%s + %lld);\n", load,
+        text_print(out, "        %s(%s + from * %lld, %lld, rows, m, %d, %s + %lld);\n", load,
                    emitter->printer.column_names[node->attributes.index], inner, inner, plan->tile,
                    work_name(e), (long long)(plan_placement(plan, node)->offset * plan->tile));
         if (!mentions(text_string(&emitter->printer.kernels_used), load))
@@ -178,13 +181,13 @@ static const char *root_memory(struct emitter *emitter, const struct plan *plan,
     enum element e = node->type.element;
     int64_t tile = plan->tile_planes[e] * plan->tile;
     if (p->place == PLACE_TILE)
-        return text_format(emitter->printer.arena, "s->%s[%lld", work_name(e),
+        return text_format(emitter->printer.arena, "%s[%lld", work_name(e),
                            (long long)(p->offset * plan->tile));
     if (p->place == PLACE_KEPT)
-        return text_format(emitter->printer.arena, "s->%s[%lld + tile * %lld", work_name(e),
+        return text_format(emitter->printer.arena, "%s[%lld + tile * %lld", work_name(e),
                            (long long)(tile + plan->once_size[e] + p->offset * plan->tile),
                            (long long)(plan->kept_planes[e] * plan->tile));
-    return text_format(emitter->printer.arena, "s->%s[%lld", work_name(e), (long long)(tile + p->offset));
+    return text_format(emitter->printer.arena, "%s[%lld", work_name(e), (long long)(tile + p->offset));
 }
 
 /* The element of a root's source as C text, for its element e (a loop variable). */
@@ -232,8 +235,7 @@ static void print_tree(struct emitter *emitter, const struct node *node, int64_t
     text_print(out, "    for (long i = 0; i < %lld; i++) { /* %s */\n        %s lanes[%d];\n",
                (long long)shape_inner_size(&node->type.shape), emitter->printer.idents[node->id],
                real_name(e), lanes_of(e));
-    text_print(out,
-               "        for (long l = 0; l < %d; l++)\n            lanes[l] = s->%s[%lld + i * %d + l];\n",
+    text_print(out, "        for (long l = 0; l < %d; l++)\n            lanes[l] = %s[%lld + i * %d + l];\n",
                lanes_of(e), work, (long long)from, lanes_of(e));
     if (lanes_of(e) == LANES_F64) /* so few are unrolled by the compiler */
         text_print(
@@ -247,7 +249,7 @@ static void print_tree(struct emitter *emitter, const struct node *node, int64_t
         text_print(out, "        for (long l = 0; l < %d; l++)\n            lanes[l] = %s;\n", half,
                    maths_text(&emitter->printer, &step, (const char *const[]){"lanes[l]", other, ""}));
     }
-    text_print(out, "        s->%s[%lld + i] = lanes[0];\n    }\n", work, (long long)to);
+    text_print(out, "        %s[%lld + i] = lanes[0];\n    }\n", work, (long long)to);
 }
 
 /* A matmul's sum row after row begins with the first tile by itself, if it is in no loop: only without rows
@@ -270,7 +272,7 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
             int64_t base = plan->tile_planes[e] * plan->tile, count = shape_inner_size(&node->type.shape);
             bool lanes = p->lanes >= 0;
             if (start)
-                text_print(out, "    for (int i = 0; i < %lld%s; i++)\n        s->%s[%lld + i] = %s;\n",
+                text_print(out, "    for (int i = 0; i < %lld%s; i++)\n        %s[%lld + i] = %s;\n",
                            (long long)(lanes ? count * lanes_of(e) : count),
                            starts_itself(&group->nests[n], node) ? " && n == 0" : "", work_name(e),
                            (long long)(base + (lanes ? p->lanes : p->offset)),
@@ -347,6 +349,18 @@ static void print_unused_columns(struct emitter *emitter, const struct plan *pla
             text_print(out, "    (void)%s;\n", emitter->printer.column_names[i]);
 }
 
+/* Vectors of 64 bytes are slow across two lines of the cache, wherever the caller's state lies. */
+static void print_work_locals(struct emitter *emitter, const struct text *body, struct text *out) {
+    for (int e = 0; e < 3; e++) {
+        const char *work = work_name((enum element)e);
+        if (!uses(body, work))
+            continue;
+        use_kernel(&emitter->printer, "nn_to_line", ELEMENT_F64);
+        text_print(out, "    %s *const %s = s->%s + nn_to_line(s->%s, sizeof *s->%s);\n",
+                   real_name((enum element)e), work, work, work, work);
+    }
+}
+
 static void print_batch_locals(const struct text *calls, bool training, struct text *out) {
     if (uses(calls, "batch_rows"))
         text_print(out, "    const long batch_rows = (long)n;\n");
@@ -409,7 +423,9 @@ static void print_init(struct emitter *emitter, struct text *out) {
                numpy ? "struct nn_numpy *stream" : "uint64_t seed");
     if (!uses(&calls, numpy ? "stream" : "seed"))
         text_print(body, "    (void)%s;\n", numpy ? "stream" : "seed");
-    text_print(body, "%s%s    s->updates = 0;\n}\n\n", text_string(&calls), text_string(&copies));
+    text_print(&calls, "%s", text_string(&copies));
+    print_work_locals(emitter, &calls, body);
+    text_print(body, "%s    s->updates = 0;\n}\n\n", text_string(&calls));
     text_print(out, "void %s_init(%s *s, uint64_t seed) {\n", p, p);
     if (emitter->printer.noise)
         text_print(out, "    s->seed = seed;\n");
@@ -426,6 +442,8 @@ static void print_init(struct emitter *emitter, struct text *out) {
 static void print_train(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->train, &calls);
+    text_print(&calls, "    s->updates++;\n    return %s;\n}\n\n",
+               scalar_root(emitter, emitter->train.plan, 0));
     text_print(out, "NN_JOB ");
     print_train_signature(emitter, out);
     text_print(out, " {\n");
@@ -433,8 +451,8 @@ static void print_train(struct emitter *emitter, struct text *out) {
         text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
     print_batch_locals(&calls, true, out);
     print_unused_columns(emitter, emitter->train.plan, true, out);
-    text_print(out, "%s    s->updates++;\n    return %s;\n}\n\n", text_string(&calls),
-               scalar_root(emitter, emitter->train.plan, 0));
+    print_work_locals(emitter, &calls, out);
+    text_print(out, "%s", text_string(&calls));
 }
 
 /* Metric i, whose first number is metrics[at]. */
@@ -456,6 +474,14 @@ static void print_metric(struct emitter *emitter, int i, long long at, struct te
 static void print_evaluate(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->evaluate, &calls);
+    if (!emitter->printer.model->metric_count)
+        text_print(&calls, "    (void)metrics;\n");
+    long long at = 0;
+    for (int i = 0; i < emitter->printer.model->metric_count; i++) {
+        print_metric(emitter, i, at, &calls);
+        at += (long long)shape_inner_size(&emitter->printer.model->metrics[i].node->type.shape);
+    }
+    text_print(&calls, "    return %s;\n}\n\n", scalar_root(emitter, emitter->evaluate.plan, 0));
     text_print(out, "NN_JOB ");
     print_evaluate_signature(emitter, out);
     text_print(out, " {\n");
@@ -463,15 +489,8 @@ static void print_evaluate(struct emitter *emitter, struct text *out) {
         text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
     print_batch_locals(&calls, false, out);
     print_unused_columns(emitter, emitter->evaluate.plan, true, out);
+    print_work_locals(emitter, &calls, out);
     text_print(out, "%s", text_string(&calls));
-    if (!emitter->printer.model->metric_count)
-        text_print(out, "    (void)metrics;\n");
-    long long at = 0;
-    for (int i = 0; i < emitter->printer.model->metric_count; i++) {
-        print_metric(emitter, i, at, out);
-        at += (long long)shape_inner_size(&emitter->printer.model->metrics[i].node->type.shape);
-    }
-    text_print(out, "    return %s;\n}\n\n", scalar_root(emitter, emitter->evaluate.plan, 0));
 }
 
 /* There is no room to keep more rows: the answer is that there is none. */
@@ -497,6 +516,16 @@ static void print_predict(struct emitter *emitter, struct text *out) {
             diagnostic_error(emitter->printer.sink, model->columns[i].span,
                              "an output depends on the target '%s'", model->columns[i].name);
     print_job(emitter, &emitter->predict, &calls);
+    for (int i = 0; i < plan->root_count; i++) {
+        struct shape shape = plan->roots[i]->type.shape;
+        struct access access = access_of(plan->roots[i], &shape);
+        if (shape_batch_axis(&shape) >= 0)
+            continue;
+        text_print(&calls, "    for (int e = 0; %s && e < %lld; e++)\n        %s[e] = %s + %s];\n",
+                   emitter->printer.output_names[i], (long long)shape_inner_size(&shape),
+                   emitter->printer.output_names[i], root_memory(emitter, plan, access.source),
+                   flat_index(emitter, &access, "e"));
+    }
     text_print(out, "NN_JOB ");
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
@@ -504,18 +533,8 @@ static void print_predict(struct emitter *emitter, struct text *out) {
     print_unused_columns(emitter, plan, false, out);
     if (keeps_rows(plan))
         print_too_many_rows(emitter, out);
-    text_print(out, "%s", text_string(&calls));
-    for (int i = 0; i < plan->root_count; i++) {
-        struct shape shape = plan->roots[i]->type.shape;
-        struct access access = access_of(plan->roots[i], &shape);
-        if (shape_batch_axis(&shape) >= 0)
-            continue;
-        text_print(out, "    for (int e = 0; %s && e < %lld; e++)\n        %s[e] = %s + %s];\n",
-                   emitter->printer.output_names[i], (long long)shape_inner_size(&shape),
-                   emitter->printer.output_names[i], root_memory(emitter, plan, access.source),
-                   flat_index(emitter, &access, "e"));
-    }
-    text_print(out, "}\n\n");
+    print_work_locals(emitter, &calls, out);
+    text_print(out, "%s}\n\n", text_string(&calls));
 }
 
 static void print_weight_access(struct emitter *emitter, struct text *out) {

@@ -1,7 +1,15 @@
-/* Kernel text that only emitted C contains: rows of the caller, one after the other, into planes.
+/* Kernel text that only emitted C contains: where memory begins, and rows of the caller, one after the other,
+ * into planes.
  *
  * The sections are never compiled here: `real` is replaced by the type when they are printed.
  */
+
+/*@ nn_to_line: */
+/* How many numbers of that size further a multiple of 64 bytes is: there a vector lies in one line of the
+ * cache. */
+static size_t nn_to_line(const void *at, size_t size) {
+    return (64 - (uintptr_t)at % 64) % 64 / size;
+}
 
 /*@ nn_load: */
 /* planes[e][r] = row[r][e] for the rows of a tile; the planes end in zeros up to m, a whole number of

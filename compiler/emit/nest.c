@@ -165,7 +165,7 @@ const char *nest_memory(struct nest_printer *np, const struct node *node) {
     enum element e = node->type.element;
     if (node->code == OPERATOR_weight)
         return text_format(printer->arena, "s->%s", printer->weight_names[node->attributes.index]);
-    const char *work = text_format(printer->arena, "s->%s", work_name(e));
+    const char *work = work_name(e);
     int64_t tile = plan->tile_planes[e] * plan->tile, once = plan->once_size[e];
     if (p->place == PLACE_TILE)
         return text_format(printer->arena, "%s + %lld", work, (long long)(p->offset * plan->tile));
