@@ -158,8 +158,13 @@ struct node *declare_weight(struct checker *checker, struct scope *scope, const 
     if (!resolve_type(checker, scope, statement->type, false, &type, &classes))
         return NULL;
     if (shape_batch_axis(&type.shape) >= 0 || type.element == ELEMENT_INT) {
-        check_error(checker, statement->type->span, "a weight has to be real and of a fixed shape; found %s",
-                    type_text(checker->arena, &type, checker->graph->batch_name));
+        struct diagnostic *error = check_error(checker, statement->type->span,
+                                               "a weight has to be real and of a fixed shape; found %s",
+                                               type_text(checker->arena, &type, checker->graph->batch_name));
+        if (checker->instance && type.element != ELEMENT_INT)
+            diagnostic_note(checker->sink, error, (struct span){0},
+                            "the layer took the batch for an axis of a row: where a row is one number, "
+                            "unsqueeze(x, 1) gives it an axis");
         return NULL;
     }
     if (is_left_out(checker, scope, statement)) /* zeros, which a sum drops */
