@@ -150,6 +150,21 @@ static const char *cell_text(struct run *run, const struct rows_place *place, in
     return text_number(run->arena, value, false);
 }
 
+/* The names that stood before one too many: "the 3 names plum, lemon, apple; did you mean 'apple'?" */
+static const char *names_text(struct run *run, const struct table_labels *labels, int64_t classes) {
+    enum { NAMES_LISTED = 20 };
+    struct text text = {.arena = run->arena};
+    text_print(&text, "%lld names: ", (long long)classes);
+    for (int64_t i = 0; i < classes && i < NAMES_LISTED; i++)
+        text_print(&text, "%s%.60s", i ? ", " : "", labels->names[i]);
+    const char *nearest =
+        text_nearest(labels->names[classes], (const char *const *)labels->names, (size_t)classes);
+    text_print(&text, classes > NAMES_LISTED ? " and others" : "");
+    if (nearest)
+        text_print(&text, "; did you mean '%.60s'?", nearest);
+    return text_string(&text);
+}
+
 static bool store_class(struct run *run, const struct rows_slot *slot, int64_t cell, double value,
                         int64_t classes, const struct rows_place *place) {
     if (value >= 0 && value < (double)classes && value == floor(value))
@@ -157,7 +172,12 @@ static bool store_class(struct run *run, const struct rows_slot *slot, int64_t c
     const char *expected =
         classes == 1 ? "class 0 only"
                      : text_format(run->arena, "classes 0 to %lld, or as many names", (long long)classes - 1);
-    if (value == (double)classes)
+    struct table_labels labels = {NULL, 0};
+    if (place->csv)
+        labels = csv_labels(place->csv, (size_t)cell);
+    if (value == (double)classes && labels.count > (size_t)classes)
+        expected = names_text(run, &labels, classes);
+    else if (value == (double)classes)
         expected =
             text_format(run->arena, "%s (if yours begin at 1, say 'of %lld': class 0 has no rows then)",
                         expected, (long long)classes + 1);

@@ -110,6 +110,8 @@ expect 1 - "has no data named 'train', such as: data train = csv(\"rows.csv\")" 
 printf '1,2,1\n3,4,2\n5,6,3\n' >"$out/from_1.csv"
 sed 's/^data train.*/data train = csv("from_1.csv")/' "$out/short.nn" >"$out/from_1.nn"
 expect 1 - "from_1.csv:3:3: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
+printf 'x,y,t\n1,1,plum\n2,2,apple\n3,3,lemon\n4,4,aple\n' >"$out/from_1.csv"
+expect 1 - "from_1.csv:5:3: found the name 'aple'; .* holds 3 names: plum, apple, lemon; did you mean 'apple'?" $nnrun "$out/from_1.nn" --train
 expect 1 - "h.W.*(.*short.nn:14): was it saved with other params (-D)?" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
 
 # ---- progress that a file of weights cannot have ----
