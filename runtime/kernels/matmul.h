@@ -523,7 +523,7 @@ static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, con
     }
 #if NN_SHUFFLES
     if (m <= 8 && b->row == 1) {
-        for (long i = 0; i < m; i += 4)
+        for (long i = 0; i < 8 && i < m; i += 4) /* twice at most: gcc warns of a third time */
             nn_matmul_columns(
                 m - i < 4 ? m - i : 4, n, depth, &(nn_matrix){a->at + i * a->row, a->row, a->column}, b,
                 &(nn_matrix){c->at ? c->at + i * c->row : NULL, c->row, c->column}, y + i * y_i, y_i, y_j);
