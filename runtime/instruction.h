@@ -122,6 +122,9 @@ static inline const struct planes *planes_of(const struct interpreter *in, const
     return room;
 }
 
+/* Products from which on waking a thread is worth it. */
+enum { LARGE = 1 << 20 };
+
 /* Rows of a result in the tile's memory. */
 static inline int64_t width_of(const struct interpreter *in, const struct operand *o) {
     return o->rows ? in->stride : 1;

@@ -10,9 +10,6 @@ struct convolving_turn {
     int64_t turns;
 };
 
-/* Products from which on waking a thread is worth it. */
-enum { LARGE = 1 << 20 };
-
 static void convolve_turn(void *context, int64_t turn) {
     const struct convolving_turn *share = context;
     struct interpreter *in = share->in;

@@ -31,21 +31,12 @@ static void run_stack(struct interpreter *in, const struct instruction *i) {
     copy(in, i, planes_of(in, i, room), plane_of(in, &i->result, in->step * i->turn));
 }
 
-/* A slice reads its operand over [result.., steps], of which the steps are left to `turn`. */
-static struct access slice_of(const struct node *node, int64_t *turn) {
-    int64_t length;
-    struct access access = plan_fold_operand(node, &length);
-    *turn = access.strides[--access.rank];
-    access.identity = access.uniform = false;
-    return access;
-}
-
 void choose_loop(struct interpreter *in, struct instruction *i) {
     const struct node *node = i->node;
     const bool is_next = node->code == OPERATOR_loop_next;
     const bool is_slice = node->code == OPERATOR_loop_slice;
     i->turn = i->count;
-    struct access from = is_slice ? slice_of(node, &i->turn) : plan_operand(node, is_next ? 1 : 0);
+    struct access from = is_slice ? plan_slice_operand(node, &i->turn) : plan_operand(node, is_next ? 1 : 0);
     i->run = is_slice ? run_slice : node->code == OPERATOR_loop_stack ? run_stack : run_copy;
     if (is_next) {
         struct access state = whole(node->inputs[0]);

@@ -79,8 +79,6 @@ static struct matrix matrix_of(const struct access *access, int64_t lead) {
 
 /* Results of a product that one turn of a thread computes: equal shares where the product is large enough to
  * be worth waking a thread for. */
-enum { LARGE = 1 << 20 };
-
 static int64_t part_of(const struct interpreter *in, int64_t results, int64_t products) {
     int64_t threads = threads_count(in->threads);
     return products > LARGE ? (results + threads - 1) / threads : results;

@@ -122,7 +122,7 @@ static void choose(struct interpreter *in, struct instruction *i) {
         choose_moving(in, i);
     else if (is_random(node))
         choose_random(in, i);
-    else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
+    else if (is_matmul(node))
         choose_matmul(in, i);
     else if (operators[node->code].kind == KIND_FOLD)
         choose_fold(in, i);

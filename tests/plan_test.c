@@ -58,10 +58,6 @@ static int last_nest(const struct plan *plan, int group, int loop) {
     return last;
 }
 
-static bool has_rows(const struct node *node) {
-    return shape_batch_axis(&node->type.shape) >= 0;
-}
-
 static void mark_wanted(struct inspection *in) {
     const struct plan *plan = in->plan;
     for (int i = 0; i < plan->root_count; i++)

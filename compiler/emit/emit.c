@@ -252,11 +252,9 @@ static void print_tree(struct emitter *emitter, const struct node *node, int64_t
     text_print(out, "        %s[%lld + i] = lanes[0];\n    }\n", work, (long long)to);
 }
 
-/* A matmul's sum row after row begins with the first tile by itself, if it is in no loop: only without rows
- * is it set to 0. */
-static bool starts_itself(const struct nest *nest, const struct node *node) {
-    return !nest->loop && (node->code == OPERATOR_matmul || node->code == OPERATOR_affine) &&
-           plan_matmul(node).kind == MATMUL_CHAIN;
+/* A matmul's sum row after row begins with the first tile by itself: only without rows is it set to 0. */
+static bool starts_itself(const struct node *node) {
+    return is_matmul(node) && plan_matmul(node).kind == MATMUL_CHAIN;
 }
 
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */
@@ -274,7 +272,7 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
             if (start)
                 text_print(out, "    for (int i = 0; i < %lld%s; i++)\n        %s[%lld + i] = %s;\n",
                            (long long)(lanes ? count * lanes_of(e) : count),
-                           starts_itself(&group->nests[n], node) ? " && n == 0" : "", work_name(e),
+                           starts_itself(node) ? " && n == 0" : "", work_name(e),
                            (long long)(base + (lanes ? p->lanes : p->offset)),
                            number_text(&emitter->printer, operators[node->code].start, e));
             else if (lanes)

@@ -208,6 +208,15 @@ static void add_memory(struct nest_printer *np, struct signature *signature) {
                       nest_memory(np, np->used[i]));
 }
 
+/* Is nothing summed yet?  In the first tile, and of a loop in the first round. */
+static const char *first_text(const struct nest_printer *np) {
+    if (!np->nest->loop)
+        return "from == 0";
+    const struct loop *loop = graph_loop(&np->printer->plan->graph, np->nest->loop);
+    return text_format(np->printer->arena, "from == 0 && turn == %lld",
+                       loop->backwards ? (long long)loop->steps - 1 : 0LL);
+}
+
 /* All parameters but those that say which rows: they differ between the two calls of a nest with sums. */
 static void add_parameters(struct nest_printer *np, struct signature *signature) {
     const struct node *first = np->nest->nodes[0];
@@ -217,7 +226,7 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
     if (np->uses_turn)
         add_parameter(signature, "long turn", "turn");
     if (np->uses_first)
-        add_parameter(signature, "int first", np->nest->loop ? "0" : "from == 0");
+        add_parameter(signature, "int first", first_text(np));
     if (np->uses_step)
         add_parameter(signature, "double step", "step");
     if (first->code == OPERATOR_noise) {

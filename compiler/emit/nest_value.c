@@ -81,11 +81,8 @@ const char *nest_operand(struct nest_printer *np, const struct access *access, i
 
 /* The step of a value that the round at hand takes. */
 static const char *slice_text(struct nest_printer *np, const struct node *node, int64_t element) {
-    int64_t length;
-    struct access access = plan_fold_operand(node, &length);
-    const int64_t step = access.strides[access.rank - 1];
-    access.rank--;
-    access.identity = access.uniform = false;
+    int64_t step;
+    struct access access = plan_slice_operand(node, &step);
     const char *index = nest_index(np, &access, element);
     if (step) {
         np->uses_turn = true;
@@ -251,7 +248,7 @@ void nest_print_value(struct nest_printer *np, struct node *node, int64_t elemen
     }
     if (operators[node->code].kind == KIND_FOLD)
         print_fold(np, node, name, element);
-    else if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine)
+    else if (is_matmul(node))
         print_matmul(np, node, name, element);
     else {
         const char *text = node->code == OPERATOR_pad          ? pad_text(np, node, element)

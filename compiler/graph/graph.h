@@ -133,6 +133,10 @@ void graph_loop_close(struct graph *graph, int loop);
 /* A value of each round side by side along a new axis; of a value that is not the loop's, so many copies. */
 struct node *graph_loop_stack(struct graph *graph, int loop, struct node *value, int axis);
 struct node *graph_loop_final(struct graph *graph, int loop, struct node *value);
+/* The axis of a stack where a round's elements lie together: in front of all elements of a row. */
+static inline int graph_loop_front(const struct node *value) {
+    return value->type.shape.rank > 0 && value->type.shape.dims[0] == BATCH ? 1 : 0;
+}
 static inline const struct loop *graph_loop(const struct graph *graph, int loop) {
     return &graph->loops[loop - 1];
 }

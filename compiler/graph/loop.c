@@ -43,10 +43,9 @@ void graph_loop_close(struct graph *graph, int loop) {
     graph->loops[loop - 1].end = graph->count;
 }
 
-/* The new axis stands in front of all elements of a row, where a round's elements lie together. */
 struct node *graph_loop_stack(struct graph *graph, int loop, struct node *value, int axis) {
     const struct loop *of = graph_loop(graph, loop);
-    int front = value->type.shape.rank > 0 && value->type.shape.dims[0] == BATCH ? 1 : 0;
+    const int front = graph_loop_front(value);
     struct attributes attributes = attributes_of(loop, value->type);
     struct shape *shape = &attributes.type.shape, kept;
     int64_t order[RANK_MAX];

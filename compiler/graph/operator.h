@@ -28,6 +28,18 @@ struct operator_info {
 
 extern const struct operator_info operators[OPERATOR_COUNT];
 
+static inline bool is_matmul(const struct node *node) {
+    return node->code == OPERATOR_matmul || node->code == OPERATOR_affine;
+}
+
+static inline bool is_fold(const struct node *node) {
+    return operators[node->code].kind == KIND_FOLD;
+}
+
+static inline bool has_rows(const struct node *node) {
+    return shape_batch_axis(&node->type.shape) >= 0;
+}
+
 /* Drawn: of the same inputs, each node has its own. */
 static inline bool is_random(const struct node *node) {
     return node->code == OPERATOR_uniform || node->code == OPERATOR_normal || node->code == OPERATOR_noise;

@@ -28,10 +28,6 @@ struct reversal {
     int part_count, part_capacity;
 };
 
-static bool has_rows(const struct node *node) {
-    return shape_batch_axis(&node->type.shape) >= 0;
-}
-
 /* Is its value kept rather than made again?  Kept are states, and what takes long; and a sum with a product
  * in it, for the product would not be needed alone. */
 static bool is_kept(const struct node *node) {
@@ -53,7 +49,7 @@ static struct node *see(struct reversal *r, struct node *node) {
     if (node->code == OPERATOR_loop_slice)
         return graph_loop_slice(graph, r->back, node->inputs[0], (int)node->attributes.axis);
     if (is_kept(node)) {
-        int axis = node->type.shape.rank > 0 && node->type.shape.dims[0] == BATCH ? 1 : 0;
+        const int axis = graph_loop_front(node);
         return graph_loop_slice(graph, r->back, graph_loop_stack(graph, r->loop, node, axis), axis);
     }
     for (int k = 0; k < node->input_count; k++)

@@ -18,14 +18,6 @@ struct placing {
     struct pool tiles[3], once[3];
 };
 
-static bool is_matmul(const struct node *node) {
-    return node->code == OPERATOR_matmul || node->code == OPERATOR_affine;
-}
-
-static bool is_fold(const struct node *node) {
-    return operators[node->code].kind == KIND_FOLD;
-}
-
 static int64_t on_line(const struct placing *placing, int group, int nest) {
     return placing->group_start[group] + nest;
 }
@@ -57,7 +49,7 @@ static enum place place_of(const struct plan *plan, const struct node *node) {
     const struct placement *p = &plan->placements[node->id];
     if (node->code == OPERATOR_assign || node->code == OPERATOR_loop_next)
         return PLACE_NONE;
-    if (shape_batch_axis(&node->type.shape) >= 0)
+    if (has_rows(node))
         return p->last_group > p->group ? PLACE_KEPT : PLACE_TILE;
     return PLACE_ONCE;
 }

@@ -41,26 +41,14 @@ struct planner {
 
 /* ---- what kind of thing a node is ---- */
 
-static bool has_rows(const struct node *node) {
-    return shape_batch_axis(&node->type.shape) >= 0;
-}
-
 static bool is_computed(const struct node *node) {
     return operators[node->code].kind != KIND_VIEW &&
            (operators[node->code].kind != KIND_LEAF || is_random(node));
 }
 
-static bool is_matmul(const struct node *node) {
-    return node->code == OPERATOR_matmul || node->code == OPERATOR_affine;
-}
-
 /* Its kernel takes the operands whole. */
 static bool is_whole(const struct node *node) {
     return operators[node->code].kind == KIND_KERNEL;
-}
-
-static bool is_fold(const struct node *node) {
-    return operators[node->code].kind == KIND_FOLD;
 }
 
 /* A reduction over the batch. */
@@ -99,6 +87,14 @@ struct access plan_fold_operand(const struct node *node, int64_t *length) {
     for (int i = 0; i < shape->rank; i++)
         moved.attributes.order[i] = i < axis ? i : i + 1 < shape->rank ? i + 1 : axis;
     return access_of(&moved, &iteration);
+}
+
+struct access plan_slice_operand(const struct node *node, int64_t *turn) {
+    int64_t length;
+    struct access access = plan_fold_operand(node, &length);
+    *turn = access.strides[--access.rank];
+    access.identity = access.uniform = false;
+    return access;
 }
 
 struct matmul plan_matmul(const struct node *node) {

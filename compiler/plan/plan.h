@@ -142,6 +142,10 @@ struct access plan_operand(const struct node *node, int k);
 /* A fold, and a slice by a loop, reads its operand over [result.., length]: the length and the access. */
 struct access plan_fold_operand(const struct node *node, int64_t *length);
 
+/* What a loop's slice reads in the first step: its operand over its own iteration; *turn: elements to the
+ * next. */
+struct access plan_slice_operand(const struct node *node, int64_t *turn);
+
 static inline const struct placement *plan_placement(const struct plan *plan, const struct node *node) {
     return &plan->placements[node->id];
 }
