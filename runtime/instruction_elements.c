@@ -69,9 +69,7 @@ void choose_pad(struct interpreter *in, struct instruction *i) {
     struct access access = whole(i->node->inputs[0]);
     const struct shape *shape = &i->node->type.shape;
     const struct attributes *attributes = &i->node->attributes;
-    int64_t inside = 1; /* elements below one step along the axis */
-    for (int axis = (int)attributes->axis + 1; axis < shape->rank; axis++)
-        inside *= shape->dims[axis] == BATCH ? 1 : shape->dims[axis];
+    int64_t inside = shape_size_below(shape, attributes->axis);
     int64_t wide = shape->dims[attributes->axis],
             narrow = i->node->inputs[0]->type.shape.dims[attributes->axis];
     i->operands[0] = place_operand(in, &access);
@@ -91,9 +89,8 @@ void choose_pad(struct interpreter *in, struct instruction *i) {
 
 static void run_concat(struct interpreter *in, const struct instruction *i) {
     const struct shape *shape = &i->node->type.shape;
-    int64_t n = width_of(in, &i->result), inside = 1, start = 0;
-    for (int axis = (int)i->node->attributes.axis + 1; axis < shape->rank; axis++)
-        inside *= shape->dims[axis] == BATCH ? 1 : shape->dims[axis];
+    int64_t n = width_of(in, &i->result), inside = shape_size_below(shape, i->node->attributes.axis),
+            start = 0;
     int64_t wide = inside * shape->dims[i->node->attributes.axis];
     for (int k = 0; k < i->operand_count; k++) {
         int64_t run = inside * i->node->inputs[k]->type.shape.dims[i->node->attributes.axis];

@@ -155,9 +155,7 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
 static void print_concat(struct nest_printer *np, struct node *node) {
     const struct shape *shape = &node->type.shape;
     int axis = (int)node->attributes.axis;
-    int64_t inside = 1, start = 0, size = shape_inner_size(shape);
-    for (int i = axis + 1; i < shape->rank; i++)
-        inside *= shape->dims[i] == BATCH ? 1 : shape->dims[i];
+    int64_t inside = shape_size_below(shape, axis), start = 0, size = shape_inner_size(shape);
     int64_t wide = inside * shape->dims[axis];
     nest_use(np, node, true);
     for (int k = 0; k < node->input_count; k++) {

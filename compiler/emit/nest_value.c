@@ -120,9 +120,7 @@ static const char *pad_text(struct nest_printer *np, const struct node *node, in
     const struct attributes *a = &node->attributes;
     struct access access = access_of(node->inputs[0], narrow);
     struct arena *arena = np->printer->arena;
-    int64_t inside = 1;
-    for (int axis = (int)a->axis + 1; axis < wide->rank; axis++)
-        inside *= wide->dims[axis] == BATCH ? 1 : wide->dims[axis];
+    int64_t inside = shape_size_below(wide, a->axis);
     int64_t size = wide->dims[a->axis], short_size = narrow->dims[a->axis];
     const char *outside = number_text(np->printer, a->number, node->type.element);
     if (element >= 0) {

@@ -28,6 +28,13 @@ int shape_batch_axis(const struct shape *shape) {
     return -1;
 }
 
+int64_t shape_size_below(const struct shape *shape, int64_t axis) {
+    int64_t size = 1;
+    for (int64_t i = axis + 1; i < shape->rank; i++)
+        size *= shape->dims[i] == BATCH ? 1 : shape->dims[i];
+    return size;
+}
+
 int64_t shape_inner_size(const struct shape *shape) {
     int64_t size = 1;
     for (int axis = 0; axis < shape->rank; axis++)

@@ -38,6 +38,8 @@ bool shape_equal(const struct shape *a, const struct shape *b);
 int shape_batch_axis(const struct shape *shape);
 /* Elements of one row: the product of all dimensions but BATCH. */
 int64_t shape_inner_size(const struct shape *shape);
+/* Those of them below one place of an axis: how far it is in memory to the next place. */
+int64_t shape_size_below(const struct shape *shape, int64_t axis);
 /* The shape without its batch axis. */
 struct shape shape_inner(const struct shape *shape);
 /* NumPy's rule; false if the two cannot be broadcast together. */
