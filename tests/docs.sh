@@ -11,6 +11,9 @@
 #   ```c FILE         put there as FILE for the commands after it; ```nn FILE too
 #   ```console        commands that are only shown, as all other blocks are
 #
+# docs/language.ja.md has the code blocks of docs/language.md, between headings of the same levels, and they are run
+# once. Every link to a heading leads to one.
+#
 # And docs/operators.md and docs/library.md have to be what docs/reference.sh makes of the sources now, which compiles
 # each of their examples.
 #
@@ -45,6 +48,7 @@ extract() {
             close(file)
             if (kind == "console" && printed) close(printed)
         }
+        FILENAME == "docs/language.ja.md" { next }
         FNR == 1 { kind = "" }
         /^ *```/ {
             if (kind != "") { finish(); before = kind; kind = ""; next }
@@ -84,6 +88,54 @@ extract() {
         kind == "console" && printed { print > printed }
         kind != "" && kind != "-" && kind != "console" { print > file }
     ' $(ls docs/*.md README*.md 2>/dev/null)
+}
+
+# translated PAGE ORIGINAL: whether both have the same code blocks and levels of headings in the same order. Prints
+# "PAGE as ORIGINAL", with the lines of the first that differ; these are then in $work/actual and $work/expected.
+translated() {
+    awk -v page="$1" -v original="$2" -v actual="$work/actual" -v expected="$work/expected" '
+        FNR == 1 { inside = 0 }
+        /^ *```/ && !(inside = !inside) { next }
+        /^ *```/ || !inside && /^#+ / { place[FILENAME, ++count[FILENAME]] = FILENAME ":" FNR }
+        inside { text[FILENAME, count[FILENAME]] = text[FILENAME, count[FILENAME]] $0 "\n" }
+        !inside && /^#+ / { text[FILENAME, count[FILENAME]] = $1 "\n" }
+        END {
+            n = 1
+            while (n <= count[original] && text[page, n] == text[original, n]) n++
+            printf "%s", text[page, n] > actual
+            printf "%s", text[original, n] > expected
+            print (n <= count[page] ? place[page, n] : page) " as " (n <= count[original] ? place[original, n] : original)
+            exit n <= count[original] || n <= count[page]
+        }' "$1" "$2"
+}
+
+# Links to headings that are none. A heading is named by its text in small letters, as GitHub has it.
+lost_links() {
+    awk '
+        function folder(file) { return match(file, /.*\//) ? substr(file, 1, RLENGTH) : "" }
+        FNR == 1 { inside = 0 }
+        /^ *```/ { inside = !inside }
+        inside { next }
+        /^#+ / {
+            name = tolower($0)
+            sub(/^#+ /, "", name)
+            gsub(/[]!"#$%&()*+,.\/:;<=>?@[\\^`{|}~\047]/, "", name)
+            gsub(/ /, "-", name)
+            heading[FILENAME "#" name] = 1
+        }
+        {
+            line = $0
+            while (match(line, /\]\([^():]*#[^()]*\)/)) {
+                to = substr(line, RSTART + 2, RLENGTH - 3)
+                line = substr(line, RSTART + RLENGTH)
+                target = substr(to, 1, 1) == "#" ? FILENAME to : folder(FILENAME) to
+                sub(/[^\/]+\/\.\.\//, "", target)
+                from[++n] = FILENAME ":" FNR ": "
+                link[n] = target
+            }
+        }
+        END { for (i = 1; i <= n; i++) if (!(link[i] in heading)) print from[i] link[i] }
+    ' docs/*.md README*.md
 }
 
 # same EXPECTED ACTUAL: line by line, where a line "..." in EXPECTED stands for any lines
@@ -160,6 +212,12 @@ for place in "$work"/blocks/*.place; do
         run_console "${block##*/}" "$where"
     fi
 done
+
+where=$(translated docs/language.ja.md docs/language.md)
+result $? "$where:" "code and headings" "$work/expected" "$work/actual"
+lost_links >"$work/actual"
+cmp -s "$work/nothing" "$work/actual"
+result $? "docs" "links to headings" "$work/nothing" "$work/actual"
 
 for page in operators library; do
     NNC=$NNC sh docs/reference.sh $page >"$work/page" 2>"$work/actual" && cmp -s "$work/page" docs/$page.md
