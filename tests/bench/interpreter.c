@@ -2,7 +2,8 @@
  *
  *   interpreter MODEL.nn train|predict ROWS BATCH SCALE
  *
- * The kernels are those that fuse multiplication and addition, as `nnrun --fma`, where the machine has them.
+ * The kernels are those that fuse multiplication and addition, as `nnrun --fma`, where the machine has them; THREADS of
+ * the environment says how many threads share large products.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "interpreter.h"
@@ -119,6 +120,9 @@ static void plan(struct runner *runner, struct arena *arena) {
     const struct kernels *fused = kernels_choose(true);
     runner->interpreter = interpreter_new(plan_make(&model->graph, roots, count, arena),
                                           fused ? fused : kernels_choose(false), runner->weights, arena);
+    const char *threads = getenv("THREADS");
+    if (threads && atoi(threads) > 1)
+        interpreter_use_threads(runner->interpreter, threads_new(atoi(threads)));
 }
 
 int main(int count, char **arguments) {
