@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the examples of docs/*.md and README*.md, so that none of them is wrong.
+# Runs the examples of docs/*.md and README.md, so that none of them is wrong.
 #
 #   ```nn             a whole file: nnc has nothing to say of it
 #   ```nn-part        a part of a file: only shown
@@ -8,11 +8,13 @@
 #   ```console test   commands after `$ `, run one after the other in a folder with models/ and
 #                     tests/reference/, and what they print; a line `...` stands for any number of lines,
 #                     and `...` in a line for the rest of a number
-#   ```c FILE         put there as FILE for the commands after it; ```nn FILE too
+#   ```c FILE         put there as FILE for what comes after it; so are ```nn FILE, ```csv FILE and ```text FILE
+#   ```diff FILE      an edit of it: lines with + stand in place of those with -, which it has to hold once, next to
+#                     those with a blank; a line `...` is between two edits
 #   ```console        commands that are only shown, as all other blocks are
 #
-# docs/language.ja.md has the code blocks of docs/language.md, between headings of the same levels, and they are run
-# once. Every link to a heading leads to one.
+# A page in Japanese, *.ja.md, has the code of the English one, but for its comments, between headings of the same
+# levels, and it is run once. Every link to a heading leads to one.
 #
 # And docs/operators.md and docs/library.md have to be what docs/reference.sh makes of the sources now, which compiles
 # each of their examples.
@@ -37,30 +39,28 @@ ln -s "$NNC" "$work/bin/nnc" && ln -s "$NNRUN" "$work/bin/nnrun" && cp -R models
 PATH=$work/bin:$PATH
 export PATH
 
-# Writes block number n of kind K as n.K, its place as n.place; of a console block command m as n.m.command and what
-# it prints as n.m.printed.
+# Writes block number n of kind K as n.K, its place as n.place and its FILE as n.name; of a console block command m as
+# n.m.command and what it prints as n.m.printed.
 extract() {
     # shellcheck disable=SC2046 # the files are words
-    awk -v folder="$work/blocks" -v console="$work/console" '
+    awk -v folder="$work/blocks" '
         function finish() {
             if (kind == "" || kind == "-")
                 return
             close(file)
             if (kind == "console" && printed) close(printed)
         }
-        FILENAME == "docs/language.ja.md" { next }
         FNR == 1 { kind = "" }
         /^ *```/ {
             if (kind != "") { finish(); before = kind; kind = ""; next }
             info = $0
             sub(/^ *```[ ]*/, "", info)
-            if (info ~ /^(c [a-z_]+\.[ch]|nn [a-z_]+\.nn)$/) {
-                kind = "c"
-                file = console "/" substr(info, index(info, " ") + 1)
-                printf "" > file
-                next
-            }
-            kind = info == "nn" || info == "nn-error" ? info : info == "console test" ? "console" : "-"
+            name = ""
+            if (info ~ /^(c|nn|csv|text|diff) [a-z_]+\.[a-z]+$/) {
+                kind = info ~ /^diff/ ? "diff" : "file"
+                name = substr(info, index(info, " ") + 1)
+            } else
+                kind = info == "nn" || info == "nn-error" ? info : info == "console test" ? "console" : "-"
             if (info == "text" && before == "nn-error") kind = "text"
             if (kind == "-") next
             if (kind != "text") {
@@ -68,6 +68,10 @@ extract() {
                 number = sprintf("%03d", n)
                 print FILENAME ":" FNR > (folder "/" number ".place")
                 close(folder "/" number ".place")
+            }
+            if (name != "") {
+                print name > (folder "/" number ".name")
+                close(folder "/" number ".name")
             }
             file = folder "/" number "." kind
             printf "" > file
@@ -78,24 +82,55 @@ extract() {
         kind == "" && NF { before = "" }
         kind == "console" && /^\$ / {
             if (printed) close(printed)
-            name = sprintf("%s/%s.%02d", folder, number, ++commands)
-            print substr($0, 3) > (name ".command")
-            close(name ".command")
-            printed = name ".printed"
+            command = sprintf("%s/%s.%02d", folder, number, ++commands)
+            print substr($0, 3) > (command ".command")
+            close(command ".command")
+            printed = command ".printed"
             printf "" > printed
             next
         }
         kind == "console" && printed { print > printed }
         kind != "" && kind != "-" && kind != "console" { print > file }
-    ' $(ls docs/*.md README*.md 2>/dev/null)
+    ' $(ls docs/*.md README.md | grep -v '\.ja\.md$')
 }
 
-# translated PAGE ORIGINAL: whether both have the same code blocks and levels of headings in the same order. Prints
-# "PAGE as ORIGINAL", with the lines of the first that differ; these are then in $work/actual and $work/expected.
+# edit DIFF FILE: the file after the edits
+edit() {
+    awk '
+        function apply(    at, i, found) {
+            for (at = 0; at + old <= lines; at++) {
+                for (i = 1; i <= old && line[at + i] == from[i]; i++) continue
+                if (i > old) { matches++; found = at }
+            }
+            if (!old || matches != 1) { wrong = 1; exit }
+            for (i = 1; i <= lines - found - old; i++) rest[i] = line[found + old + i]
+            for (i = 1; i <= new; i++) line[found + i] = to[i]
+            for (i = 1; i <= lines - found - old; i++) line[found + new + i] = rest[i]
+            lines += new - old
+            old = new = matches = 0
+        }
+        FILENAME == ARGV[1] { line[++lines] = $0; next }
+        /^ *\.\.\. *$/ { apply(); next }
+        /^[- ]/ { from[++old] = substr($0, 2) }
+        /^[+ ]/ { to[++new] = substr($0, 2) }
+        /^$/ { from[++old] = to[++new] = "" }
+        END {
+            if (!wrong) apply()
+            if (wrong) exit 1
+            for (i = 1; i <= lines; i++) print line[i]
+        }' "$2" "$1"
+}
+
+# translated PAGE ORIGINAL: whether both have the same code blocks, but for comments, and levels of headings in the same
+# order. Prints "PAGE as ORIGINAL", with the lines of the first that differ; these are then in $work/actual and
+# $work/expected.
 translated() {
     awk -v page="$1" -v original="$2" -v actual="$work/actual" -v expected="$work/expected" '
         FNR == 1 { inside = 0 }
         /^ *```/ && !(inside = !inside) { next }
+        /^ *```/ { info = $0 }
+        inside && info ~ /```(nn|diff)/ { sub(/ *#.*/, "") }
+        inside && info ~ /```c / { gsub(/ *\/\*[^*]*\*\//, "") }
         /^ *```/ || !inside && /^#+ / { place[FILENAME, ++count[FILENAME]] = FILENAME ":" FNR }
         inside { text[FILENAME, count[FILENAME]] = text[FILENAME, count[FILENAME]] $0 "\n" }
         !inside && /^#+ / { text[FILENAME, count[FILENAME]] = $1 "\n" }
@@ -202,6 +237,13 @@ for place in "$work"/blocks/*.place; do
     if [ -f "$block.nn" ]; then
         compile "$block.nn" && cmp -s "$work/nothing" "$work/actual"
         result $? "$where" "a whole file" "$work/nothing" "$work/actual"
+    elif [ -f "$block.file" ]; then
+        cp "$block.file" "$work/console/$(cat "$block.name")" || exit 2
+    elif [ -f "$block.diff" ]; then
+        file=$work/console/$(cat "$block.name")
+        edit "$block.diff" "$file" >"$work/actual"
+        result $? "$where" "an edit of $(cat "$block.name")" "$block.diff" "$file"
+        cp "$work/actual" "$file" || exit 2
     elif [ -f "$block.nn-error" ] && [ -f "$block.text" ]; then
         compile "$block.nn-error"
         cmp -s "$block.text" "$work/actual"
@@ -213,8 +255,10 @@ for place in "$work"/blocks/*.place; do
     fi
 done
 
-where=$(translated docs/language.ja.md docs/language.md)
-result $? "$where:" "code and headings" "$work/expected" "$work/actual"
+for page in docs/*.ja.md README.ja.md; do
+    where=$(translated "$page" "${page%.ja.md}.md")
+    result $? "$where:" "code and headings" "$work/expected" "$work/actual"
+done
 lost_links >"$work/actual"
 cmp -s "$work/nothing" "$work/actual"
 result $? "docs" "links to headings" "$work/nothing" "$work/actual"
