@@ -91,7 +91,7 @@ extract() {
         }
         kind == "console" && printed { print > printed }
         kind != "" && kind != "-" && kind != "console" { print > file }
-    ' $(ls docs/*.md README.md | grep -v '\.ja\.md$')
+    ' $(find docs README.md -name '*.md' ! -name '*.ja.md' | sort)
 }
 
 # edit DIFF FILE: the file after the edits
