@@ -349,7 +349,8 @@ int main(void) {
     for (int i = 0; i < 200; i++)
         twolayer_train(&a, 4, x, t);
     double *w = twolayer_weight(&a, "h.W", &count);
-    if (!w || count != 20 || twolayer_weight(&a, "h.w", &count) || count != 0)
+    if (!w || count != 20 || twolayer_weight(&a, "h.w", &count) || count != 0 ||
+        twolayer_weight(&a, "h.W", NULL) != w || twolayer_weight(&a, "h.w", NULL))
         return 1;
     twolayer_init(&b, 6); /* another state: set from the first by name */
     static const char *const names[] = {"h.W", "h.b", "score.W", "score.b"};

@@ -117,9 +117,10 @@ void print_interface(struct emitter *emitter, struct text *out) {
         print_predict_signature(emitter, out);
         text_print(out, ";\n\n");
     }
-    text_print(out,
-               "/* Where a weight lies, to read or to set it, and how many numbers it has; NULL for an "
-               "unknown name. */\n"
-               "void *%s_weight(%s *s, const char *name, size_t *count);\n\n#ifdef __cplusplus\n}\n#endif\n",
-               p, p);
+    text_print(
+        out,
+        "/* Where a weight lies, to read or to set it, and how many numbers it has, unless count is NULL;\n"
+        " * NULL for an unknown name. */\n"
+        "void *%s_weight(%s *s, const char *name, size_t *count);\n\n#ifdef __cplusplus\n}\n#endif\n",
+        p, p);
 }
