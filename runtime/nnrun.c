@@ -32,6 +32,7 @@ static void print_diagnostics(const struct options *options, struct diagnostics 
         diagnostics_print_json(sink, &text);
     else
         diagnostics_print(sink, &text);
+    fflush(stdout); /* results stand before what is said of them, where both go into one file */
     fputs(text_string(&text), stderr);
     *sink = (struct diagnostics){.arena = sink->arena};
 }
