@@ -102,7 +102,7 @@ edit() {
                 for (i = 1; i <= old && line[at + i] == from[i]; i++) continue
                 if (i > old) { matches++; found = at }
             }
-            if (!old || matches != 1) { wrong = 1; exit }
+            if (!old || matches != 1) { wrong = 1; exit 1 }
             for (i = 1; i <= lines - found - old; i++) rest[i] = line[found + old + i]
             for (i = 1; i <= new; i++) line[found + i] = to[i]
             for (i = 1; i <= lines - found - old; i++) line[found + new + i] = rest[i]
