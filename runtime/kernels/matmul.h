@@ -127,10 +127,13 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
     long i = 0;
     if (x->row == 1) {
         long k = 0;
-        /* Idle lanes get what lies behind, while that is of this matrix. */
-        for (; k < depth && wide % VECTOR == 0 && (depth - 1 - k) * x->column >= wide - count; k++)
-            for (long q = 0; q < wide; q += VECTOR)
-                *(nn_vector *)(to + k * wide + q) = *(const nn_vector *)(x->at + k * x->column + q);
+        /* Whole vectors, while what lies behind the rows is of this matrix; the next k writes over the rest. */
+        const long vectors = (wide + VECTOR - 1) / VECTOR, reach = vectors * VECTOR - count;
+        const long last = wide % VECTOR == 0 ? depth : depth - 1;
+        for (; k < last && (depth - 1 - k) * x->column >= reach; k++)
+            for (long q = 0; q < vectors; q++)
+                *(nn_vector *)(to + k * wide + q * VECTOR) =
+                    *(const nn_vector *)(x->at + k * x->column + q * VECTOR);
         for (; k < depth; k++) {
             nn_matmul_copy(count, x->at + k * x->column, to + k * wide);
             for (i = count; i < wide; i++)
