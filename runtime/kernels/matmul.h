@@ -89,12 +89,27 @@ static void nn_matmul_block(long results, long vectors, long depth, const nn_mat
 #undef NN_TILES
 }
 
-/*@ nn_matmul_copy: */
-/* Few numbers, four at a time: what is vectorised for many would take longer. */
+/*@ nn_matmul_copy: nn_vector nn_four */
+/* Few numbers, whose last vector may have been copied in part before: what is vectorised for many would take
+ * longer. */
 NN_INLINE void nn_matmul_copy(long count, const real *restrict from, real *restrict to) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     long i = 0;
-    for (; i + 4 <= count; i += 4)
-        to[i] = from[i], to[i + 1] = from[i + 1], to[i + 2] = from[i + 2], to[i + 3] = from[i + 3];
+    if (count >= VECTOR) {
+        for (; i + VECTOR <= count; i += VECTOR)
+            *(nn_vector *)(to + i) = *(const nn_vector *)(from + i);
+        if (i < count)
+            *(nn_vector *)(to + count - VECTOR) = *(const nn_vector *)(from + count - VECTOR);
+        return;
+    }
+#if NN_SHUFFLES
+    if (count >= 4) {
+        for (; i + 4 <= count; i += 4)
+            *(nn_four *)(to + i) = *(const nn_four *)(from + i);
+        *(nn_four *)(to + count - 4) = *(const nn_four *)(from + count - 4);
+        return;
+    }
+#endif
     for (; i < count; i++)
         to[i] = from[i];
 }
@@ -146,30 +161,29 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
         const long end = depth - from < LANES ? depth : from + LANES;
         i = 0;
 #if NN_SHUFFLES
-        for (; i + STRIP <= count && x->column == 1; i += STRIP) {
+        for (; i + STRIP <= count && x->column == 1 && end >= TURNS; i += STRIP) {
             long k = from, at[STRIP];
             NN_UNROLL
             for (long l = 0; l < STRIP; l++)
                 at[l] = (i + l) * x->row;
-            for (; k + TURNS <= end; k += TURNS) {
+            for (; k < end; k += TURNS) {
                 nn_strip turned[TURNS];
+                k = k + TURNS <= end ? k : end - TURNS; /* the last few with some before */
                 nn_strip_turn(x->at + k, at, turned);
                 NN_UNROLL
                 for (long u = 0; u < TURNS; u++)
                     *(nn_strip *)(to + (k + u) * wide + i) = turned[u];
             }
-            for (; k < end; k++)
-                NN_UNROLL
-            for (long l = 0; l < STRIP; l++)
-                to[k * wide + i + l] = x->at[k + at[l]];
         }
 #endif
         for (; i + 4 <= count; i += 4) {
             const real *const p = x->at + i * x->row;
             long k = from;
-            for (; k + 4 <= end && x->column == 1; k += 4)
+            for (; k < end && end >= 4 && x->column == 1; k += 4) {
+                k = k + 4 <= end ? k : end - 4;
                 nn_turn(p + k, p + x->row + k, p + 2 * x->row + k, p + 3 * x->row + k, to + k * wide + i,
                         wide);
+            }
             for (; k < end; k++)
                 for (long q = 0; q < 4; q++)
                     to[k * wide + i + q] = p[q * x->row + k * x->column];
@@ -427,12 +441,18 @@ static void nn_matmul_terms_rows(long terms, long rows, long n, const nn_matrix 
 
 /*@ nn_matmul_flat: nn_matmul_pack nn_matmul_terms_rows */
 /* A product of few terms (depth up to NN_FLAT), four at a time: what takes time is its results, written in
- * blocks of rows that stay in L1.  c.column is 1. */
+ * blocks of rows that stay in L1.  c.column is 1, or c one number for all. */
 #define NN_FLAT 8
+#define NN_IS_FLAT(m, n, depth, c, y_j)                   \
+    ((depth) <= NN_FLAT && (m) >= 4 && (n) >= 4 && (y_j) == 1 && \
+     (!(c).at || (c).column == 1 || ((c).row == 0 && (c).column == 0)))
 NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                                      const nn_matrix *c, real *y, long y_i) {
     enum { PANEL = 16 * LANES, ROWS = 16 };
-    real right[NN_FLAT * PANEL];
+    real right[NN_FLAT * PANEL], same[PANEL];
+    const int is_same = c->at && c->column == 0;
+    for (long j = 0; is_same && j < n && j < PANEL; j++)
+        same[j] = *c->at;
     for (long from = 0; from < n; from += PANEL) {
         const long columns = n - from < PANEL ? n - from : PANEL;
         const real *p = b->at + from * b->column;
@@ -447,7 +467,7 @@ NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix
                 const nn_matrix left = {a->at + i * a->row + k * a->column, a->row, a->column};
                 const real *const q = p + k * p_k;
                 real *const to = y + i * y_i + from;
-                nn_matrix start = {c->at ? c->at + i * c->row + from : NULL, c->row, 1};
+                nn_matrix start = {is_same ? same : c->at ? c->at + i * c->row + from : NULL, c->row, 1};
                 if (k)
                     start = (nn_matrix){to, y_i, 1};
                 nn_matmul_terms_rows(depth - k < 4 ? depth - k : 4, rows, columns, &left, q, p_k, &start, to,
@@ -520,7 +540,7 @@ static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, con
         nn_matmul_vector(n, depth, a->at, a->column, b, c, y, y_j);
         return;
     }
-    if (depth <= NN_FLAT && m >= 4 && n >= 4 && y_j == 1 && (!c->at || c->column == 1)) {
+    if (NN_IS_FLAT(m, n, depth, *c, y_j)) {
         nn_matmul_flat(m, n, depth, a, b, c, y, y_i);
         return;
     }
@@ -544,8 +564,8 @@ NN_INLINE void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, n
                          long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     const long across = n < VECTOR ? 0 : 2 * m * n; /* what it takes to turn the results */
-    const int flat = depth <= NN_FLAT && m >= 4 && n >= 4 && y_j == 1 && (!c.at || c.column == 1);
-    if (!flat && m * ((n + VECTOR - 1) / VECTOR) * depth > n * ((m + VECTOR - 1) / VECTOR) * depth + across) {
+    if (!NN_IS_FLAT(m, n, depth, c, y_j) &&
+        m * ((n + VECTOR - 1) / VECTOR) * depth > n * ((m + VECTOR - 1) / VECTOR) * depth + across) {
         const nn_matrix left = {a.at, a.column, a.row};
         a = (nn_matrix){b.at, b.column, b.row};
         b = left;
