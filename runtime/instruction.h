@@ -158,7 +158,7 @@ void choose_convolution(struct interpreter *interpreter, struct instruction *i);
 /* instruction_sums.c: folds and matrix products. */
 void choose_fold(struct interpreter *interpreter, struct instruction *i);
 void choose_matmul(struct interpreter *interpreter, struct instruction *i);
-/* Works out the call of a product that is `single`. */
-void locate_product(struct instruction *i);
+/* Which kernel a matmul calls for the rows at hand, and with what. */
+void locate_matmul(const struct interpreter *in, struct instruction *i);
 
 #endif

@@ -84,9 +84,6 @@ static int64_t part_of(const struct interpreter *in, int64_t results, int64_t pr
     return products > LARGE ? (results + threads - 1) / threads : results;
 }
 
-/* Sums of so few products, or so few results, are left to the kernels of small.h. */
-enum { SHORT = 12, FEW = 8 };
-
 /* What matmul_rows is called with, see kernels/matmul.h. */
 struct rows_product {
     const struct interpreter *in;
@@ -260,7 +257,7 @@ static bool is_single(const struct instruction *i) {
                : mm->kind == MATMUL_ROWS && i->small && left != right && (left ? mm->m : mm->n) == 1;
 }
 
-void locate_product(struct instruction *i) {
+static void locate_product(struct instruction *i) {
     const struct matmul *mm = &i->matmul;
     const struct operand *a = &i->operands[0], *b = &i->operands[1], *c = &i->operands[2];
     struct matrix left = matrix_of(&mm->a, 0), right = matrix_of(&mm->b, 0), start = {0};
@@ -299,10 +296,16 @@ void choose_matmul(struct interpreter *in, struct instruction *i) {
         flat.uniform = false;
         i->operands[k] = place_operand(in, &flat);
     }
-    i->small = i->matmul.k <= SHORT || i->matmul.n < FEW;
+}
+
+void locate_matmul(const struct interpreter *in, struct instruction *i) {
+    const struct matmul *mm = &i->matmul;
+    i->small = kernels_small((long)(i->operands[0].rows ? mm->n : mm->m), (long)mm->k, (long)in->batch->rows);
     i->single = is_single(i);
-    i->run = i->single ? (i->matmul.kind == MATMUL_ROWS ? run_product_rows : run_product_lanes)
-             : i->matmul.kind == MATMUL_ROWS ? run_matmul_rows
-             : i->matmul.kind == MATMUL_ONCE ? run_matmul_once
-                                             : run_matmul_sweep;
+    i->run = i->single                 ? (mm->kind == MATMUL_ROWS ? run_product_rows : run_product_lanes)
+             : mm->kind == MATMUL_ROWS ? run_matmul_rows
+             : mm->kind == MATMUL_ONCE ? run_matmul_once
+                                       : run_matmul_sweep;
+    if (i->single)
+        locate_product(i);
 }

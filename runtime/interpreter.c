@@ -91,8 +91,8 @@ static void locate_instruction(const struct interpreter *in, struct instruction 
                                        .index = o->index,
                                        .scalar = !o->rows && (!i->flat || o->uniform)};
     }
-    if (i->single)
-        locate_product(i);
+    if (is_matmul(i->node))
+        locate_matmul(in, i);
 }
 
 static void locate(struct interpreter *in) {

@@ -35,7 +35,7 @@ struct real_kernels {
     tree_kernel *tree[OPERATOR_COUNT];
     void (*matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k, const void *w,
                         long w_k, long w_j, const void *c, long c_j, int c_rows, void *y);
-    /* Of small.h: the same result for short sums or few results, where packing does not pay. */
+    /* Of small.h: the same, see kernels_small. */
     void (*matmul_rows_small)(long n, long depth, long rows, long stride, const void *x, long x_k, const void *w, long w_k,
                               long w_j, const void *c, long c_j, int c_rows, void *y);
     void (*matmul_planes)(long m, long n, long depth, long rows, long stride, const void *a, long a_i, long a_k,
@@ -67,6 +67,11 @@ struct real_kernels {
     void (*load)(int64_t inner, int64_t count, int64_t stride, const void *rows, const uint32_t *order,
                  void *planes);
 };
+
+/* Does matmul_rows_small take less time?  Where packing does not pay, and whole vectors of rows are no waste. */
+static inline bool kernels_small(long results, long terms, long rows) {
+    return (terms <= 12 || results < 8) && (rows > 16 || results * terms < 64);
+}
 
 struct kernels {
     const char *name; /* "AVX2", "AVX2 with FMA", ... */
