@@ -17,7 +17,6 @@ enum {
     FUNCTION_WORK = 16,       /* operations of an exponential and the like */
     INLINE_K = 64,            /* terms of a sum that is written inside a loop over its results */
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
-    LANES_RESULTS = 1024,     /* results of a matmul over the batch that are summed in lanes */
     LOOKBACK = 32,            /* nests that are tried for fusion */
 };
 

@@ -32,6 +32,8 @@
 
 enum { LANES_F64 = 8, LANES_F32 = 16 };
 
+enum { LANES_RESULTS = 256 }; /* so many results of a matmul over the batch are summed in lanes, more in a chain */
+
 enum { NEST_NODES = 64 }; /* nodes of one nest: a C function of bounded size, with so many parameters */
 
 static inline int lanes_of(enum element element) {

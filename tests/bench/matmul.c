@@ -9,6 +9,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 #include "kernels/kernels.h"
+#include "plan/plan.h"
 #include "worker.h"
 
 #include <cblas.h>
@@ -17,10 +18,11 @@ char *openblas_get_corename(void);
 void openblas_set_num_threads(int count);
 
 /* once: no rows, either side as it is (n) or transposed (t).  rows: weights times planes, results as planes;
- * rows_t: the weights transposed.  chain: a weight's derivative, added to what is there. */
-enum form { ONCE_NN, ONCE_NT, ONCE_TN, ONCE_TT, ROWS, ROWS_T, CHAIN, FORMS };
+ * rows_t: the weights transposed.  sum: a weight's derivative, summed over the rows of the first tile as a
+ * plan does it, few results in lanes and many row after row. */
+enum form { ONCE_NN, ONCE_NT, ONCE_TN, ONCE_TT, ROWS, ROWS_T, SUM, FORMS };
 static const char *const form_names[FORMS] = {"once_nn", "once_nt", "once_tn", "once_tt",
-                                              "rows",    "rows_t",  "chain"};
+                                              "rows",    "rows_t",  "sum"};
 
 enum { MOST_SIDE = 2048, TILE_ROWS = 288, ROUNDS = 7, MOST_SHAPES = 1000 };
 
@@ -34,6 +36,7 @@ struct product {
 /* Operands of the shape at hand; y is ours, z OpenBLAS's. */
 struct room {
     void *a, *b, *y, *z;
+    void *lanes;
 };
 
 static const struct kernels *kernels;
@@ -46,13 +49,22 @@ static long stride_of(const struct product *s, long rows) {
 static void ours(const struct product *s, const struct room *room) {
     const struct real_kernels *k = s->single ? kernels->f32 : kernels->f64;
     const bool ta = s->form == ONCE_TN || s->form == ONCE_TT, tb = s->form == ONCE_NT || s->form == ONCE_TT;
-    if (s->form == CHAIN) {
+    if (s->form == SUM) {
         const long stride = stride_of(s, s->k);
-        k->matmul_chain(s->m, s->n, s->k, stride, room->a, 1, room->b, 1, false, room->y, s->n);
+        if (s->m * s->n <= LANES_RESULTS) {
+            k->matmul_lanes(s->m, s->n, s->k, stride, room->a, 1, room->b, 1, true, room->lanes);
+            k->tree[OPERATOR_sum](s->m * s->n, room->lanes, room->y);
+        } else
+            k->matmul_chain(s->m, s->n, s->k, stride, room->a, 1, room->b, 1, true, room->y, s->n);
     } else if (s->form >= ROWS) {
-        const long stride = stride_of(s, s->n);
-        k->matmul_rows(s->m, s->k, stride, s->n, stride, room->b, 1, room->a, s->form == ROWS ? s->m : 1,
-                       s->form == ROWS ? 1 : s->k, NULL, 0, 0, room->y);
+        const long stride = stride_of(s, s->n), w_k = s->form == ROWS ? s->m : 1,
+                   w_j = s->form == ROWS ? 1 : s->k;
+        if (kernels_small(s->m, s->k, s->n))
+            k->matmul_rows_small(s->m, s->k, stride, stride, room->b, 1, room->a, w_k, w_j, NULL, 0, 0,
+                                 room->y);
+        else
+            k->matmul_rows(s->m, s->k, stride, s->n, stride, room->b, 1, room->a, w_k, w_j, NULL, 0, 0,
+                           room->y);
     } else
         k->matmul_once(s->m, s->n, s->k, room->a, ta ? 1 : s->k, ta ? s->m : 1, room->b, tb ? 1 : s->n,
                        tb ? s->k : 1, NULL, 0, 0, room->y);
@@ -60,29 +72,27 @@ static void ours(const struct product *s, const struct room *room) {
 
 static void theirs(const struct product *s, const struct room *room) {
     const bool ta = s->form == ONCE_TN || s->form == ONCE_TT || s->form == ROWS;
-    const bool tb = s->form == ONCE_NT || s->form == ONCE_TT || s->form == CHAIN;
-    const long wide_k = s->form == CHAIN ? stride_of(s, s->k) : s->k, wide_n = stride_of(s, s->n);
+    const bool tb = s->form == ONCE_NT || s->form == ONCE_TT || s->form == SUM;
+    const long wide_k = s->form == SUM ? stride_of(s, s->k) : s->k, wide_n = stride_of(s, s->n);
     const int m = (int)s->m, n = (int)s->n, k = (int)s->k, lda = (int)(ta ? s->m : wide_k),
-              ldb = (int)(tb                 ? wide_k
-                          : s->form == CHAIN ? n
-                                             : wide_n),
-              ldc = (int)(s->form == CHAIN ? n : wide_n);
+              ldb = (int)(tb               ? wide_k
+                          : s->form == SUM ? n
+                                           : wide_n),
+              ldc = (int)(s->form == SUM ? n : wide_n);
     const enum CBLAS_TRANSPOSE at = ta ? CblasTrans : CblasNoTrans, bt = tb ? CblasTrans : CblasNoTrans;
     if (n == 1 && ldb == 1) { /* OpenBLAS has functions of their own for these */
         if (s->single)
-            cblas_sgemv(CblasRowMajor, at, ta ? k : m, ta ? m : k, 1, room->a, lda, room->b, 1,
-                        s->form == CHAIN, room->z, ldc);
+            cblas_sgemv(CblasRowMajor, at, ta ? k : m, ta ? m : k, 1, room->a, lda, room->b, 1, 0, room->z,
+                        ldc);
         else
-            cblas_dgemv(CblasRowMajor, at, ta ? k : m, ta ? m : k, 1, room->a, lda, room->b, 1,
-                        s->form == CHAIN, room->z, ldc);
+            cblas_dgemv(CblasRowMajor, at, ta ? k : m, ta ? m : k, 1, room->a, lda, room->b, 1, 0, room->z,
+                        ldc);
         return;
     }
     if (s->single)
-        cblas_sgemm(CblasRowMajor, at, bt, m, n, k, 1, room->a, lda, room->b, ldb, s->form == CHAIN, room->z,
-                    ldc);
+        cblas_sgemm(CblasRowMajor, at, bt, m, n, k, 1, room->a, lda, room->b, ldb, 0, room->z, ldc);
     else
-        cblas_dgemm(CblasRowMajor, at, bt, m, n, k, 1, room->a, lda, room->b, ldb, s->form == CHAIN, room->z,
-                    ldc);
+        cblas_dgemm(CblasRowMajor, at, bt, m, n, k, 1, room->a, lda, room->b, ldb, 0, room->z, ldc);
 }
 
 static void fill(const struct product *s, void *to, size_t count, uint32_t stream) {
@@ -97,7 +107,7 @@ static void fill(const struct product *s, void *to, size_t count, uint32_t strea
 
 static bool same(const struct product *s, const struct room *room) {
     const double close = (s->single ? 1e-6 : 1e-15) * sqrt((double)s->k) * 8;
-    const long stride = s->form == CHAIN ? s->n : stride_of(s, s->n);
+    const long stride = s->form == SUM ? s->n : stride_of(s, s->n);
     for (long i = 0; i < s->m; i++)
         for (long j = 0; j < s->n; j++) {
             const long at = i * stride + j;
@@ -127,12 +137,12 @@ static int by_size(const void *a, const void *b) {
 
 static bool measure(struct product *s) {
     const size_t size = s->single ? 4 : 8;
-    const long stride_n = stride_of(s, s->n), stride_k = s->form == CHAIN ? stride_of(s, s->k) : s->k;
+    const long stride_n = stride_of(s, s->n), stride_k = s->form == SUM ? stride_of(s, s->k) : s->k;
     const size_t count_a = (size_t)(s->m * stride_k),
-                 count_b = (size_t)(s->form == CHAIN ? s->n * stride_k : stride_n * s->k);
+                 count_b = (size_t)(s->form == SUM ? s->n * stride_k : stride_n * s->k);
     const size_t count_y = (size_t)(s->m * stride_n);
     struct room room = {bench_room(count_a, size), bench_room(count_b, size), bench_room(count_y, size),
-                        bench_room(count_y, size)};
+                        bench_room(count_y, size), bench_room(LANES_RESULTS * LANES_F32, size)};
     fill(s, room.a, count_a, 1);
     fill(s, room.b, count_b, 2);
     ours(s, &room);
@@ -151,7 +161,7 @@ static bool measure(struct product *s) {
     qsort(ratios, ROUNDS, sizeof *ratios, by_size);
     s->rate = (double)s->m * (double)s->n * (double)s->k / times[ROUNDS / 2] * 1e-9;
     s->ratio = ratios[ROUNDS / 2];
-    free(room.a), free(room.b), free(room.y), free(room.z);
+    free(room.a), free(room.b), free(room.y), free(room.z), free(room.lanes);
     return right;
 }
 
@@ -176,8 +186,8 @@ static int sweep(int count, uint32_t seed, bool single) {
     for (int i = 0; i < count; i++) {
         const uint32_t at = 3 * (uint32_t)i;
         shapes[i] = (struct product){(enum form)(i % FORMS), single, side(seed, at, MOST_SIDE), 0, 0, 0, 0};
-        shapes[i].n = side(seed, at + 1, i % FORMS >= ROWS && i % FORMS < CHAIN ? TILE_ROWS : MOST_SIDE);
-        shapes[i].k = side(seed, at + 2, i % FORMS == CHAIN ? TILE_ROWS : MOST_SIDE);
+        shapes[i].n = side(seed, at + 1, i % FORMS >= ROWS && i % FORMS < SUM ? TILE_ROWS : MOST_SIDE);
+        shapes[i].k = side(seed, at + 2, i % FORMS == SUM ? TILE_ROWS : MOST_SIDE);
         right = measure(&shapes[i]) && right;
         slower += shapes[i].ratio < 0.9;
     }
