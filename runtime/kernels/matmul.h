@@ -484,8 +484,8 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
     real right[PANEL * STRETCH], left[NN_RESULTS * STRETCH];
     const long panels = (n + PANEL - 1) / PANEL, panel = ((n + panels - 1) / panels + WIDE - 1) / WIDE * WIDE;
     const long stretches = (depth + STRETCH - 1) / STRETCH, stretch = (depth + stretches - 1) / stretches;
-    /* What is used once is read as it lies. */
-    const int packs_a = a->row != 1 ? n > WIDE : n > 2 * WIDE;
+    /* What is used once is read as it lies; up to four times, where no turning is needed. */
+    const int packs_a = n > (a->row == 1 ? 4 : 1) * WIDE;
     const long most = a->row == 1 || packs_a ? NN_RESULTS : NN_RESULTS / 2, blocks = (m + most - 1) / most;
     const int packs_b = b->column != 1 || (blocks > 1 && n * depth > 256 * LANES);
     for (long from = 0; from < n; from += panel)
