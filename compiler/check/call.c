@@ -355,8 +355,9 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
     if (!type || argument->kind == VALUE_ERROR)
         return argument->kind != VALUE_ERROR;
     if (argument->kind != VALUE_TENSOR) {
-        check_error(checker, argument->span, "%s has to be a tensor, found %s", formal->name,
-                    value_describe(checker, argument));
+        struct diagnostic *error = check_error(checker, argument->span, "%s has to be a tensor, found %s",
+                                               formal->name, value_describe(checker, argument));
+        note_scan_state(checker, error, argument);
         return false;
     }
     if (!unify_element(checker, formal, argument))

@@ -291,8 +291,10 @@ static struct value matmul(struct checker *checker, struct value *operands, stru
         if (operands[i].kind == VALUE_ERROR)
             return value_error;
         if (operands[i].kind != VALUE_TENSOR) {
-            check_error(checker, operands[i].span, "'@' needs tensors on both sides, found %s",
-                        value_describe(checker, &operands[i]));
+            struct diagnostic *error =
+                check_error(checker, operands[i].span, "'@' needs tensors on both sides, found %s",
+                            value_describe(checker, &operands[i]));
+            note_scan_state(checker, error, &operands[i]);
             return value_error;
         }
     }
@@ -428,9 +430,10 @@ static struct value indexed(struct checker *checker, struct scope *scope,
     if (value.kind == VALUE_LIST)
         return item_of(checker, scope, &value, expression);
     if (value.kind != VALUE_TENSOR) {
-        check_error(checker, expression->left->span,
-                    "only a tensor or a list has elements to index; found %s",
-                    value_describe(checker, &value));
+        struct diagnostic *error = check_error(checker, expression->left->span,
+                                               "only a tensor or a list has elements to index; found %s",
+                                               value_describe(checker, &value));
+        note_scan_state(checker, error, &value);
         return value_error;
     }
     int given = 0, axis = 0, rank = value.tensor->type.shape.rank, ellipses = 0;
