@@ -123,13 +123,65 @@ struct diagnostic *check_warning(struct checker *checker, struct span span, cons
 }
 
 /* What the prelude made is shown at the statement for which it was made. */
+static struct span node_place(const struct checker *checker, const struct node *node) {
+    return node->span.source == checker->prelude ? node->origin : node->span;
+}
+
+static bool covers(const struct span *outer, const struct span *inner) {
+    return outer->source == inner->source && outer->start <= inner->start && inner->end <= outer->end;
+}
+
+/* The one value that a node of the prelude's was made of in this statement of the user's; NULL: of several.
+ * Inputs are older than their users, so one walk down the ids meets all of them. */
+static const struct node *made_of(const struct checker *checker, const struct node *node) {
+    const struct node *found = NULL;
+    bool *below = arena_array(checker->arena, bool, (size_t)node->id + 1);
+    below[node->id] = true;
+    for (int id = node->id; id >= 0; id--) {
+        const struct node *part = checker->graph->nodes[id];
+        struct span place = node_place(checker, part);
+        if (!below[id] || part->code == OPERATOR_constant)
+            continue;
+        if (part->code == OPERATOR_convert && covers(&part->span, &part->inputs[0]->span))
+            below[part->inputs[0]->id] = true; /* its source is looked at, not it */
+        else if (part->span.source == checker->prelude && covers(&place, &node->origin)) {
+            for (int i = 0; i < part->input_count; i++)
+                below[part->inputs[i]->id] = true;
+        } else if (found)
+            return NULL;
+        else
+            found = part;
+    }
+    return found;
+}
+
+/* "x, f64[batch, 3]", "t, class[batch] of 3" */
+static const char *describe_node(struct checker *checker, const struct node *node) {
+    const char *name = node->name ? node->name : "";
+    if (node->code == OPERATOR_input && checker->model->columns[node->attributes.index].classes)
+        return text_format(checker->arena, "%s, class%s of %lld", name,
+                           shape_text(checker->arena, &node->type.shape, checker->graph->batch_name),
+                           (long long)checker->model->columns[node->attributes.index].classes);
+    return text_format(checker->arena, "%s%s%s", name, node->name ? ", " : "",
+                       describe_type(checker, &node->type));
+}
+
 void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side,
                         const struct node *node) {
-    struct span span = node->span.source == checker->prelude ? node->origin : node->span;
+    /* a conversion that the file does not ask for stands where what it converts does */
+    while (node->code == OPERATOR_convert && covers(&node->span, &node->inputs[0]->span))
+        node = node->inputs[0];
+    struct span span = node_place(checker, node);
     if (!span.source || node->code == OPERATOR_constant)
         return;
-    diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "",
-                    node->name ? ", " : "", describe_type(checker, &node->type));
+    if (node->span.source == checker->prelude && covers(&span, &to->span)) {
+        const struct node *part = made_of(checker, node);
+        diagnostic_note(checker->sink, to, part ? node_place(checker, part) : (struct span){0},
+                        part ? "%s comes from %s" : "%s is %s", side,
+                        describe_node(checker, part ? part : node));
+        return;
+    }
+    diagnostic_note(checker->sink, to, span, "%s is %s", side, describe_node(checker, node));
 }
 
 void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs,
@@ -173,6 +225,15 @@ struct value make_node(struct checker *checker, enum operator_code code, struct 
     return value_error;
 }
 
+/* A conversion that nobody has written.  It is exact: classes are below 2^24. */
+static struct node *converted(struct checker *checker, struct node *node, enum element element) {
+    struct span span = checker->graph->span;
+    checker->graph->span = node->span;
+    node = graph_convert(checker->graph, node, element);
+    checker->graph->span = span;
+    return node;
+}
+
 struct node *to_tensor(struct checker *checker, const struct value *value, enum element element) {
     if (value->kind == VALUE_ERROR)
         return NULL;
@@ -190,7 +251,7 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
         return NULL;
     }
     if (value->tensor->type.element == ELEMENT_INT && element != ELEMENT_INT)
-        return graph_convert(checker->graph, value->tensor, element); /* exact: classes are below 2^24 */
+        return converted(checker, value->tensor, element);
     return value->tensor;
 }
 
@@ -225,13 +286,13 @@ static const struct node *first_real(const struct value *operands, int count) {
 
 /* The element type in which mixed operands meet: that of the first real tensor.  A condition meets neither of
  * the two values that it chooses from, and takes their type. */
-static enum element common_element(const struct checker *checker, enum operator_code code,
-                                   struct value *operands, int count) {
+static enum element common_element(struct checker *checker, enum operator_code code, struct value *operands,
+                                   int count) {
     const struct node *chosen = code == OPERATOR_where ? first_real(operands + 1, count - 1) : NULL;
     const struct node *first = chosen ? chosen : first_real(operands, count);
     enum element element = first ? first->type.element : checker->real;
     if (chosen && operands[0].kind == VALUE_TENSOR)
-        operands[0].tensor = graph_convert(checker->graph, operands[0].tensor, element);
+        operands[0].tensor = converted(checker, operands[0].tensor, element);
     return element;
 }
 
