@@ -131,6 +131,11 @@ static bool covers(const struct span *outer, const struct span *inner) {
     return outer->source == inner->source && outer->start <= inner->start && inner->end <= outer->end;
 }
 
+/* Is it a conversion that the file does not ask for?  It stands where what it converts does. */
+static bool is_implicit(const struct node *node) {
+    return node->code == OPERATOR_convert && covers(&node->span, &node->inputs[0]->span);
+}
+
 /* The one value that a node of the prelude's was made of in this statement of the user's; NULL: of several.
  * Inputs are older than their users, so one walk down the ids meets all of them. */
 static const struct node *made_of(const struct checker *checker, const struct node *node) {
@@ -142,8 +147,8 @@ static const struct node *made_of(const struct checker *checker, const struct no
         struct span place = node_place(checker, part);
         if (!below[id] || part->code == OPERATOR_constant)
             continue;
-        if (part->code == OPERATOR_convert && covers(&part->span, &part->inputs[0]->span))
-            below[part->inputs[0]->id] = true; /* its source is looked at, not it */
+        if (is_implicit(part))
+            below[part->inputs[0]->id] = true;
         else if (part->span.source == checker->prelude && covers(&place, &node->origin)) {
             for (int i = 0; i < part->input_count; i++)
                 below[part->inputs[i]->id] = true;
@@ -155,21 +160,28 @@ static const struct node *made_of(const struct checker *checker, const struct no
     return found;
 }
 
+const struct column *check_classes(const struct checker *checker, const struct node *node) {
+    if (node->code != OPERATOR_input)
+        return NULL;
+    const struct column *column = &checker->model->columns[node->attributes.index];
+    return column->classes ? column : NULL;
+}
+
 /* "x, f64[batch, 3]", "t, class[batch] of 3" */
 static const char *describe_node(struct checker *checker, const struct node *node) {
     const char *name = node->name ? node->name : "";
-    if (node->code == OPERATOR_input && checker->model->columns[node->attributes.index].classes)
+    const struct column *classes = check_classes(checker, node);
+    if (classes)
         return text_format(checker->arena, "%s, class%s of %lld", name,
                            shape_text(checker->arena, &node->type.shape, checker->graph->batch_name),
-                           (long long)checker->model->columns[node->attributes.index].classes);
+                           (long long)classes->classes);
     return text_format(checker->arena, "%s%s%s", name, node->name ? ", " : "",
                        describe_type(checker, &node->type));
 }
 
 void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side,
                         const struct node *node) {
-    /* a conversion that the file does not ask for stands where what it converts does */
-    while (node->code == OPERATOR_convert && covers(&node->span, &node->inputs[0]->span))
+    while (is_implicit(node))
         node = node->inputs[0];
     struct span span = node_place(checker, node);
     if (!span.source || node->code == OPERATOR_constant)
@@ -210,6 +222,15 @@ static void note_image(struct checker *checker, struct diagnostic *to, struct no
             "end");
 }
 
+/* Classes where numbers are expected. */
+static void note_classes(struct checker *checker, struct diagnostic *to, const struct node *node) {
+    const struct column *column = is_implicit(node) ? check_classes(checker, node->inputs[0]) : NULL;
+    if (column)
+        diagnostic_note(checker->sink, to, (struct span){0},
+                        "the number of a class is a name: one_hot(%s, %lld) has a column for each class",
+                        column->name, (long long)column->classes);
+}
+
 struct value make_node(struct checker *checker, enum operator_code code, struct node *const *inputs,
                        int count, const struct attributes *attributes, struct span span) {
     struct shape_error error = {0};
@@ -222,6 +243,8 @@ struct value make_node(struct checker *checker, enum operator_code code, struct 
         note_image(checker, said, inputs[0], inputs[1]);
     else
         check_note_operands(checker, said, inputs, count);
+    for (int i = 0; i < count; i++)
+        note_classes(checker, said, inputs[i]);
     return value_error;
 }
 
