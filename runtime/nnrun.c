@@ -42,10 +42,11 @@ static int finish(const struct options *options, struct diagnostics *sink, const
                   int code) {
     if (sink->error_count && code == FAILURE_NONE)
         code = FAILURE_DATA;
-    if (failure->kind != FAILURE_NONE && options->json)
-        diagnostic_error(sink, (struct span){0}, "%s", failure->message);
+    bool shown = options->json || failure->span.source;
+    if (failure->kind != FAILURE_NONE && shown)
+        diagnostic_error(sink, failure->span, "%s", failure->message);
     print_diagnostics(options, sink);
-    if (failure->kind != FAILURE_NONE && !options->json)
+    if (failure->kind != FAILURE_NONE && !shown)
         fprintf(stderr, "nnrun: %s\n", failure->message);
     if (failure->kind == FAILURE_USAGE)
         fputs("Try 'nnrun --help'.\n", stderr);

@@ -130,14 +130,18 @@ bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout) {
 static bool fail_cell(struct run *run, const struct rows_slot *slot, int64_t cell,
                       const struct rows_place *place, const char *found, const char *expected) {
     const struct column *column = slot->column;
-    const char *name = place->name;
+    const char *name = place->name, *kind = column->is_target ? "target" : "input";
+    if (place->csv)
+        return failure_set_at(run->failure, FAILURE_DATA, csv_place(place->csv, (size_t)cell),
+                              "found %s; the %s '%s' (%s) holds %s", found, kind, column->name,
+                              run_place(run, column->span, column->span), expected);
     for (int i = 0; i < place->part_count - 1 && cell >= place->parts[i].cells; i++) {
         cell -= place->parts[i].cells;
         name = place->parts[i + 1].name;
     }
     return failure_set(run->failure, FAILURE_DATA, "%s:%zu:%lld: found %s; the %s '%s' (%s) holds %s", name,
-                       place->line, (long long)cell + 1, found, column->is_target ? "target" : "input",
-                       column->name, run_place(run, column->span, column->span), expected);
+                       place->line, (long long)cell + 1, found, kind, column->name,
+                       run_place(run, column->span, column->span), expected);
 }
 
 /* The cell as messages show it: a class name, or a number. */

@@ -276,16 +276,19 @@ static const char *missing_file(const struct run *run, const struct data *data) 
     return NULL;
 }
 
-/* Says in the failure which statement of the model named the file, and where a missing one is had. */
+/* Says in the failure which statement of the model named the file, and where a missing one is had.  That
+ * statement is the place where the file gives none. */
 static bool fail_data(struct run *run, const struct data *data) {
     struct failure inner = *run->failure;
     const char *missing = missing_file(run, data);
     run->failure->kind = FAILURE_NONE; /* the first counts, and this replaces it */
-    return failure_set(run->failure, inner.kind, "%.600s; read as data %.40s (%s)%s%s%.200s", inner.message,
-                       data->name, run_place(run, data->span, data->span),
-                       missing && missing[0] != '/' ? ", its name being relative to the model's file" : "",
-                       missing && data->from ? "; it is to be had from " : "",
-                       missing && data->from ? data->from : "");
+    if (inner.span.source)
+        return failure_set_at(run->failure, inner.kind, inner.span, "%.600s; read as data %.40s (%s)",
+                              inner.message, data->name, run_place(run, data->span, data->span));
+    return failure_set_at(run->failure, inner.kind, data->span, "%.600s%s%s%.200s", inner.message,
+                          missing && missing[0] != '/' ? "; its name is relative to the model's file" : "",
+                          missing && data->from ? "; it is to be had from " : "",
+                          missing && data->from ? data->from : "");
 }
 
 bool sources_make(struct run *run, int index, struct rows *rows) {

@@ -96,9 +96,9 @@ expect_predict() { # expect_predict TEXT ERR-PATTERN
 expect_predict '1,2,3\n' "wrong.csv"
 expect_predict '1,2\n3\n' "wrong.csv:2"
 expect_predict '1,abc\n' "wrong.csv"
-expect_predict '1,2\n3,x\n' "wrong.csv:2:2"
-expect_predict '1,1e999\n' "wrong.csv:1:2"
-expect_predict '1,nan\n' "wrong.csv:1:2"
+expect_predict '1,2\n3,x\n' "wrong.csv:2:3: error"
+expect_predict '1,1e999\n' "wrong.csv:1:3: error"
+expect_predict '1,nan\n' "wrong.csv:1:3: error"
 expect_predict '' "wrong.csv"
 expect 1 - "missing.csv" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/missing.csv"
 expect 1 - "missing.safetensors" $nnrun "$out/short.nn" --load "$out/missing.safetensors" --evaluate
@@ -109,9 +109,14 @@ sed '/^data train/d' "$out/short.nn" >"$out/dataless.nn"
 expect 1 - "has no data named 'train', such as: data train = csv(\"rows.csv\")" $nnrun "$out/dataless.nn" --train
 printf '1,2,1\n3,4,2\n5,6,3\n' >"$out/from_1.csv"
 sed 's/^data train.*/data train = csv("from_1.csv")/' "$out/short.nn" >"$out/from_1.nn"
-expect 1 - "from_1.csv:3:3: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
+expect 1 - "from_1.csv:3:5: error: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
+sed 's/from_1/lost/' "$out/from_1.nn" >"$out/lost.nn"
 printf 'x,y,t\n1,1,plum\n2,2,apple\n3,3,lemon\n4,4,aple\n' >"$out/from_1.csv"
-expect 1 - "from_1.csv:5:3: found the name 'aple'; .* holds 3 names: plum, apple, lemon; did you mean 'apple'?" $nnrun "$out/from_1.nn" --train
+expect 1 - "from_1.csv:5:5: error: found the name 'aple'; .* holds 3 names: plum, apple, lemon; did you mean 'apple'?" $nnrun "$out/from_1.nn" --train
+expect 1 - "^      |     ^~~~$" $nnrun "$out/from_1.nn" --train
+expect 1 - "from_1.csv.*.line.: 5, .column.: 5, .end_line.: 5, .end_column.: 9, " $nnc --json "$out/from_1.nn"
+expect 1 - "lost.nn.*.line.: 7, .column.: 1, .*lost.csv: cannot be read" $nnrun --json "$out/lost.nn" --train
+expect 1 - "lost.nn:7:1: error: .*lost.csv: cannot be read" $nnc "$out/lost.nn"
 expect 1 - "h.W.*(.*short.nn:14): was it saved with other params (-D)?" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
 
 # ---- progress that a file of weights cannot have ----
@@ -163,14 +168,14 @@ cmp -s "$out/o" "$out/named/answer" && ok || bad "a header in another order is a
 printf 't,b,a\nred,3,0\ngreen,0,3\n' >"$out/named/train.csv"
 expect 0 "accuracy 1" - $named --load "$weights" --evaluate
 printf 'b,a,colour\n3,0,red\n' >"$out/named/train.csv"
-expect 1 - "found 'b' as column 1.*m.nn:1\|found 'a' as column 2.*m.nn:1" $named --load "$weights" --evaluate
+expect 1 - "m.nn:1:1: error: .*found 'a' as column 2" $named --load "$weights" --evaluate
 printf '0,3,pink\n' >"$out/named/train.csv"
 expect 1 - "'pink', expected one of 'red', 'green', 'dark, blue', the classes of .*w.safetensors.*m.nn:1" $named --load "$weights" --evaluate
 printf '0,3,1\n' >"$out/named/train.csv"
 expect 1 - "'1', expected one of 'red'" $named --load "$weights" --evaluate
 printf 'a,b,t\n' >"$out/named/train.csv"
 for action in --train --evaluate; do
-    expect 1 - "train.csv: has a header but no rows.*m.nn:1" $named $action
+    expect 1 - "m.nn:1:1: error: .*train.csv: has a header but no rows" $named $action
 done
 expect 1 - "has a header but no rows" $nnc "$out/named/m.nn" -o "$out/named/m.c"
 rm "$out/named/train.csv"
@@ -199,7 +204,7 @@ input="$out/rows.csv" expect 0 "^probability\[red\],probability\[green\],probabi
 sed 's/\<t\>/kind/' "$out/named/hot.nn" >"$out/named/renamed.nn"
 expect 0 "" "'classes.t' names the classes of no column" $nnrun "$out/named/renamed.nn" --load "$weights"
 printf 'u,v,t\n' >"$out/named/test.csv"
-expect 1 "" "test.csv: has a header but no rows.*hot.nn:2" $named --train --quiet
+expect 1 "" "hot.nn:2:1: error: .*test.csv: has a header but no rows" $named --train --quiet
 
 # ---- labels of ctc that cannot be ----
 cat >"$out/ctc.nn" <<'NN'
@@ -592,7 +597,7 @@ expect 0 "m 25$" "" $nnrun "$out/part.nn" --evaluate
 sed 's/skip = 1, first = 2/skip = 2/' "$out/part.nn" >"$out/rest.nn"
 expect 0 "m 35$" "" $nnrun "$out/rest.nn" --evaluate
 sed 's/first = 2/first = 4/' "$out/part.nn" >"$out/beyond.nn"
-expect 1 "" "rows.csv: has 4 rows, expected 5 (skip = 1); read as data train (.*beyond.nn:1)" $nnrun "$out/beyond.nn" --evaluate
+expect 1 "" "beyond.nn:1:1: error: .*rows.csv: has 4 rows, expected 5 (skip = 1)" $nnrun "$out/beyond.nn" --evaluate
 sed 's/skip = 1, first = 2/skip = 4/' "$out/part.nn" >"$out/none.nn"
 expect 1 "" "rows.csv: has 4 rows, expected more than 4" $nnrun "$out/none.nn" --evaluate
 sed 's/rows.csv", skip = 1, first = 2/lost.csv", from = "the attic"/' "$out/part.nn" >"$out/lost.nn"
