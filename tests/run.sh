@@ -119,6 +119,16 @@ expect 1 - "lost.nn.*.line.: 7, .column.: 1, .*lost.csv: cannot be read" $nnrun 
 expect 1 - "lost.nn:7:1: error: .*lost.csv: cannot be read" $nnc "$out/lost.nn"
 expect 1 - "h.W.*(.*short.nn:14): was it saved with other params (-D)?" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
 
+# ---- a file of data in the place of a model ----
+for program in $nnc $nnrun; do
+    expect 1 - "from_1.csv:1:1: error: this is not a model: no line of it is a statement" $program "$out/from_1.csv"
+    [ "$(grep -c error "$out/e")" = 1 ] && ok || bad "more than one error for one wrong file"
+    expect 1 - 'data train = csv("from_1.csv"): nnrun MODEL.nn --train' $program "$out/from_1.csv"
+    expect 1 - "nnrun MODEL.nn --load w.safetensors" $program "$out/w.safetensors"
+done
+cp "$out/from_1.csv" "$out/rows.nn"
+expect 1 - "rows.nn:2:1: error: expected a statement before '1'" $nnrun "$out/rows.nn"
+
 # ---- progress that a file of weights cannot have ----
 sed 's/"goal":"20"/"goal":"99"/' "$out/w.safetensors" >"$out/goal.safetensors"
 expect 0 "epoch 99 " - $nnrun "$out/short.nn" --load "$out/goal.safetensors" --train --quiet
