@@ -175,6 +175,40 @@ cp "$out/o" "$out/named/answer"
 printf 'b,a\n3,0\n' >"$out/named/rows.csv"
 expect 0 "" - $named --load "$weights" --predict "$out/named/rows.csv"
 cmp -s "$out/o" "$out/named/answer" && ok || bad "a header in another order is answered otherwise"
+# A column of several cells has the names of the header that it learnt from.
+cat >"$out/named/wide.nn" <<'NN'
+data train = csv("wide.csv")
+data test = csv("other.csv")
+model wide {
+    input  size : f64[batch, 2]
+    input  deep : f64[batch]
+    target t : class[batch] of 3
+    score = dense(size, 3) + unsqueeze(deep, 1)
+    output long = size[:, 0]
+    output depth = deep
+    loss cost = cross_entropy(score, t)
+    metric broad = mean(size[:, 1])
+}
+train { solver = sgd(rate = 0.5) }
+NN
+printf 'l,w,d,kind\n1,2,3,red\n1,2,3,green\n' >"$out/named/wide.csv"
+printf 'kind,d,w,l\nred,3,2,1\n' >"$out/named/other.csv"
+wide="$nnrun $out/named/wide.nn" widened="$out/named/wide.safetensors"
+expect 0 "^test .*broad 2$" - $wide --train --quiet --save "$widened"
+wide_rows() { # wide_rows STATUS OUT-PATTERN ERR-PATTERN ROWS
+    printf "$4" >"$out/named/rows.csv"
+    expect "$1" "$2" "$3" $wide --load "$widened" --predict "$out/named/rows.csv"
+}
+wide_rows 0 "^1,3$" - 'w,d,l\n2,3,1\n'
+wide_rows 0 "^1,3$" - 'deep,w,l\n3,2,1\n'
+wide_rows 0 "^1,3$" - 'long,width,depth\n1,2,3\n'
+wide_rows 0 "^1,3$" - '1,2,3\n'
+wide_rows 1 - "found 'd' as column 1 of the header, expected it as column 3, or 'l' once in the header" 'd,w,length\n3,2,1\n'
+wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'd' once in the header" 'w,d,d\n2,3,1\n'
+sed 's/"columns.size":"l\\nw"/"columns.size":"l\\nl"/' "$widened" >"$out/named/twice.safetensors"
+expect 1 - "'columns.size' is 'l.l', expected 2 different names, one a line" $wide --load "$out/named/twice.safetensors"
+printf 'kind,d,w,length\nred,3,2,1\n' >"$out/named/other.csv"
+expect 1 - "wide.nn:2:1: error: .*other.csv: found 'w' as column 3 of the header, expected it as column 2" $wide --train
 printf 't,b,a\nred,3,0\ngreen,0,3\n' >"$out/named/train.csv"
 expect 0 "accuracy 1" - $named --load "$weights" --evaluate
 printf 'b,a,colour\n3,0,red\n' >"$out/named/train.csv"
