@@ -345,17 +345,35 @@ done
 cmp -s "$out/short.nn" "$out/precious.nn" && ok || bad "a model was overwritten"
 
 # ---- interrupted ----
-sed 's/epochs = 300/epochs = 3000000/; /expect/d' $model >"$out/long.nn"
+sed 's/epochs = 300/epochs = 3000000\n report = 10/; /expect/d' $model >"$out/long.nn"
+# Waits until a training has shown more than so many epochs: a minute at most, should it have ended.
+wait_for_epochs() {
+    turns=0
+    while [ "$(grep -c ^epoch "$out/o")" -le "$1" ] && [ $((turns += 1)) -lt 3000 ]; do sleep 0.02; done
+}
 for signal in INT:130 TERM:143 HUP:129; do
     rm -f "$out/i.safetensors"
-    timeout --foreground --preserve-status -s ${signal%:*} 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
+    : >"$out/o"
+    env --default-signal=${signal%:*} $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e" &
+    child=$!
+    wait_for_epochs 0
+    kill -s ${signal%:*} $child
+    wait $child 2>"$out/none"
     code=$?
     [ $code = ${signal#*:} ] && [ -s "$out/i.safetensors" ] && ok || bad "a training interrupted by SIG${signal%:*}: status $code"
 done
 expect 0 "train  entropy" "" $nnrun "$out/long.nn" --load "$out/i.safetensors" --evaluate
-# What nohup keeps away does not end it.
-(trap "" HUP && exec timeout --foreground --preserve-status -s HUP 0.2 $nnrun "$out/short.nn" -D hidden=2000 --train --quiet) >"$out/o" 2>"$out/e"
-[ $? = 0 ] && ok || bad "a training under nohup is interrupted by SIGHUP"
+# What nohup keeps away does not end it: it goes on to later epochs, until something else ends it.
+: >"$out/o"
+(trap "" HUP && exec $nnrun "$out/long.nn" --train --quiet) >"$out/o" 2>"$out/e" &
+child=$!
+wait_for_epochs 0
+kill -s HUP $child
+wait_for_epochs $(($(grep -c ^epoch "$out/o") + 1))
+kill -s TERM $child 2>"$out/none"
+wait $child 2>"$out/none"
+code=$?
+[ $code = 143 ] && ok || bad "a training under nohup is interrupted by SIGHUP: status $code"
 
 # ---- the emitted library ----
 $nnc $model -o "$out/twolayer.c" && $nnc $model --header -o "$out/twolayer.h" || bad "nnc"
