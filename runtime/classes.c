@@ -219,6 +219,42 @@ bool classes_load(struct run *run, const struct safetensors *file, const char *p
     return true;
 }
 
+/* ---- classes that no row is of ---- */
+
+static void warn_names(struct run *run, const struct column *column, int64_t classes,
+                       const struct table_labels *names) {
+    enum { NAMES_LISTED = 20 };
+    struct text text = {.arena = run->arena};
+    for (size_t i = 0; i < names->count && i < NAMES_LISTED; i++)
+        text_print(&text, "%s%.60s", i ? ", " : "", names->names[i]);
+    diagnostic_warning(run->sink, column->span, "'%s' has %lld classes, and there are names of %zu: %s%s",
+                       column->name, (long long)classes, names->count, text_string(&text),
+                       names->count > NAMES_LISTED ? " and others" : "");
+}
+
+static void warn_numbers(struct run *run, const struct column *column, const int32_t *values) {
+    int64_t count = run->train.count * shape_inner_size(&column->node->type.shape), highest = 0;
+    for (int64_t i = 0; i < count; i++)
+        highest = values[i] > highest ? values[i] : highest;
+    if (highest + 1 < column->classes)
+        diagnostic_warning(run->sink, column->span,
+                           "'%s' has %lld classes, 0 to %lld, and the highest in data train is %lld",
+                           column->name, (long long)column->classes, (long long)column->classes - 1,
+                           (long long)highest);
+}
+
+void classes_warn_absent(struct run *run) {
+    for (int i = 0; i < run->model->column_count; i++) {
+        const struct column *column = &run->model->columns[i];
+        const struct table_labels *names = classes_names(run, i);
+        int64_t classes = column->classes ? column->classes : shape_inner_size(&column->node->type.shape);
+        if (column->is_target && names && (int64_t)names->count < classes)
+            warn_names(run, column, classes, names);
+        else if (column->is_target && !names && column->classes && run->train.count)
+            warn_numbers(run, column, run->train.columns[i]);
+    }
+}
+
 /* ---- asking ---- */
 
 const char *classes_header(const struct run *run, int64_t index, int64_t count, int64_t cell) {

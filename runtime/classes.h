@@ -44,6 +44,8 @@ bool classes_load(struct run *run, const struct safetensors *file, const char *p
 
 /* What the header that was learnt from called a cell of a slot, `count` of which fill it; NULL: not known. */
 const char *classes_header(const struct run *run, int64_t index, int64_t count, int64_t cell);
+/* Warns of a target that has more classes than the rows of the training data are of. */
+void classes_warn_absent(struct run *run);
 /* The names of column `index` where a row of it is one cell of text; or NULL. */
 const struct table_labels *classes_names(const struct run *run, int index);
 /* The names of the model's only target where that is a class (or a one-hot row) of `classes`; or NULL. */

@@ -1,5 +1,6 @@
 /* nnrun: trains a model and answers with it. */
 #define _POSIX_C_SOURCE 200809L
+#include "classes.h"
 #include "compiled.h"
 #include "evaluate.h"
 #include "gradients.h"
@@ -163,6 +164,8 @@ static bool prepare(struct run *run, const struct options *options) {
                            "batch is %lld, and data train has %lld row%s: an update takes all of them",
                            (long long)training->batch, (long long)run->train.count,
                            run->train.count == 1 ? "" : "s");
+    if (options->train)
+        classes_warn_absent(run);
     if (options->train && run->weights.afresh)
         diagnostic_warning(run->sink, (struct span){0},
                            "%s does not hold all that this solver keeps: it starts afresh, from update 1",

@@ -182,8 +182,8 @@ data test = csv("other.csv")
 model wide {
     input  size : f64[batch, 2]
     input  deep : f64[batch]
-    target t : class[batch] of 3
-    score = dense(size, 3) + unsqueeze(deep, 1)
+    target t : class[batch] of 2
+    score = dense(size, 2) + unsqueeze(deep, 1)
     output long = size[:, 0]
     output depth = deep
     loss cost = cross_entropy(score, t)
@@ -275,9 +275,16 @@ expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
 
 # ---- what works and is not what was meant ----
 sed 's/rate = 1.0/rate = 900/; /expect/d; s/epochs = 300/epochs = 2/' $model >"$out/growing.nn"
-expect 0 "^test" "growing.nn:.* warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet
+expect 0 "^test" "growing.nn:23:25: warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet
 sed 's/rate = 1.0/rate = -1/; /expect/d; s/epochs = 300/epochs = 1/' $model >"$out/climbing.nn"
 expect 0 "^test" "climbing.nn:23.* warning: the rate is negative: every update makes the loss larger" $nnrun "$out/climbing.nn" --train --quiet
+printf 'x,y,t\n1,1,plum\n2,2,apple\n' >"$out/few.csv"
+sed 's/^data train.*/data train = csv("few.csv")/; s/of 3/of 5/; s/dense(h, 3/dense(h, 5/; s/batch  = 30/batch = all/; /^data test/d' "$out/short.nn" >"$out/few.nn"
+expect 0 "^train" "few.nn:11:5: warning: 't' has 5 classes, and there are names of 2: plum, apple$" $nnrun "$out/few.nn" --train --quiet
+printf '1,1,0\n2,2,3\n' >"$out/few.csv"
+expect 0 "^train" "few.nn:11:5: warning: 't' has 5 classes, 0 to 4, and the highest in data train is 3$" $nnrun "$out/few.nn" --train --quiet
+printf '1,1,4\n2,2,3\n' >"$out/few.csv"
+expect 0 "^train" - $nnrun "$out/few.nn" --train --quiet
 sed 's/batch  = 30/batch  = 301/' "$out/short.nn" >"$out/broad.nn"
 expect 0 "^test" "broad.nn:24.* warning: batch is 301, and data train has 300 rows: an update takes all of them" $nnrun "$out/broad.nn" --train --quiet
 expect 0 "" "warning: the weights of .* are untrained: add --train, or --load FILE" $nnrun "$out/short.nn" --save "$out/first.safetensors"

@@ -26,6 +26,8 @@ static bool set_solver(struct checker *checker, const struct expression *express
     if (rate && rate->value.kind == VALUE_NUMBER && rate->value.number < 0)
         diagnostic_warning(checker->sink, rate->value.span,
                            "the rate is negative: every update makes the loss larger");
+    bool given = rate && rate->value.span.source == span.source;
+    training->rate_span = given ? rate->value.span : span;
     bool known = rate && rate->value.kind == VALUE_NUMBER && !checker->asked_weight;
     training->rate = known ? rate->value.number : NAN;
     return true;
