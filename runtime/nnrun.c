@@ -134,6 +134,15 @@ static bool make_rows(struct run *run, const struct options *options, const char
     return true;
 }
 
+/* A prediction is headed by the names of classes, which without other need of the data are looked up there.
+ */
+static void look_up_classes(struct run *run, const struct options *options) {
+    for (int i = 0; i < run->model->data_count; i++)
+        if (options->predict && !options->load && !run->train.count &&
+            strcmp(run->model->data[i].name, "train") == 0)
+            sources_count(run, i);
+}
+
 static bool has_untrained(const struct run *run) {
     for (int i = 0; i < run->model->weight_count; i++)
         if (!run->model->weights[i].is_state && !run->model->weights[i].file)
@@ -150,6 +159,7 @@ static bool prepare(struct run *run, const struct options *options) {
         return false;
     if (!make_rows(run, options, "train", &run->train) || !make_rows(run, options, "test", &run->test))
         return false;
+    look_up_classes(run, options);
     if (options->jit && !options->check_gradients)
         compiled_make(run, options->threads ? options->threads : threads_available());
     if (!weights_start(run, options->load != NULL) || (options->load && !weights_load(run, options->load)))

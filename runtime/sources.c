@@ -18,6 +18,9 @@
 /* Orders of rows are of 32 bits. */
 #define ROWS_MAX ((int64_t)UINT32_MAX)
 
+/* Larger files are not read to be counted. */
+#define COUNTED_BYTES (INT64_C(16) << 20)
+
 /* ---- spirals ---- */
 
 /* In numpy mode the rows for training come first from the one stream; other data has a stream of its own, so
@@ -305,4 +308,18 @@ bool sources_make(struct run *run, int index, struct rows *rows) {
         return make_text(run, data, rows) || fail_data(run, data);
     }
     return false;
+}
+
+int64_t sources_count(struct run *run, int index) {
+    const struct data *data = &run->model->data[index];
+    struct failure *failure = run->failure, ignored = {0};
+    struct stat status;
+    struct rows rows;
+    if (!data->file_count || stat(run_path(run, data->files[0]), &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > COUNTED_BYTES)
+        return 0;
+    run->failure = &ignored;
+    bool read = sources_make(run, index, &rows);
+    run->failure = failure;
+    return read ? rows.count : 0;
 }

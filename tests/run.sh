@@ -172,6 +172,7 @@ expect 0 "accuracy 1" - $named --load "$weights" --train --quiet --save "$weight
 printf 'a,b\n0,3\n' >"$out/named/rows.csv"
 expect 0 '^probability\[red\],probability\[green\],"probability\[dark, blue\]"' - $named --load "$weights" --predict "$out/named/rows.csv"
 cp "$out/o" "$out/named/answer"
+expect 0 '^"probability\[dark, blue\]",probability\[green\],probability\[red\]' "untrained" $named --predict "$out/named/rows.csv"
 printf 'b,a\n3,0\n' >"$out/named/rows.csv"
 expect 0 "" - $named --load "$weights" --predict "$out/named/rows.csv"
 cmp -s "$out/o" "$out/named/answer" && ok || bad "a header in another order is answered otherwise"
