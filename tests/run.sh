@@ -439,6 +439,15 @@ int main(void) {
         if (memcmp(q, p + 3 * i, sizeof q) != 0)
             return 2;
     }
+    static twolayer before; /* no class: nothing is done */
+    const int32_t none[][4] = {{0, 1, 3, 1}, {-1, 1, 2, 1}};
+    memcpy(&before, &a, sizeof a);
+    metrics[0] = 7;
+    for (int i = 0; i < 2; i++) {
+        double wrong = twolayer_train(&a, 4, x, none[i]), unknown = twolayer_evaluate(&a, 4, x, none[i], metrics);
+        if (wrong == wrong || unknown == unknown || metrics[0] < 7 || memcmp(&before, &a, sizeof a) != 0)
+            return 3;
+    }
     double loss = twolayer_evaluate(&b, 4, x, t, metrics);
     printf("%.3f %.2f\n", loss, metrics[0]);
     return !(loss > 0 && loss < 1.2);
