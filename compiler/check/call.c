@@ -142,6 +142,31 @@ static bool lacks_input(const struct formals *formals) {
            !formals->is_given[1] && formals->given[0].kind == VALUE_NUMBER;
 }
 
+/* Are all arguments there that have to be?  Reports those that are not. */
+static bool are_complete(struct checker *checker, const struct formals *formals, struct span span) {
+    struct text missing = {.arena = checker->arena};
+    int count = 0, left = 0;
+    for (int i = 0; i < formals->count; i++)
+        count += !formals->is_given[i] && formals->list[i].required;
+    if (count == 0)
+        return true;
+    left = count;
+    for (int i = 0; i < formals->count; i++)
+        if (!formals->is_given[i] && formals->list[i].required)
+            text_print(&missing, "'%s'%s", formals->list[i].name, --left > 1 ? ", " : left ? " and " : "");
+    struct diagnostic *error =
+        check_error(checker, span,
+                    count == 1 ? "%s: argument %s is missing; the parameters are %s"
+                               : "%s: arguments %s are missing; the parameters are %s",
+                    formals->callee, text_string(&missing), parameter_list(checker, formals));
+    double number = formals->count ? formals->given[0].number : 0;
+    if (lacks_input(formals))
+        diagnostic_note(checker->sink, error, (struct span){0},
+                        "the first is what it is applied to: %s(x, %g), or x -> %s(%g)", formals->callee,
+                        number, formals->callee, number);
+    return false;
+}
+
 /* Evaluates the arguments into formals->given. */
 static bool match_arguments(struct checker *checker, struct scope *scope, const struct formals *formals,
                             const struct value *piped, const struct argument *arguments, struct span span) {
@@ -179,18 +204,7 @@ static bool match_arguments(struct checker *checker, struct scope *scope, const 
         is_given[index] = true;
         good = good && given[index].kind != VALUE_ERROR;
     }
-    for (int i = 0; i < formals->count && good; i++)
-        if (!is_given[i] && formals->list[i].required) {
-            struct diagnostic *error =
-                check_error(checker, span, "%s: argument '%s' is missing; the parameters are %s",
-                            formals->callee, formals->list[i].name, parameter_list(checker, formals));
-            if (lacks_input(formals))
-                diagnostic_note(checker->sink, error, (struct span){0},
-                                "the first is what it is applied to: %s(x, %g), or x -> %s(%g)",
-                                formals->callee, given[0].number, formals->callee, given[0].number);
-            return false;
-        }
-    return good;
+    return good && are_complete(checker, formals, span);
 }
 
 /* ---- types and signatures ---- */
