@@ -92,19 +92,20 @@ static bool check_writable(const struct run *run, const char *path) {
 static bool check_possible(struct run *run, const struct options *options, const char *save) {
     const struct model *model = run->model;
     if (options->train && !model->training.present)
-        return refuse(run, "--train", "train { ... }");
+        return refuse(run, "--train", "train { ... }, such as: train { solver = adam(rate = 0.01) }");
     if (options->train && !model_data(model, "train"))
         return refuse(run, "--train", "data named 'train', such as: data train = csv(\"rows.csv\")");
     if (options->evaluate && !model_data(model, "train") && !model_data(model, "test"))
-        return refuse(run, "--evaluate", "data");
+        return refuse(run, "--evaluate", "data, such as: data test = csv(\"rows.csv\")");
     if (options->evaluate && !model->loss.node && !model->metric_count)
-        return refuse(run, "--evaluate", "loss and no metric");
+        return refuse(run, "--evaluate",
+                      "loss and no metric, such as: loss entropy = cross_entropy(score, t)");
     if (options->check_gradients && !model->loss.node)
-        return refuse(run, "--check-gradients", "loss");
+        return refuse(run, "--check-gradients", "loss, such as: loss entropy = cross_entropy(score, t)");
     if (options->check_gradients && !model->weight_count)
         return refuse(run, "--check-gradients", "weights");
     if (options->predict && !model->output_count)
-        return refuse(run, "--predict", "output");
+        return refuse(run, "--predict", "output, such as: output share = softmax(score)");
     if (options->sample && !model->output_count)
         return refuse(run, "--sample", "output");
     if (options->save && !model->weight_count)

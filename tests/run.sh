@@ -107,6 +107,10 @@ expect 1 - "cut.safetensors" $nnrun "$out/short.nn" --load "$out/cut.safetensors
 expect 1 - "w.csv: is not a file of weights (safetensors), as --save writes them, or was cut" $nnrun "$out/short.nn" --load tests/models/w.csv --evaluate
 sed '/^data train/d' "$out/short.nn" >"$out/dataless.nn"
 expect 1 - "has no data named 'train', such as: data train = csv(\"rows.csv\")" $nnrun "$out/dataless.nn" --train
+sed '/^train/,$d' "$out/short.nn" >"$out/trainless.nn"
+expect 1 - "trainless.nn has no train { ... }, such as: train { solver = adam(rate = 0.01) }" $nnrun "$out/trainless.nn" --train
+echo 'train { solver = adam(rate = 0.01) }' >>"$out/trainless.nn"
+expect 0 "^test" "" $nnrun "$out/trainless.nn" --train --quiet
 printf '1,2,1\n3,4,2\n5,6,3\n' >"$out/from_1.csv"
 sed 's/^data train.*/data train = csv("from_1.csv")/' "$out/short.nn" >"$out/from_1.nn"
 expect 1 - "from_1.csv:3:5: error: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
