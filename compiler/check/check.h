@@ -270,6 +270,8 @@ struct node *pad_axis(struct checker *checker, struct node *x, int axis, const i
 
 /* convolution.c */
 builtin_call call_pair, call_window, call_convolve, call_convolve_transposed;
+/* A note where few channels at the end of a large image mean that they were thought to be there. */
+void note_channels(struct checker *checker, struct diagnostic *to, const struct shape *shape);
 
 /* repetition.c */
 builtin_call call_repeat, call_scan;

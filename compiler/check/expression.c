@@ -208,18 +208,12 @@ void check_note_operands(struct checker *checker, struct diagnostic *to, struct 
 
 /* ---- values to nodes ---- */
 
-/* Few channels at the end of a large image mean that they were thought to be there. */
 static void note_image(struct checker *checker, struct diagnostic *to, struct node *image,
                        struct node *weights) {
-    const struct shape *shape = &image->type.shape;
     check_note_operand(checker, to, "the input", image);
     if (weights->span.source != checker->prelude)
         check_note_operand(checker, to, "the kernel", weights);
-    if (shape->dims[3] <= 4 && shape->dims[3] < shape->dims[1] && shape->dims[1] > 4)
-        diagnostic_note(
-            checker->sink, to, (struct span){0},
-            "channels stand before height and width: transpose(x, [0, 3, 1, 2]) brings them there from the "
-            "end");
+    note_channels(checker, to, &image->type.shape);
 }
 
 /* Classes where numbers are expected. */
