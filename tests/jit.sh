@@ -173,12 +173,19 @@ mkdir -m 700 "$cache"
 for i in $(seq 100 350); do
     echo old >"$cache/00000000000000000000000000000$i.so"
 done
+for work in work.killed work.atwork work.others; do
+    mkdir -m 700 "$cache/$work" && echo old >"$cache/$work/model.c" && echo old >"$cache/$work/model.so"
+done
+echo precious >"$cache/work.others/notes"
 touch -d "2 days ago" "$cache"/*
-touch "$cache/00000000000000000000000000000222.so" "$cache/notes"
+touch "$cache/work.atwork" "$cache/00000000000000000000000000000222.so" "$cache/notes"
 same "a full cache" "$short" --train --quiet
 check "200 files stay" [ "$(ls "$cache" | grep -c "\.so$")" = 200 ]
 check "those used last" [ -e "$cache/00000000000000000000000000000222.so" ]
 check "no others are touched" [ -e "$cache/notes" ]
+check "what a killed compiler left is gone" [ ! -e "$cache/work.killed" ]
+check "one at work keeps its files" [ -e "$cache/work.atwork/model.c" ]
+check "other files stay" [ -e "$cache/work.others/notes" ]
 before=$(made)
 same "found in a full cache" "$short" --train --quiet
 check "the new one is among them" [ "$(made)" = "$before" ]
