@@ -284,8 +284,10 @@ static int run_model(const struct options *options, struct arena *arena, struct 
         model = model_read(options->model, options->definitions, options->definition_count,
                            options->check_gradients, arena, &sink, failure);
     run.model = model;
-    if (!model)
+    if (!model) {
+        threads_stop(run.threads);
         return finish(options, &sink, failure, FAILURE_DATA);
+    }
     print_diagnostics(options, &sink);
     run.seed = options->seed_given ? options->seed : run.model->training.seed;
     int code = act(&run, &model->graph, options);
