@@ -243,11 +243,14 @@ static int compile(const struct options *options, struct arena *arena) {
         else if (model)
             emit(model, options, &sink, &out, &failure);
     }
+    bool shown = options->json || failure.span.source;
+    if (failure.kind != FAILURE_NONE && shown)
+        diagnostic_error(&sink, failure.span, "%s", failure.message);
     print_diagnostics(options, &sink, arena);
-    if (failure.kind != FAILURE_NONE) {
+    if (failure.kind != FAILURE_NONE && !shown)
         fprintf(stderr, "nnc: %s\n", failure.message);
+    if (failure.kind != FAILURE_NONE)
         return (int)failure.kind;
-    }
     return sink.error_count ? FAILURE_DATA : write_out(options, &out, &failure);
 }
 

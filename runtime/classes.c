@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char key_prefix[] = "classes.";
+static const char key_prefix[] = "classes.", header_prefix[] = "columns.";
 
 /* The names of a column, or room for them. */
 static struct class_names *names_of(struct run *run, int64_t index) {
@@ -15,6 +15,23 @@ static struct class_names *names_of(struct run *run, int64_t index) {
 
 static bool holds_classes(const struct rows_slot *slot) {
     return slot->column->classes > 0 || slot->one_hot;
+}
+
+static int compare_names(const void *left, const void *right) {
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* Two of one name could not be told apart. */
+static bool are_different(struct run *run, const struct table_labels *labels) {
+    char **sorted = arena_array(run->arena, char *, labels->count);
+    if (labels->count)
+        memcpy(sorted, labels->names, labels->count * sizeof *sorted);
+    if (labels->count)
+        qsort(sorted, labels->count, sizeof *sorted, compare_names);
+    for (size_t i = 1; i < labels->count; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            return false;
+    return true;
 }
 
 /* ---- rows ---- */
@@ -36,13 +53,28 @@ bool classes_follow(struct run *run, struct csv *csv, const struct rows_layout *
     return !any || csv_follow(csv, &like, run->classes_from, run->failure);
 }
 
+/* What the header calls `count` cells, unless a name is missing or stands twice. */
+static struct table_labels header_of(struct run *run, const struct csv *csv, const struct rows_layout *layout,
+                                     int64_t cell, int64_t count) {
+    struct table_labels header = {arena_array(run->arena, char *, (size_t)count), (size_t)count};
+    bool named = true;
+    for (int64_t k = 0; k < count; k++) {
+        header.names[k] = csv->names[rows_file_column(layout, cell + k)];
+        named &= header.names[k][0] != '\0';
+    }
+    return named && are_different(run, &header) ? header : (struct table_labels){NULL, 0};
+}
+
 void classes_keep(struct run *run, const struct csv *csv, const struct rows_layout *layout) {
     int64_t cell = 0;
     for (int i = 0; i < layout->count; i++) {
         const struct rows_slot *slot = &layout->slots[i];
         struct class_names *names = names_of(run, slot->column->node->attributes.index);
+        if (csv->names && !names->header.count)
+            names->header = header_of(run, csv, layout, cell, slot->cells);
         if (!names->known && holds_classes(slot)) {
-            *names = (struct class_names){true, slot->cells, NULL};
+            names->known = true;
+            names->cells = slot->cells;
             names->labels = arena_array(run->arena, struct table_labels, (size_t)slot->cells);
             for (int64_t k = 0; k < slot->cells; k++)
                 names->labels[k] = csv_labels(csv, rows_file_column(layout, cell + k));
@@ -67,7 +99,7 @@ void classes_keep_text(struct run *run, const struct table_labels *labels, const
         struct class_names *names = names_of(run, i);
         if (names->known)
             continue;
-        *names = (struct class_names){true, 1, arena_new(run->arena, struct table_labels)};
+        *names = (struct class_names){true, 1, arena_new(run->arena, struct table_labels), {NULL, 0}};
         names->labels[0] = *labels;
     }
     if (!run->classes_from)
@@ -96,6 +128,11 @@ size_t classes_save(const struct run *run, struct safetensors_text **entries) {
                                   : text_format(run->arena, "%s%s[%lld]", key_prefix, name, (long long)k),
                 labels_text(run, &names->labels[k])};
         }
+        if (names->header.count) {
+            arena_reserve(run->arena, *entries, count, capacity);
+            (*entries)[count++] = (struct safetensors_text){
+                text_format(run->arena, "%s%s", header_prefix, name), labels_text(run, &names->header)};
+        }
     }
     return count;
 }
@@ -116,23 +153,6 @@ static int find_column(const struct run *run, const char *key, int64_t *cell, bo
             return *cell >= 0 && *cell < shape_inner_size(&column->node->type.shape) ? i : -1;
     }
     return -1;
-}
-
-static int compare_names(const void *left, const void *right) {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-/* Two classes of one name could not be told apart. */
-static bool are_different(struct run *run, const struct table_labels *labels) {
-    char **sorted = arena_array(run->arena, char *, labels->count);
-    if (labels->count)
-        memcpy(sorted, labels->names, labels->count * sizeof *sorted);
-    if (labels->count)
-        qsort(sorted, labels->count, sizeof *sorted, compare_names);
-    for (size_t i = 1; i < labels->count; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            return false;
-    return true;
 }
 
 static bool read_labels(struct run *run, const char *text, struct table_labels *labels) {
@@ -161,7 +181,8 @@ static bool load_entry(struct run *run, const struct safetensors_text *entry, co
     struct class_names *names = names_of(run, index);
     if (!names->known) {
         int64_t cells = single ? 1 : shape_inner_size(&run->model->columns[index].node->type.shape);
-        *names = (struct class_names){true, cells, NULL};
+        names->known = true;
+        names->cells = cells;
         names->labels = arena_array(run->arena, struct table_labels, (size_t)cells);
     }
     return (cell < names->cells && read_labels(run, entry->text, &names->labels[cell])) ||
@@ -170,9 +191,27 @@ static bool load_entry(struct run *run, const struct safetensors_text *entry, co
                        entry->key, entry->text);
 }
 
+/* Of a column that the model has; others have said so with their classes. */
+static bool load_header(struct run *run, const struct safetensors_text *entry, const char *path) {
+    bool single;
+    int64_t cell;
+    int index = find_column(run, entry->key + sizeof header_prefix - 1, &cell, &single);
+    if (index < 0 || !single)
+        return true;
+    struct table_labels *header = &names_of(run, index)->header;
+    size_t inner = (size_t)shape_inner_size(&run->model->columns[index].node->type.shape);
+    return (read_labels(run, entry->text, header) && (header->count == inner || header->count == 1)) ||
+           failure_set(run->failure, FAILURE_DATA,
+                       "%s: '%s' is '%.80s', expected %zu different names, one a line", path, entry->key,
+                       entry->text, inner);
+}
+
 bool classes_load(struct run *run, const struct safetensors *file, const char *path) {
     for (size_t i = 0; i < file->metadata_count; i++) {
         const struct safetensors_text *entry = &file->metadata[i];
+        if (strncmp(entry->key, header_prefix, sizeof header_prefix - 1) == 0 &&
+            !load_header(run, entry, path))
+            return false;
         if (strncmp(entry->key, key_prefix, sizeof key_prefix - 1) == 0 && !load_entry(run, entry, path))
             return false;
     }
@@ -180,7 +219,48 @@ bool classes_load(struct run *run, const struct safetensors *file, const char *p
     return true;
 }
 
+/* ---- classes that no row is of ---- */
+
+static void warn_names(struct run *run, const struct column *column, int64_t classes,
+                       const struct table_labels *names) {
+    enum { NAMES_LISTED = 20 };
+    struct text text = {.arena = run->arena};
+    for (size_t i = 0; i < names->count && i < NAMES_LISTED; i++)
+        text_print(&text, "%s%.60s", i ? ", " : "", names->names[i]);
+    diagnostic_warning(run->sink, column->span, "'%s' has %lld classes, and there are names of %zu: %s%s",
+                       column->name, (long long)classes, names->count, text_string(&text),
+                       names->count > NAMES_LISTED ? " and others" : "");
+}
+
+static void warn_numbers(struct run *run, const struct column *column, const int32_t *values) {
+    int64_t count = run->train.count * shape_inner_size(&column->node->type.shape), highest = 0;
+    for (int64_t i = 0; i < count; i++)
+        highest = values[i] > highest ? values[i] : highest;
+    if (highest + 1 < column->classes)
+        diagnostic_warning(run->sink, column->span,
+                           "'%s' has %lld classes, 0 to %lld, and the highest in data train is %lld",
+                           column->name, (long long)column->classes, (long long)column->classes - 1,
+                           (long long)highest);
+}
+
+void classes_warn_absent(struct run *run) {
+    for (int i = 0; i < run->model->column_count; i++) {
+        const struct column *column = &run->model->columns[i];
+        const struct table_labels *names = classes_names(run, i);
+        int64_t classes = column->classes ? column->classes : shape_inner_size(&column->node->type.shape);
+        if (column->is_target && names && (int64_t)names->count < classes)
+            warn_names(run, column, classes, names);
+        else if (column->is_target && !names && column->classes && run->train.count)
+            warn_numbers(run, column, run->train.columns[i]);
+    }
+}
+
 /* ---- asking ---- */
+
+const char *classes_header(const struct run *run, int64_t index, int64_t count, int64_t cell) {
+    const struct table_labels *header = run->classes ? &run->classes[index].header : NULL;
+    return header && header->count == (size_t)count ? header->names[cell] : NULL;
+}
 
 const struct table_labels *classes_names(const struct run *run, int index) {
     const struct class_names *names = run->classes ? &run->classes[index] : NULL;

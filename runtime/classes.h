@@ -1,11 +1,13 @@
-/* The names of classes that a file's text cells stand for.
+/* The names of classes that a file's text cells stand for, and those of its columns.
  *
- * Names are numbered as training first met them.  The weights mean those numbers, so the names live as long
- * as the weights do: in a run for all data that it reads, and in the weights' file as metadata:
+ * Classes are numbered as training first met them, and columns stand as its header had them.  The weights
+ * mean those numbers and that order, so the names live as long as the weights do: in a run for all data that
+ * it reads, and in the weights' file as metadata:
  *
  *     "classes.t":    "setosa\nversicolor"    of a column of one cell, in the order of their numbers
  *     "classes.x[2]": ""                      of the third cell of a column; it held numbers, not names
  *     "classes.x":    "F\ni\nr\ns\nt"          of all cells of a column of text, by character
+ *     "columns.x":    "long\nwide"            of the cells of a column, by the header
  *
  * A cell of CSV ends in its line, so a line feed can separate names. */
 #ifndef NN_CLASSES_H
@@ -20,6 +22,7 @@ struct class_names {
     bool known;
     int64_t cells;               /* that a row of it took in the file */
     struct table_labels *labels; /* (cells) count 0: numbers */
+    struct table_labels header;  /* what the header called its cells; count 0: not known */
 };
 
 /* Before the first row is read: the names that are known keep their numbers in it, and no new one is taken.
@@ -39,6 +42,10 @@ size_t classes_save(const struct run *run, struct safetensors_text **entries);
  * warning. */
 bool classes_load(struct run *run, const struct safetensors *file, const char *path);
 
+/* What the header that was learnt from called a cell of a slot, `count` of which fill it; NULL: not known. */
+const char *classes_header(const struct run *run, int64_t index, int64_t count, int64_t cell);
+/* Warns of a target that has more classes than the rows of the training data are of. */
+void classes_warn_absent(struct run *run);
 /* The names of column `index` where a row of it is one cell of text; or NULL. */
 const struct table_labels *classes_names(const struct run *run, int index);
 /* The names of the model's only target where that is a class (or a one-hot row) of `classes`; or NULL. */

@@ -8,7 +8,8 @@
  * removed, also when an interrupt comes, which ends the compiler before the program.
  *
  * A text that could not be compiled leaves an empty file `.failed`, for a day: by then a missing part of the
- * compiler may have been installed.  Of all files, those stay that were used last.
+ * compiler may have been installed.  Of all files, those stay that were used last.  What a killed program
+ * left of its work goes after an hour.
  */
 #define _XOPEN_SOURCE 700 /* S_ISVTX */
 #include "code_cache.h"
@@ -31,7 +32,13 @@
 
 extern char **environ;
 
-enum { WORDS_MAX = 32, VERSION_MAX = 4096, FILES_KEPT = 200, FAILURE_SECONDS = 24 * 60 * 60 };
+enum {
+    WORDS_MAX = 32,
+    VERSION_MAX = 4096,
+    FILES_KEPT = 200,
+    FAILURE_SECONDS = 24 * 60 * 60,
+    WORK_SECONDS = 60 * 60
+};
 
 /* ---- checksums ---- */
 
@@ -342,6 +349,22 @@ static bool is_entry(const char *name) {
     return digits == 32 && (strcmp(name + digits, ".so") == 0 || strcmp(name + digits, ".failed") == 0);
 }
 
+static bool is_work(const char *name) {
+    static const char start[] = "work.";
+    return strncmp(name, start, sizeof start - 1) == 0 && strlen(name) == sizeof start - 1 + 6;
+}
+
+/* The directory of a compiler that has not ended as it should. */
+static void drop_work(struct arena *arena, const char *path) {
+    struct stat work;
+    if (lstat(path, &work) != 0 || !S_ISDIR(work.st_mode) || !is_private(&work) ||
+        time(NULL) - work.st_mtime < WORK_SECONDS)
+        return;
+    unlink(text_format(arena, "%s/model.c", path));
+    unlink(text_format(arena, "%s/model.so", path));
+    rmdir(path);
+}
+
 static void drop_oldest(struct arena *arena, const char *cache) {
     DIR *directory = opendir(cache);
     struct kept *files = NULL;
@@ -350,8 +373,10 @@ static void drop_oldest(struct arena *arena, const char *cache) {
         return;
     for (const struct dirent *entry; (entry = readdir(directory));) {
         struct stat file;
-        const char *path = is_entry(entry->d_name) ? text_format(arena, "%s/%s", cache, entry->d_name) : NULL;
-        if (!path || lstat(path, &file) != 0)
+        const char *path = text_format(arena, "%s/%s", cache, entry->d_name);
+        if (is_work(entry->d_name))
+            drop_work(arena, path);
+        if (!is_entry(entry->d_name) || lstat(path, &file) != 0)
             continue;
         arena_reserve(arena, files, count, capacity);
         files[count++] = (struct kept){path, file.st_mtime};

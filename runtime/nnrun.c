@@ -1,5 +1,6 @@
 /* nnrun: trains a model and answers with it. */
 #define _POSIX_C_SOURCE 200809L
+#include "classes.h"
 #include "compiled.h"
 #include "evaluate.h"
 #include "gradients.h"
@@ -42,10 +43,11 @@ static int finish(const struct options *options, struct diagnostics *sink, const
                   int code) {
     if (sink->error_count && code == FAILURE_NONE)
         code = FAILURE_DATA;
-    if (failure->kind != FAILURE_NONE && options->json)
-        diagnostic_error(sink, (struct span){0}, "%s", failure->message);
+    bool shown = options->json || failure->span.source;
+    if (failure->kind != FAILURE_NONE && shown)
+        diagnostic_error(sink, failure->span, "%s", failure->message);
     print_diagnostics(options, sink);
-    if (failure->kind != FAILURE_NONE && !options->json)
+    if (failure->kind != FAILURE_NONE && !shown)
         fprintf(stderr, "nnrun: %s\n", failure->message);
     if (failure->kind == FAILURE_USAGE)
         fputs("Try 'nnrun --help'.\n", stderr);
@@ -90,19 +92,20 @@ static bool check_writable(const struct run *run, const char *path) {
 static bool check_possible(struct run *run, const struct options *options, const char *save) {
     const struct model *model = run->model;
     if (options->train && !model->training.present)
-        return refuse(run, "--train", "train { ... }");
+        return refuse(run, "--train", "train { ... }, such as: train { solver = adam(rate = 0.01) }");
     if (options->train && !model_data(model, "train"))
         return refuse(run, "--train", "data named 'train', such as: data train = csv(\"rows.csv\")");
     if (options->evaluate && !model_data(model, "train") && !model_data(model, "test"))
-        return refuse(run, "--evaluate", "data");
+        return refuse(run, "--evaluate", "data, such as: data test = csv(\"rows.csv\")");
     if (options->evaluate && !model->loss.node && !model->metric_count)
-        return refuse(run, "--evaluate", "loss and no metric");
+        return refuse(run, "--evaluate",
+                      "loss and no metric, such as: loss entropy = cross_entropy(score, t)");
     if (options->check_gradients && !model->loss.node)
-        return refuse(run, "--check-gradients", "loss");
+        return refuse(run, "--check-gradients", "loss, such as: loss entropy = cross_entropy(score, t)");
     if (options->check_gradients && !model->weight_count)
         return refuse(run, "--check-gradients", "weights");
     if (options->predict && !model->output_count)
-        return refuse(run, "--predict", "output");
+        return refuse(run, "--predict", "output, such as: output share = softmax(score)");
     if (options->sample && !model->output_count)
         return refuse(run, "--sample", "output");
     if (options->save && !model->weight_count)
@@ -132,6 +135,15 @@ static bool make_rows(struct run *run, const struct options *options, const char
     return true;
 }
 
+/* A prediction is headed by the names of classes, which without other need of the data are looked up there.
+ */
+static void look_up_classes(struct run *run, const struct options *options) {
+    for (int i = 0; i < run->model->data_count; i++)
+        if (options->predict && !options->load && !run->train.count &&
+            strcmp(run->model->data[i].name, "train") == 0)
+            sources_count(run, i);
+}
+
 static bool has_untrained(const struct run *run) {
     for (int i = 0; i < run->model->weight_count; i++)
         if (!run->model->weights[i].is_state && !run->model->weights[i].file)
@@ -148,6 +160,7 @@ static bool prepare(struct run *run, const struct options *options) {
         return false;
     if (!make_rows(run, options, "train", &run->train) || !make_rows(run, options, "test", &run->test))
         return false;
+    look_up_classes(run, options);
     if (options->jit && !options->check_gradients)
         compiled_make(run, options->threads ? options->threads : threads_available());
     if (!weights_start(run, options->load != NULL) || (options->load && !weights_load(run, options->load)))
@@ -162,6 +175,8 @@ static bool prepare(struct run *run, const struct options *options) {
                            "batch is %lld, and data train has %lld row%s: an update takes all of them",
                            (long long)training->batch, (long long)run->train.count,
                            run->train.count == 1 ? "" : "s");
+    if (options->train)
+        classes_warn_absent(run);
     if (options->train && run->weights.afresh)
         diagnostic_warning(run->sink, (struct span){0},
                            "%s does not hold all that this solver keeps: it starts afresh, from update 1",
@@ -269,8 +284,10 @@ static int run_model(const struct options *options, struct arena *arena, struct 
         model = model_read(options->model, options->definitions, options->definition_count,
                            options->check_gradients, arena, &sink, failure);
     run.model = model;
-    if (!model)
+    if (!model) {
+        threads_stop(run.threads);
         return finish(options, &sink, failure, FAILURE_DATA);
+    }
     print_diagnostics(options, &sink);
     run.seed = options->seed_given ? options->seed : run.model->training.seed;
     int code = act(&run, &model->graph, options);

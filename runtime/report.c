@@ -1,4 +1,3 @@
-#define _POSIX_C_SOURCE 200809L
 #include "report.h"
 #include "classes.h"
 #include "plan/plan.h"
@@ -8,7 +7,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #ifndef NN_VERSION
 #define NN_VERSION "unknown"
@@ -17,9 +15,6 @@
 /* ---- summary ---- */
 
 enum { NAMES_SHOWN = 12 };
-
-/* Larger files are not read for a summary. */
-#define SUMMARY_BYTES (INT64_C(16) << 20)
 
 /* "           0 setosa, 1 versicolor" */
 static void print_classes(const struct run *run, int index, struct text *out) {
@@ -76,24 +71,9 @@ static void print_weights(const struct run *run, struct text *out) {
     text_print(out, "%s", numbers || states ? "\n" : "");
 }
 
-/* The rows of a file; 0 where it cannot be read, which is an error only once it is needed.  What is read
- * leaves its class names in the run. */
-static int64_t count_rows(struct run *run, int index) {
-    struct failure *failure = run->failure, ignored = {0};
-    struct stat status;
-    struct rows rows;
-    if (stat(run_path(run, run->model->data[index].files[0]), &status) != 0 || !S_ISREG(status.st_mode) ||
-        status.st_size > SUMMARY_BYTES)
-        return 0;
-    run->failure = &ignored;
-    bool read = sources_make(run, index, &rows);
-    run->failure = failure;
-    return read ? rows.count : 0;
-}
-
 static void print_data(struct run *run, int index, struct text *out) {
     const struct data *data = &run->model->data[index];
-    int64_t rows = data->file_count ? count_rows(run, index) : 0;
+    int64_t rows = sources_count(run, index);
     if (rows)
         text_print(out, "  %-8s %s : %lld row%s of %s\n", "data", data->name, (long long)rows,
                    rows == 1 ? "" : "s", data->files[0]);

@@ -70,54 +70,72 @@ static size_t find_name(const struct csv *csv, const char *name) {
     return found;
 }
 
-/* Some columns stand where their names do not, and the others' names are not there: what was meant is
- * unknown. */
-static bool fail_order(struct run *run, const struct csv *csv, const struct rows_slot *moved, size_t found,
-                       int64_t place, const struct rows_slot *missing) {
-    return failure_set(
-        run->failure, FAILURE_DATA,
-        "%s: found '%s' as column %zu of the header, expected it as column %lld, or '%s' once in the "
-        "header as well: columns are matched by name only where all names are there",
-        csv_name(csv), moved->column->name, found + 1, (long long)place + 1, missing->column->name);
+/* What a header calls cell k of a slot: a column of one cell has its own name, or like the others that of the
+ * header that was learnt from.  NULL: it is not known. */
+static const char *cell_name(const struct run *run, const struct csv *csv, const struct rows_slot *slot,
+                             int64_t k) {
+    const char *name = slot->cells == 1 ? slot->column->name : NULL;
+    const char *learnt = classes_header(run, slot->column->node->attributes.index, slot->cells, k);
+    return learnt && (!name || find_name(csv, name) == csv->columns) ? learnt : name;
 }
 
-/* Columns of several cells fill what is left, as they stand. */
-static void fill_order(struct run *run, const struct csv *csv, struct rows_layout *layout, size_t *order) {
-    bool *taken = arena_array(run->arena, bool, csv->columns);
-    int64_t cell = 0;
-    size_t next = 0;
-    for (int i = 0; i < layout->count; cell += layout->slots[i++].cells)
-        if (layout->slots[i].cells == 1)
-            taken[order[cell] = find_name(csv, layout->slots[i].column->name)] = true;
-    cell = 0;
-    for (int i = 0; i < layout->count; cell += layout->slots[i++].cells)
-        for (int64_t k = 0; layout->slots[i].cells > 1 && k < layout->slots[i].cells; k++) {
-            while (taken[next])
-                next++;
-            order[cell + k] = next++;
+/* The file's column of each cell, by its name; csv->columns: no name is known, or it is not there once. */
+static size_t *find_cells(struct run *run, const struct csv *csv, const struct rows_layout *layout,
+                          const char **names) {
+    size_t *found = arena_array(run->arena, size_t, csv->columns), cell = 0;
+    bool *taken = arena_array(run->arena, bool, csv->columns + 1);
+    for (int i = 0; i < layout->count; i++)
+        for (int64_t k = 0; k < layout->slots[i].cells; k++, cell++) {
+            names[cell] = cell_name(run, csv, &layout->slots[i], k);
+            found[cell] = names[cell] ? find_name(csv, names[cell]) : csv->columns;
+            found[cell] = taken[found[cell]] ? csv->columns : found[cell];
+            taken[found[cell]] = found[cell] < csv->columns;
         }
-    layout->order = order;
+    return found;
+}
+
+/* Some columns stand where their names do not, and the others' names are not there: what was meant is
+ * unknown. */
+static bool fail_order(struct run *run, const struct csv *csv, const char *moved, size_t found, size_t place,
+                       const char *missing) {
+    return failure_set(
+        run->failure, FAILURE_DATA,
+        "%s: found '%s' as column %zu of the header, expected it as column %zu, or '%s' once in the "
+        "header as well: columns are matched by name only where all names are there",
+        csv_name(csv), moved, found + 1, place + 1, missing);
+}
+
+/* Cells without a name fill what is left, as they stand. */
+static void fill_order(struct run *run, const struct csv *csv, size_t *order) {
+    bool *taken = arena_array(run->arena, bool, csv->columns + 1);
+    size_t next = 0;
+    for (size_t cell = 0; cell < csv->columns; cell++)
+        taken[order[cell]] = true;
+    for (size_t cell = 0; cell < csv->columns; cell++) {
+        while (taken[next] && next < csv->columns)
+            next++;
+        if (order[cell] == csv->columns)
+            order[cell] = next++;
+    }
 }
 
 static bool match_header(struct run *run, const struct csv *csv, struct rows_layout *layout) {
-    const struct rows_slot *moved = NULL, *missing = NULL;
-    size_t moved_found = 0;
-    int64_t cell = 0, moved_place = 0;
-    for (int i = 0; csv->names && i < layout->count; cell += layout->slots[i++].cells) {
-        const struct rows_slot *slot = &layout->slots[i];
-        size_t found = slot->cells == 1 ? find_name(csv, slot->column->name) : (size_t)cell;
-        if (found == csv->columns) {
-            missing = slot;
-        } else if (found != (size_t)cell && !moved) {
-            moved = slot;
-            moved_found = found;
-            moved_place = cell;
-        }
+    if (!csv->names)
+        return true;
+    const char **names = arena_array(run->arena, const char *, csv->columns), *missing = NULL;
+    size_t *found = find_cells(run, csv, layout, names), moved = csv->columns;
+    for (size_t cell = 0; cell < csv->columns; cell++) {
+        if (names[cell] && found[cell] == csv->columns)
+            missing = names[cell];
+        else if (names[cell] && found[cell] != cell && moved == csv->columns)
+            moved = cell;
     }
-    if (moved && missing)
-        return fail_order(run, csv, moved, moved_found, moved_place, missing);
-    if (moved)
-        fill_order(run, csv, layout, arena_array(run->arena, size_t, csv->columns));
+    if (moved < csv->columns && missing)
+        return fail_order(run, csv, names[moved], found[moved], moved, missing);
+    if (moved < csv->columns) {
+        fill_order(run, csv, found);
+        layout->order = found;
+    }
     return true;
 }
 
@@ -130,14 +148,18 @@ bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout) {
 static bool fail_cell(struct run *run, const struct rows_slot *slot, int64_t cell,
                       const struct rows_place *place, const char *found, const char *expected) {
     const struct column *column = slot->column;
-    const char *name = place->name;
+    const char *name = place->name, *kind = column->is_target ? "target" : "input";
+    if (place->csv)
+        return failure_set_at(run->failure, FAILURE_DATA, csv_place(place->csv, (size_t)cell),
+                              "found %s; the %s '%s' (%s) holds %s", found, kind, column->name,
+                              run_place(run, column->span, column->span), expected);
     for (int i = 0; i < place->part_count - 1 && cell >= place->parts[i].cells; i++) {
         cell -= place->parts[i].cells;
         name = place->parts[i + 1].name;
     }
     return failure_set(run->failure, FAILURE_DATA, "%s:%zu:%lld: found %s; the %s '%s' (%s) holds %s", name,
-                       place->line, (long long)cell + 1, found, column->is_target ? "target" : "input",
-                       column->name, run_place(run, column->span, column->span), expected);
+                       place->line, (long long)cell + 1, found, kind, column->name,
+                       run_place(run, column->span, column->span), expected);
 }
 
 /* The cell as messages show it: a class name, or a number. */

@@ -57,7 +57,8 @@ struct rows_layout rows_plan(struct run *run, bool targets, int64_t cells);
 bool rows_fail_count(struct run *run, const struct rows_layout *layout, const char *name, int64_t cells);
 
 /* Makes an opened file ready to be read with the layout, which has as many cells: a header's names say where
- * columns of one cell stand, and the run's class names keep their numbers.  FAILURE_DATA for a header that
+ * columns of one cell stand, and those that the header of an earlier file named; the run's class names keep
+ * their numbers.  FAILURE_DATA for a header that
  * names some of them in another order, and not all. */
 bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout);
 /* The column of the file, from 0, that cell `cell` of the layout comes from. */

@@ -18,6 +18,9 @@
 /* Orders of rows are of 32 bits. */
 #define ROWS_MAX ((int64_t)UINT32_MAX)
 
+/* Larger files are not read to be counted. */
+#define COUNTED_BYTES (INT64_C(16) << 20)
+
 /* ---- spirals ---- */
 
 /* In numpy mode the rows for training come first from the one stream; other data has a stream of its own, so
@@ -276,16 +279,19 @@ static const char *missing_file(const struct run *run, const struct data *data) 
     return NULL;
 }
 
-/* Says in the failure which statement of the model named the file, and where a missing one is had. */
+/* Says in the failure which statement of the model named the file, and where a missing one is had.  That
+ * statement is the place where the file gives none. */
 static bool fail_data(struct run *run, const struct data *data) {
     struct failure inner = *run->failure;
     const char *missing = missing_file(run, data);
     run->failure->kind = FAILURE_NONE; /* the first counts, and this replaces it */
-    return failure_set(run->failure, inner.kind, "%.600s; read as data %.40s (%s)%s%s%.200s", inner.message,
-                       data->name, run_place(run, data->span, data->span),
-                       missing && missing[0] != '/' ? ", its name being relative to the model's file" : "",
-                       missing && data->from ? "; it is to be had from " : "",
-                       missing && data->from ? data->from : "");
+    if (inner.span.source)
+        return failure_set_at(run->failure, inner.kind, inner.span, "%.600s; read as data %.40s (%s)",
+                              inner.message, data->name, run_place(run, data->span, data->span));
+    return failure_set_at(run->failure, inner.kind, data->span, "%.600s%s%s%.200s", inner.message,
+                          missing && missing[0] != '/' ? "; its name is relative to the model's file" : "",
+                          missing && data->from ? "; it is to be had from " : "",
+                          missing && data->from ? data->from : "");
 }
 
 bool sources_make(struct run *run, int index, struct rows *rows) {
@@ -302,4 +308,18 @@ bool sources_make(struct run *run, int index, struct rows *rows) {
         return make_text(run, data, rows) || fail_data(run, data);
     }
     return false;
+}
+
+int64_t sources_count(struct run *run, int index) {
+    const struct data *data = &run->model->data[index];
+    struct failure *failure = run->failure, ignored = {0};
+    struct stat status;
+    struct rows rows;
+    if (!data->file_count || stat(run_path(run, data->files[0]), &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > COUNTED_BYTES)
+        return 0;
+    run->failure = &ignored;
+    bool read = sources_make(run, index, &rows);
+    run->failure = failure;
+    return read ? rows.count : 0;
 }

@@ -10,5 +10,8 @@
 /* Makes or reads the rows of model->data[index]; files are named relative to the model's.  Random rows are
  * drawn as docs/language.md says under "Seeds".  FAILURE_DATA when they do not fit the model. */
 bool sources_make(struct run *run, int index, struct rows *rows);
+/* How many rows the file of model->data[index] has, where that is not yet an error: its class names stay with
+ * the run.  0: there is no file, it cannot be read, or it is too large to be read for so little. */
+int64_t sources_count(struct run *run, int index);
 
 #endif

@@ -267,7 +267,7 @@ static void warn_growth(struct trainer *trainer) {
         return;
     struct arena *arena = trainer->run->arena;
     diagnostic_warning(
-        trainer->run->sink, training->span,
+        trainer->run->sink, training->rate_span,
         "the loss grew, from %.6g in the first update to %.6g in the last epoch: it often means that "
         "the solver's rate is too high%s",
         first, last,

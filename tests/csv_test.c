@@ -51,12 +51,24 @@ static void assert_table(const char *bytes, size_t size, size_t rows, size_t col
     arena_free(&arena);
 }
 
+/* The failure as it is shown: FILE:LINE:COLUMN before the message where the place is known. */
+static void assert_message(const struct failure *failure, const char *expected) {
+    char text[1200];
+    struct position at = {0};
+    if (failure->span.source)
+        at = source_position(failure->span.source, failure->span.start);
+    if (at.line)
+        snprintf(text, sizeof text, "%s:%d:%d: %s", failure->span.source->name, at.line, at.column,
+                 failure->message);
+    assert_string_equal(at.line ? text : failure->message, expected);
+}
+
 static void assert_refused(const char *bytes, size_t size, const char *message) {
     struct arena arena;
     struct failure failure;
     struct table table;
     assert_false(read_bytes(&arena, bytes, size, NULL, &table, &failure));
-    assert_string_equal(failure.message, message);
+    assert_message(&failure, message);
     assert_int_equal(failure.kind, FAILURE_DATA);
     arena_free(&arena);
 }
@@ -139,11 +151,10 @@ static void class_names_become_numbers(void **state) {
     assert_true(test.values[1] == 1 && test.values[3] == 0);
     arena_free(&later);
     assert_false(read_bytes(&later, TEXT("9,setosa\n8,rosa"), &table, &test, &failure));
-    assert_string_equal(failure.message,
-                        "t:2:2: found 'rosa', expected one of 'setosa', 'virgi\"nica, x', '5'");
+    assert_message(&failure, "t:2:3: found 'rosa', expected one of 'setosa', 'virgi\"nica, x', '5'");
     arena_free(&later);
     assert_false(read_bytes(&later, TEXT("9,setosa,1"), &table, &test, &failure));
-    assert_string_equal(failure.message, "t: found 3 columns, expected 2 as in the data before it");
+    assert_message(&failure, "t: found 3 columns, expected 2 as in the data before it");
     arena_free(&later);
     arena_free(&arena);
     /* No header: the first row holds a number. */
@@ -174,35 +185,35 @@ static void refusals_name_the_place(void **state) {
     assert_refused(TEXT(""), "t: is empty, expected rows of numbers");
     assert_refused(TEXT("\n# x\n  \n"), "t: is empty, expected rows of numbers");
     assert_refused(TEXT("x,y\n"), "t: found a header, expected rows behind it");
-    assert_refused(TEXT("x,y\n1,2\n3,oops\n"), "t:3:2: found 'oops' in column 'y', expected a number");
-    assert_refused(TEXT("1,2\n3,\n"), "t:2:2: found an empty cell, expected a number");
-    assert_refused(TEXT("1,a\n3,\"\"\n"), "t:2:2: found an empty cell, expected a class name");
+    assert_refused(TEXT("x,y\n1,2\n3,oops\n"), "t:3:3: found 'oops' in column 'y', expected a number");
+    assert_refused(TEXT("1,2\n3,\n"), "t:2:3: found an empty cell, expected a number");
+    assert_refused(TEXT("1,a\n3,\"\"\n"), "t:2:3: found an empty cell, expected a class name");
     assert_refused(TEXT("1,2\n3\n"), "t:2:2: found 1 cell, expected 2 as in line 1");
-    assert_refused(TEXT("x y\n\n1 2\n3 4 5\n"), "t:4:3: found 3 cells, expected 2 as in line 1");
+    assert_refused(TEXT("x y\n\n1 2\n3 4 5\n"), "t:4:5: found 3 cells, expected 2 as in line 1");
     assert_refused(TEXT("1,nan\n"),
-                   "t:1:2: found 'nan', expected a finite number (drop the row or fill the gap first)");
+                   "t:1:3: found 'nan', expected a finite number (drop the row or fill the gap first)");
     assert_refused(TEXT("1,-Infinity\n"),
-                   "t:1:2: found '-Infinity', expected a finite number (drop the row or fill the gap first)");
+                   "t:1:3: found '-Infinity', expected a finite number (drop the row or fill the gap first)");
     assert_refused(TEXT("1,1e999\n"),
-                   "t:1:2: found '1e999', expected a number in the range of 64-bit floats");
+                   "t:1:3: found '1e999', expected a number in the range of 64-bit floats");
     assert_refused(TEXT("1,a\n2,7\n"),
-                   "t:2:2: found '7', expected a class name as in the rows before (in quotes, if it is one)");
+                   "t:2:3: found '7', expected a class name as in the rows before (in quotes, if it is one)");
     assert_refused(TEXT("1,0x10\n1,2"),
-                   "t:2:2: found '2', expected a class name as in the rows before (in quotes, if it is one)");
-    assert_refused(TEXT("1,\"a\n"), "t:1:2: found the end of the line, expected a closing quote");
+                   "t:2:3: found '2', expected a class name as in the rows before (in quotes, if it is one)");
+    assert_refused(TEXT("1,\"a\n"), "t:1:3: found the end of the line, expected a closing quote");
     assert_refused(TEXT("1,\"a\"b,2\n"),
-                   "t:1:2: found more text behind a closing quote, expected the next cell");
-    assert_refused("1,2\n3,\0\n", 8, "t:2: found a NUL byte, expected text");
+                   "t:1:3: found more text behind a closing quote, expected the next cell");
+    assert_refused("1,2\n3,\0\n", 8, "t:2:3: found a NUL byte, expected text");
     assert_refused(TEXT("\xff\xfe"
                         "1"),
                    "t: is UTF-16 text, expected UTF-8");
     assert_refused(TEXT("\x1f\x8b\x08"),
                    "t: is compressed with gzip, expected plain text here (use gunzip -c)");
     assert_refused(TEXT("1\n\x07\x01 is a text that goes on and on and on and on \xc3\xa4\xc3\xa4\xc3\xa4\n"),
-                   "t:2:2: found 14 cells, expected 1 as in line 1");
+                   "t:2:4: found 14 cells, expected 1 as in line 1");
     assert_refused(
         TEXT("1,2\n3,\x07 is a text that goes on and on and on and on \xc3\xa4\xc3\xa4\xc3\xa4\n"),
-        "t:2:2: found '? is a text that goes on and on and on and on \xc3\xa4...', expected a number");
+        "t:2:3: found '? is a text that goes on and on and on and on \xc3\xa4...', expected a number");
 }
 
 static void a_huge_line_is_refused(void **state) {
@@ -230,10 +241,10 @@ static void bad_paths_are_data_errors(void **state) {
     (void)state;
     struct failure failure;
     assert_false(read_path("/nowhere/at/all.csv", &failure));
-    assert_string_equal(failure.message, "/nowhere/at/all.csv: cannot be read: No such file or directory");
+    assert_message(&failure, "/nowhere/at/all.csv: cannot be read: No such file or directory");
     assert_int_equal(failure.kind, FAILURE_DATA);
     assert_false(read_path("/tmp", &failure));
-    assert_string_equal(failure.message, "/tmp: is a directory, expected a file");
+    assert_message(&failure, "/tmp: is a directory, expected a file");
     assert_int_equal(failure.kind, FAILURE_DATA);
     if (geteuid() == 0)
         return; /* root may read everything */
@@ -271,7 +282,7 @@ static void rows_stream_through_a_pipe(void **state) {
     fclose(out);
     double row[3];
     assert_int_equal(csv_next_row(&csv, row, 2, &failure), CSV_FAILED);
-    assert_string_equal(failure.message, "pipe:7:3: found 3 cells, expected 2 as in line 1");
+    assert_message(&failure, "pipe:7:5: found 3 cells, expected 2 as in line 1");
     assert_int_equal(csv_next_row(&csv, row, 2, &failure), CSV_FAILED);
     csv_close(&csv);
     rewind(in);
@@ -341,6 +352,8 @@ static void read_anything(const char *bytes, size_t size) {
             assert_true(isfinite(table.values[i]));
     } else {
         assert_true(strlen(failure.message) > 4 && !strchr(failure.message, '\n'));
+        const struct span *at = &failure.span;
+        assert_true(!at->source || (at->start <= at->end && at->end <= at->source->length));
     }
     arena_free(&arena);
 }

@@ -173,12 +173,19 @@ mkdir -m 700 "$cache"
 for i in $(seq 100 350); do
     echo old >"$cache/00000000000000000000000000000$i.so"
 done
+for work in work.killed work.atwork work.others; do
+    mkdir -m 700 "$cache/$work" && echo old >"$cache/$work/model.c" && echo old >"$cache/$work/model.so"
+done
+echo precious >"$cache/work.others/notes"
 touch -d "2 days ago" "$cache"/*
-touch "$cache/00000000000000000000000000000222.so" "$cache/notes"
+touch "$cache/work.atwork" "$cache/00000000000000000000000000000222.so" "$cache/notes"
 same "a full cache" "$short" --train --quiet
 check "200 files stay" [ "$(ls "$cache" | grep -c "\.so$")" = 200 ]
 check "those used last" [ -e "$cache/00000000000000000000000000000222.so" ]
 check "no others are touched" [ -e "$cache/notes" ]
+check "what a killed compiler left is gone" [ ! -e "$cache/work.killed" ]
+check "one at work keeps its files" [ -e "$cache/work.atwork/model.c" ]
+check "other files stay" [ -e "$cache/work.others/notes" ]
 before=$(made)
 same "found in a full cache" "$short" --train --quiet
 check "the new one is among them" [ "$(made)" = "$before" ]
@@ -193,7 +200,12 @@ END
 chmod +x "$out/slow"
 for signal in INT TERM HUP; do
     rm -rf "$cache" "$out/slow.id"
-    CC="$out/slow" timeout --foreground --preserve-status -s $signal 0.5 build/nnrun "$short" --train --jit >"$out/o" 2>"$out/e"
+    CC="$out/slow" env --default-signal=$signal build/nnrun "$short" --train --jit >"$out/o" 2>"$out/e" &
+    child=$!
+    turns=0
+    until [ -s "$out/slow.id" ] || [ $((turns += 1)) = 3000 ]; do sleep 0.02; done
+    kill -s $signal $child
+    wait $child 2>"$out/none"
     code=$?
     check "SIG$signal ends the program" [ $code -gt 128 ]
     check "SIG$signal: the compiler had begun" [ -s "$out/slow.id" ]

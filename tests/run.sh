@@ -96,9 +96,9 @@ expect_predict() { # expect_predict TEXT ERR-PATTERN
 expect_predict '1,2,3\n' "wrong.csv"
 expect_predict '1,2\n3\n' "wrong.csv:2"
 expect_predict '1,abc\n' "wrong.csv"
-expect_predict '1,2\n3,x\n' "wrong.csv:2:2"
-expect_predict '1,1e999\n' "wrong.csv:1:2"
-expect_predict '1,nan\n' "wrong.csv:1:2"
+expect_predict '1,2\n3,x\n' "wrong.csv:2:3: error"
+expect_predict '1,1e999\n' "wrong.csv:1:3: error"
+expect_predict '1,nan\n' "wrong.csv:1:3: error"
 expect_predict '' "wrong.csv"
 expect 1 - "missing.csv" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/missing.csv"
 expect 1 - "missing.safetensors" $nnrun "$out/short.nn" --load "$out/missing.safetensors" --evaluate
@@ -107,12 +107,31 @@ expect 1 - "cut.safetensors" $nnrun "$out/short.nn" --load "$out/cut.safetensors
 expect 1 - "w.csv: is not a file of weights (safetensors), as --save writes them, or was cut" $nnrun "$out/short.nn" --load tests/models/w.csv --evaluate
 sed '/^data train/d' "$out/short.nn" >"$out/dataless.nn"
 expect 1 - "has no data named 'train', such as: data train = csv(\"rows.csv\")" $nnrun "$out/dataless.nn" --train
+sed '/^train/,$d' "$out/short.nn" >"$out/trainless.nn"
+expect 1 - "trainless.nn has no train { ... }, such as: train { solver = adam(rate = 0.01) }" $nnrun "$out/trainless.nn" --train
+echo 'train { solver = adam(rate = 0.01) }' >>"$out/trainless.nn"
+expect 0 "^test" "" $nnrun "$out/trainless.nn" --train --quiet
 printf '1,2,1\n3,4,2\n5,6,3\n' >"$out/from_1.csv"
 sed 's/^data train.*/data train = csv("from_1.csv")/' "$out/short.nn" >"$out/from_1.nn"
-expect 1 - "from_1.csv:3:3: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
+expect 1 - "from_1.csv:3:5: error: found 3; .* holds classes 0 to 2, or as many names (if yours begin at 1, say 'of 4': class 0 has no rows then)" $nnrun "$out/from_1.nn" --train
+sed 's/from_1/lost/' "$out/from_1.nn" >"$out/lost.nn"
 printf 'x,y,t\n1,1,plum\n2,2,apple\n3,3,lemon\n4,4,aple\n' >"$out/from_1.csv"
-expect 1 - "from_1.csv:5:3: found the name 'aple'; .* holds 3 names: plum, apple, lemon; did you mean 'apple'?" $nnrun "$out/from_1.nn" --train
+expect 1 - "from_1.csv:5:5: error: found the name 'aple'; .* holds 3 names: plum, apple, lemon; did you mean 'apple'?" $nnrun "$out/from_1.nn" --train
+expect 1 - "^      |     ^~~~$" $nnrun "$out/from_1.nn" --train
+expect 1 - "from_1.csv.*.line.: 5, .column.: 5, .end_line.: 5, .end_column.: 9, " $nnc --json "$out/from_1.nn"
+expect 1 - "lost.nn.*.line.: 7, .column.: 1, .*lost.csv: cannot be read" $nnrun --json "$out/lost.nn" --train
+expect 1 - "lost.nn:7:1: error: .*lost.csv: cannot be read" $nnc "$out/lost.nn"
 expect 1 - "h.W.*(.*short.nn:14): was it saved with other params (-D)?" $nnrun "$out/short.nn" -D hidden=11 --load "$out/w.safetensors" --evaluate
+
+# ---- a file of data in the place of a model ----
+for program in $nnc $nnrun; do
+    expect 1 - "from_1.csv:1:1: error: this is not a model: no line of it is a statement" $program "$out/from_1.csv"
+    [ "$(grep -c error "$out/e")" = 1 ] && ok || bad "more than one error for one wrong file"
+    expect 1 - 'data train = csv("from_1.csv"): nnrun MODEL.nn --train' $program "$out/from_1.csv"
+    expect 1 - "nnrun MODEL.nn --load w.safetensors" $program "$out/w.safetensors"
+done
+cp "$out/from_1.csv" "$out/rows.nn"
+expect 1 - "rows.nn:2:1: error: expected a statement before '1'" $nnrun "$out/rows.nn"
 
 # ---- progress that a file of weights cannot have ----
 sed 's/"goal":"20"/"goal":"99"/' "$out/w.safetensors" >"$out/goal.safetensors"
@@ -157,20 +176,55 @@ expect 0 "accuracy 1" - $named --load "$weights" --train --quiet --save "$weight
 printf 'a,b\n0,3\n' >"$out/named/rows.csv"
 expect 0 '^probability\[red\],probability\[green\],"probability\[dark, blue\]"' - $named --load "$weights" --predict "$out/named/rows.csv"
 cp "$out/o" "$out/named/answer"
+expect 0 '^"probability\[dark, blue\]",probability\[green\],probability\[red\]' "untrained" $named --predict "$out/named/rows.csv"
 printf 'b,a\n3,0\n' >"$out/named/rows.csv"
 expect 0 "" - $named --load "$weights" --predict "$out/named/rows.csv"
 cmp -s "$out/o" "$out/named/answer" && ok || bad "a header in another order is answered otherwise"
+# A column of several cells has the names of the header that it learnt from.
+cat >"$out/named/wide.nn" <<'NN'
+data train = csv("wide.csv")
+data test = csv("other.csv")
+model wide {
+    input  size : f64[batch, 2]
+    input  deep : f64[batch]
+    target t : class[batch] of 2
+    score = dense(size, 2) + unsqueeze(deep, 1)
+    output long = size[:, 0]
+    output depth = deep
+    loss cost = cross_entropy(score, t)
+    metric broad = mean(size[:, 1])
+}
+train { solver = sgd(rate = 0.5) }
+NN
+printf 'l,w,d,kind\n1,2,3,red\n1,2,3,green\n' >"$out/named/wide.csv"
+printf 'kind,d,w,l\nred,3,2,1\n' >"$out/named/other.csv"
+wide="$nnrun $out/named/wide.nn" widened="$out/named/wide.safetensors"
+expect 0 "^test .*broad 2$" - $wide --train --quiet --save "$widened"
+wide_rows() { # wide_rows STATUS OUT-PATTERN ERR-PATTERN ROWS
+    printf "$4" >"$out/named/rows.csv"
+    expect "$1" "$2" "$3" $wide --load "$widened" --predict "$out/named/rows.csv"
+}
+wide_rows 0 "^1,3$" - 'w,d,l\n2,3,1\n'
+wide_rows 0 "^1,3$" - 'deep,w,l\n3,2,1\n'
+wide_rows 0 "^1,3$" - 'long,width,depth\n1,2,3\n'
+wide_rows 0 "^1,3$" - '1,2,3\n'
+wide_rows 1 - "found 'd' as column 1 of the header, expected it as column 3, or 'l' once in the header" 'd,w,length\n3,2,1\n'
+wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'd' once in the header" 'w,d,d\n2,3,1\n'
+sed 's/"columns.size":"l\\nw"/"columns.size":"l\\nl"/' "$widened" >"$out/named/twice.safetensors"
+expect 1 - "'columns.size' is 'l.l', expected 2 different names, one a line" $wide --load "$out/named/twice.safetensors"
+printf 'kind,d,w,length\nred,3,2,1\n' >"$out/named/other.csv"
+expect 1 - "wide.nn:2:1: error: .*other.csv: found 'w' as column 3 of the header, expected it as column 2" $wide --train
 printf 't,b,a\nred,3,0\ngreen,0,3\n' >"$out/named/train.csv"
 expect 0 "accuracy 1" - $named --load "$weights" --evaluate
 printf 'b,a,colour\n3,0,red\n' >"$out/named/train.csv"
-expect 1 - "found 'b' as column 1.*m.nn:1\|found 'a' as column 2.*m.nn:1" $named --load "$weights" --evaluate
+expect 1 - "m.nn:1:1: error: .*found 'a' as column 2" $named --load "$weights" --evaluate
 printf '0,3,pink\n' >"$out/named/train.csv"
 expect 1 - "'pink', expected one of 'red', 'green', 'dark, blue', the classes of .*w.safetensors.*m.nn:1" $named --load "$weights" --evaluate
 printf '0,3,1\n' >"$out/named/train.csv"
 expect 1 - "'1', expected one of 'red'" $named --load "$weights" --evaluate
 printf 'a,b,t\n' >"$out/named/train.csv"
 for action in --train --evaluate; do
-    expect 1 - "train.csv: has a header but no rows.*m.nn:1" $named $action
+    expect 1 - "m.nn:1:1: error: .*train.csv: has a header but no rows" $named $action
 done
 expect 1 - "has a header but no rows" $nnc "$out/named/m.nn" -o "$out/named/m.c"
 rm "$out/named/train.csv"
@@ -199,7 +253,7 @@ input="$out/rows.csv" expect 0 "^probability\[red\],probability\[green\],probabi
 sed 's/\<t\>/kind/' "$out/named/hot.nn" >"$out/named/renamed.nn"
 expect 0 "" "'classes.t' names the classes of no column" $nnrun "$out/named/renamed.nn" --load "$weights"
 printf 'u,v,t\n' >"$out/named/test.csv"
-expect 1 "" "test.csv: has a header but no rows.*hot.nn:2" $named --train --quiet
+expect 1 "" "hot.nn:2:1: error: .*test.csv: has a header but no rows" $named --train --quiet
 
 # ---- labels of ctc that cannot be ----
 cat >"$out/ctc.nn" <<'NN'
@@ -226,9 +280,16 @@ expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
 
 # ---- what works and is not what was meant ----
 sed 's/rate = 1.0/rate = 900/; /expect/d; s/epochs = 300/epochs = 2/' $model >"$out/growing.nn"
-expect 0 "^test" "growing.nn:.* warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet
+expect 0 "^test" "growing.nn:23:25: warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet
 sed 's/rate = 1.0/rate = -1/; /expect/d; s/epochs = 300/epochs = 1/' $model >"$out/climbing.nn"
 expect 0 "^test" "climbing.nn:23.* warning: the rate is negative: every update makes the loss larger" $nnrun "$out/climbing.nn" --train --quiet
+printf 'x,y,t\n1,1,plum\n2,2,apple\n' >"$out/few.csv"
+sed 's/^data train.*/data train = csv("few.csv")/; s/of 3/of 5/; s/dense(h, 3/dense(h, 5/; s/batch  = 30/batch = all/; /^data test/d' "$out/short.nn" >"$out/few.nn"
+expect 0 "^train" "few.nn:11:5: warning: 't' has 5 classes, and there are names of 2: plum, apple$" $nnrun "$out/few.nn" --train --quiet
+printf '1,1,0\n2,2,3\n' >"$out/few.csv"
+expect 0 "^train" "few.nn:11:5: warning: 't' has 5 classes, 0 to 4, and the highest in data train is 3$" $nnrun "$out/few.nn" --train --quiet
+printf '1,1,4\n2,2,3\n' >"$out/few.csv"
+expect 0 "^train" - $nnrun "$out/few.nn" --train --quiet
 sed 's/batch  = 30/batch  = 301/' "$out/short.nn" >"$out/broad.nn"
 expect 0 "^test" "broad.nn:24.* warning: batch is 301, and data train has 300 rows: an update takes all of them" $nnrun "$out/broad.nn" --train --quiet
 expect 0 "" "warning: the weights of .* are untrained: add --train, or --load FILE" $nnrun "$out/short.nn" --save "$out/first.safetensors"
@@ -296,17 +357,35 @@ done
 cmp -s "$out/short.nn" "$out/precious.nn" && ok || bad "a model was overwritten"
 
 # ---- interrupted ----
-sed 's/epochs = 300/epochs = 3000000/; /expect/d' $model >"$out/long.nn"
+sed 's/epochs = 300/epochs = 3000000\n report = 10/; /expect/d' $model >"$out/long.nn"
+# Waits until a training has shown more than so many epochs: a minute at most, should it have ended.
+wait_for_epochs() {
+    turns=0
+    while [ "$(grep -c ^epoch "$out/o")" -le "$1" ] && [ $((turns += 1)) -lt 3000 ]; do sleep 0.02; done
+}
 for signal in INT:130 TERM:143 HUP:129; do
     rm -f "$out/i.safetensors"
-    timeout --foreground --preserve-status -s ${signal%:*} 1 $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e"
+    : >"$out/o"
+    env --default-signal=${signal%:*} $nnrun "$out/long.nn" --train --quiet --save "$out/i.safetensors" >"$out/o" 2>"$out/e" &
+    child=$!
+    wait_for_epochs 0
+    kill -s ${signal%:*} $child
+    wait $child 2>"$out/none"
     code=$?
     [ $code = ${signal#*:} ] && [ -s "$out/i.safetensors" ] && ok || bad "a training interrupted by SIG${signal%:*}: status $code"
 done
 expect 0 "train  entropy" "" $nnrun "$out/long.nn" --load "$out/i.safetensors" --evaluate
-# What nohup keeps away does not end it.
-(trap "" HUP && exec timeout --foreground --preserve-status -s HUP 0.2 $nnrun "$out/short.nn" -D hidden=2000 --train --quiet) >"$out/o" 2>"$out/e"
-[ $? = 0 ] && ok || bad "a training under nohup is interrupted by SIGHUP"
+# What nohup keeps away does not end it: it goes on to later epochs, until something else ends it.
+: >"$out/o"
+(trap "" HUP && exec $nnrun "$out/long.nn" --train --quiet) >"$out/o" 2>"$out/e" &
+child=$!
+wait_for_epochs 0
+kill -s HUP $child
+wait_for_epochs $(($(grep -c ^epoch "$out/o") + 1))
+kill -s TERM $child 2>"$out/none"
+wait $child 2>"$out/none"
+code=$?
+[ $code = 143 ] && ok || bad "a training under nohup is interrupted by SIGHUP: status $code"
 
 # ---- the emitted library ----
 $nnc $model -o "$out/twolayer.c" && $nnc $model --header -o "$out/twolayer.h" || bad "nnc"
@@ -363,6 +442,15 @@ int main(void) {
         twolayer_predict(&b, 1, x + 2 * i, q);
         if (memcmp(q, p + 3 * i, sizeof q) != 0)
             return 2;
+    }
+    static twolayer before; /* no class: nothing is done */
+    const int32_t none[][4] = {{0, 1, 3, 1}, {-1, 1, 2, 1}};
+    memcpy(&before, &a, sizeof a);
+    metrics[0] = 7;
+    for (int i = 0; i < 2; i++) {
+        double wrong = twolayer_train(&a, 4, x, none[i]), unknown = twolayer_evaluate(&a, 4, x, none[i], metrics);
+        if (wrong == wrong || unknown == unknown || metrics[0] < 7 || memcmp(&before, &a, sizeof a) != 0)
+            return 3;
     }
     double loss = twolayer_evaluate(&b, 4, x, t, metrics);
     printf("%.3f %.2f\n", loss, metrics[0]);
@@ -592,7 +680,7 @@ expect 0 "m 25$" "" $nnrun "$out/part.nn" --evaluate
 sed 's/skip = 1, first = 2/skip = 2/' "$out/part.nn" >"$out/rest.nn"
 expect 0 "m 35$" "" $nnrun "$out/rest.nn" --evaluate
 sed 's/first = 2/first = 4/' "$out/part.nn" >"$out/beyond.nn"
-expect 1 "" "rows.csv: has 4 rows, expected 5 (skip = 1); read as data train (.*beyond.nn:1)" $nnrun "$out/beyond.nn" --evaluate
+expect 1 "" "beyond.nn:1:1: error: .*rows.csv: has 4 rows, expected 5 (skip = 1)" $nnrun "$out/beyond.nn" --evaluate
 sed 's/skip = 1, first = 2/skip = 4/' "$out/part.nn" >"$out/none.nn"
 expect 1 "" "rows.csv: has 4 rows, expected more than 4" $nnrun "$out/none.nn" --evaluate
 sed 's/rows.csv", skip = 1, first = 2/lost.csv", from = "the attic"/' "$out/part.nn" >"$out/lost.nn"

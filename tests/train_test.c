@@ -120,9 +120,12 @@ static void refuses_rows_that_do_not_fit(void **state) {
                            false));
     assert_string_equal(
         test.failure.message,
-        "build/train_test.csv:2:3: found 2; the target 't' (test.nn:4) holds "
+        "found 2; the target 't' (test.nn:4) holds "
         "classes 0 to 1, or as many names (if yours begin at 1, say 'of 3': class 0 has no rows "
         "then); read as data train (test.nn:1)");
+    assert_string_equal(test.failure.span.source->name, path);
+    assert_int_equal(source_position(test.failure.span.source, test.failure.span.start).line, 2);
+    assert_int_equal(source_position(test.failure.span.source, test.failure.span.start).column, 10);
     bench_drop(&test.bench);
     remove(path);
 }

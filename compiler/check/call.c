@@ -142,6 +142,31 @@ static bool lacks_input(const struct formals *formals) {
            !formals->is_given[1] && formals->given[0].kind == VALUE_NUMBER;
 }
 
+/* Are all arguments there that have to be?  Reports those that are not. */
+static bool are_complete(struct checker *checker, const struct formals *formals, struct span span) {
+    struct text missing = {.arena = checker->arena};
+    int count = 0, left = 0;
+    for (int i = 0; i < formals->count; i++)
+        count += !formals->is_given[i] && formals->list[i].required;
+    if (count == 0)
+        return true;
+    left = count;
+    for (int i = 0; i < formals->count; i++)
+        if (!formals->is_given[i] && formals->list[i].required)
+            text_print(&missing, "'%s'%s", formals->list[i].name, --left > 1 ? ", " : left ? " and " : "");
+    struct diagnostic *error =
+        check_error(checker, span,
+                    count == 1 ? "%s: argument %s is missing; the parameters are %s"
+                               : "%s: arguments %s are missing; the parameters are %s",
+                    formals->callee, text_string(&missing), parameter_list(checker, formals));
+    double number = formals->count ? formals->given[0].number : 0;
+    if (lacks_input(formals))
+        diagnostic_note(checker->sink, error, (struct span){0},
+                        "the first is what it is applied to: %s(x, %g), or x -> %s(%g)", formals->callee,
+                        number, formals->callee, number);
+    return false;
+}
+
 /* Evaluates the arguments into formals->given. */
 static bool match_arguments(struct checker *checker, struct scope *scope, const struct formals *formals,
                             const struct value *piped, const struct argument *arguments, struct span span) {
@@ -179,26 +204,20 @@ static bool match_arguments(struct checker *checker, struct scope *scope, const 
         is_given[index] = true;
         good = good && given[index].kind != VALUE_ERROR;
     }
-    for (int i = 0; i < formals->count && good; i++)
-        if (!is_given[i] && formals->list[i].required) {
-            struct diagnostic *error =
-                check_error(checker, span, "%s: argument '%s' is missing; the parameters are %s",
-                            formals->callee, formals->list[i].name, parameter_list(checker, formals));
-            if (lacks_input(formals))
-                diagnostic_note(checker->sink, error, (struct span){0},
-                                "the first is what it is applied to: %s(x, %g), or x -> %s(%g)",
-                                formals->callee, given[0].number, formals->callee, given[0].number);
-            return false;
-        }
-    return good;
+    return good && are_complete(checker, formals, span);
 }
 
 /* ---- types and signatures ---- */
 
+/* Words that stand in a signature for an element type, and say what the numbers mean. */
+static bool is_wish(const struct name *name) {
+    return strcmp(name->text, "logits") == 0 || strcmp(name->text, "quantity") == 0;
+}
+
 static enum element element_named(struct checker *checker, const struct name *name, bool *known) {
     static const char *const names[] = {"f32", "f64", "int", "class"};
     *known = true;
-    if (!name->text || strcmp(name->text, "logits") == 0)
+    if (!name->text || is_wish(name))
         return checker->real;
     for (int i = 0; i < 4; i++)
         if (strcmp(name->text, names[i]) == 0)
@@ -339,7 +358,7 @@ static bool unify_element(struct checker *checker, const struct formal *formal,
         return false;
     }
     enum element element = element_named(checker, &type->element, &known);
-    if (!known || !type->element.text || strcmp(type->element.text, "logits") == 0)
+    if (!known || !type->element.text || is_wish(&type->element))
         return known;
     if (element == argument->tensor->type.element)
         return true;
@@ -349,14 +368,43 @@ static bool unify_element(struct checker *checker, const struct formal *formal,
     return false;
 }
 
+/* A signature that says `quantity` is not met by classes. */
+static bool unify_quantity(struct checker *checker, const struct formal *formal,
+                           const struct value *argument) {
+    const struct column *column =
+        argument->kind == VALUE_TENSOR ? check_classes(checker, argument->tensor) : NULL;
+    if (!column)
+        return true;
+    const char *name = column->name;
+    struct diagnostic *error =
+        check_error(checker, argument->span, "%s has to be a quantity, found a class, whose number is a name",
+                    formal->name);
+    check_note_operands(checker, error, &argument->tensor, 1);
+    diagnostic_note(
+        checker->sink, error, (struct span){0},
+        "for classes there are cross_entropy(score, %s) and accuracy(score, %s), with a score for "
+        "each class",
+        name, name);
+    diagnostic_note(checker->sink, error, (struct span){0},
+                    "as quantities they are one_hot(%s, %lld), or %s(%s) where the number itself is meant",
+                    name, (long long)column->classes, element_name(checker->real), name);
+    return false;
+}
+
 static bool unify(struct checker *checker, struct scope *scope, const struct formal *formal,
                   struct value *argument) {
     const struct type_expression *type = formal->type;
     if (!type || argument->kind == VALUE_ERROR)
         return argument->kind != VALUE_ERROR;
+    bool quantity = type->element.text && strcmp(type->element.text, "quantity") == 0;
+    if (quantity && !unify_quantity(checker, formal, argument))
+        return false;
+    if (quantity && !type->has_dimensions)
+        return true;
     if (argument->kind != VALUE_TENSOR) {
-        check_error(checker, argument->span, "%s has to be a tensor, found %s", formal->name,
-                    value_describe(checker, argument));
+        struct diagnostic *error = check_error(checker, argument->span, "%s has to be a tensor, found %s",
+                                               formal->name, value_describe(checker, argument));
+        note_scan_state(checker, error, argument);
         return false;
     }
     if (!unify_element(checker, formal, argument))
@@ -392,6 +440,42 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
 
 struct scope *outer_scope(const struct checker *checker, const struct statement *declaration) {
     return declaration->span.source == checker->prelude ? checker->constants : checker->globals;
+}
+
+/* The argument as the file has it, or the parameter's name where that is long. */
+static const char *argument_text(struct checker *checker, const struct formal *formal,
+                                 const struct value *argument) {
+    enum { SHOWN = 40 };
+    const struct span *span = &argument->span;
+    size_t length = span->end - span->start;
+    if (!span->source || length > SHOWN || memchr(span->source->text + span->start, '\n', length))
+        return formal->name;
+    return arena_copy(checker->arena, span->source->text + span->start, length);
+}
+
+/* A loss or metric of the prelude that takes a score and then what is right: true and an error where it is
+ * given the target first, and second what depends on no target. */
+static bool is_swapped(struct checker *checker, const struct statement *declaration,
+                       const struct formals *formals, struct span span) {
+    const struct formal *list = formals->list;
+    const struct value *given = formals->given;
+    if (declaration->span.source != checker->prelude || formals->count < 2 ||
+        strcmp(list[1].name, "t") != 0 ||
+        (strcmp(list[0].name, "score") != 0 && strcmp(list[0].name, "log_y") != 0))
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (given[i].kind != VALUE_TENSOR ||
+            (check_reach(checker, given[i].tensor)->target != NULL) != (i == 0))
+            return false;
+    if (given[0].tensor->code != OPERATOR_input)
+        return false;
+    struct diagnostic *error = check_error(
+        checker, span, "%s takes the score first, then what is right: these are swapped", formals->callee);
+    check_note_operand(checker, error, "the first", given[0].tensor);
+    diagnostic_note(checker->sink, error, (struct span){0}, "this way: %s(%s, %s%s)", formals->callee,
+                    argument_text(checker, &list[0], &given[1]), argument_text(checker, &list[1], &given[0]),
+                    formals->count > 2 && formals->is_given[2] ? ", ..." : "");
+    return true;
 }
 
 /* The parameters bound in a scope of their own, defaults evaluated in it. */
@@ -484,6 +568,8 @@ static struct value call_declaration(struct checker *checker, struct scope *scop
         check_error(checker, span, "'%s' calls itself, and would without end", declaration->name.text);
         return value_error;
     }
+    if (is_swapped(checker, declaration, &formals, span))
+        return value_error;
     struct scope *bound = bind(checker, declaration, &formals);
     if (!bound)
         return value_error;

@@ -132,6 +132,7 @@ struct checker {
     bool asked_weight;         /* weight_is was called: the settings are not the same for all weights */
     struct sharing *sharing;   /* inside a scan, but for its first step; or NULL */
     bool in_loop;              /* inside a scan that is to be a loop */
+    const struct value *state; /* what the step of a scan is given that is being evaluated, or NULL */
     struct node *weight_shape; /* inside an initialiser: the weight that it is for */
     int noise_count;           /* calls of uniform_like: each has a stream of its own */
     bool classes_misfit;       /* a score and the classes do not fit: an error was said */
@@ -182,6 +183,8 @@ void check_note_operand(struct checker *checker, struct diagnostic *to, const ch
                         const struct node *node);
 void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs,
                          int count);
+/* The model's column that a node is, as it was read, where that holds classes; or NULL. */
+const struct column *check_classes(const struct checker *checker, const struct node *node);
 /* "f64[batch, 3]", "an f64 scalar" */
 const char *describe_type(struct checker *checker, const struct type *type);
 
@@ -267,9 +270,13 @@ struct node *pad_axis(struct checker *checker, struct node *x, int axis, const i
 
 /* convolution.c */
 builtin_call call_pair, call_window, call_convolve, call_convolve_transposed;
+/* A note where few channels at the end of a large image mean that they were thought to be there. */
+void note_channels(struct checker *checker, struct diagnostic *to, const struct shape *shape);
 
 /* repetition.c */
 builtin_call call_repeat, call_scan;
+/* A note for an error that a number is no tensor: where it may be the state that a scan begins with. */
+void note_scan_state(struct checker *checker, struct diagnostic *to, const struct value *number);
 
 /* weight.c */
 struct node *declare_weight(struct checker *checker, struct scope *scope, const struct statement *statement);

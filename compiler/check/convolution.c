@@ -81,6 +81,52 @@ static int64_t same_padding(int64_t n, int64_t reach, int64_t step) {
     return ((n + step - 1) / step - 1) * step + reach - n;
 }
 
+/* ---- channels that stand last ---- */
+
+void note_channels(struct checker *checker, struct diagnostic *to, const struct shape *shape) {
+    int last = shape->rank - 1;
+    if ((last != 2 && last != 3) || shape->dims[last] > 4 || shape->dims[last] >= shape->dims[1] ||
+        shape->dims[1] <= 4)
+        return;
+    diagnostic_note(checker->sink, to, (struct span){0},
+                    last == 3
+                        ? "channels stand before height and width: transpose(x, [0, 3, 1, 2]) brings them "
+                          "there from the end"
+                        : "channels stand before places: transpose(x) brings them there from the end");
+}
+
+/* Is the image an input of the model, or that scaled or shifted? */
+static bool is_as_read(const struct node *image) {
+    const struct node *node = image, *below = image;
+    while (below) {
+        below = NULL;
+        for (int i = 0; i < node->input_count && !below; i++)
+            if (shape_equal(&node->inputs[i]->type.shape, &image->type.shape))
+                below = node->inputs[i];
+        node = below ? below : node;
+    }
+    return node->code == OPERATOR_input;
+}
+
+/* Of rows as they are read, many channels and 1 or 3 places across are as many places and 1 or 3 channels. */
+static void warn_channels_last(struct checker *checker, const struct node *image, const struct node *weights,
+                               struct span span) {
+    const struct shape *shape = &image->type.shape;
+    int last = shape->rank - 1;
+    bool few = shape->dims[last] == 1 || shape->dims[last] == 3;
+    for (int axis = 1; axis < last; axis++)
+        few = few && shape->dims[axis] > 4;
+    if (!few || weights->type.shape.dims[3] == 1 || !is_as_read(image))
+        return;
+    struct diagnostic *warning = check_warning(
+        checker, check_place(checker, span), "%s is taken as %lld channels of %s%lld place%s",
+        shape_text(checker->arena, shape, checker->graph->batch_name), (long long)shape->dims[1],
+        last == 3 ? text_format(checker->arena, "%lld x ", (long long)shape->dims[2]) : "",
+        (long long)shape->dims[last], last == 2 && shape->dims[last] == 1 ? "" : "s");
+    check_note_operand(checker, warning, "it", image);
+    note_channels(checker, warning, shape);
+}
+
 /* ---- windows ---- */
 
 /* window(x, axis, size, step, padding, dilation, value): the axis becomes [places, size]. */
@@ -111,6 +157,7 @@ struct value call_window(struct checker *checker, struct value *arguments, struc
             checker, span, "a window reaches over %lld elements, but axis %d has %lld%s", (long long)reach,
             axis, (long long)(n + sides[0] + sides[1]), sides[0] + sides[1] ? " with its padding" : "");
         check_note_operand(checker, error, "it", x);
+        note_channels(checker, error, &x->type.shape);
         return value_error;
     }
     checker->graph->span = span;
@@ -228,6 +275,8 @@ struct value call_convolve(struct checker *checker, struct value *arguments, str
             return value_error;
     }
     struct value y = make_node(checker, OPERATOR_convolve, inputs, 2, &attributes, span);
+    if (y.kind == VALUE_TENSOR)
+        warn_channels_last(checker, arguments[0].tensor, inputs[1], span);
     return axes == 1 ? as_line(checker, y) : y;
 }
 

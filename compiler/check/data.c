@@ -40,8 +40,12 @@ static bool read_settings(struct checker *checker, const struct expression *call
         }
         settings[index].value = evaluate(checker, checker->globals, a->value);
         settings[index].given = true;
-        if (settings[index].value.kind == VALUE_ERROR)
+        if (settings[index].value.kind == VALUE_ERROR) {
+            if (a->value->kind == EXPRESSION_NAME && strncmp(settings[index].name, "file", 4) == 0)
+                diagnostic_note(checker->sink, checker->sink->last, (struct span){0},
+                                "the name of a file stands in quotes: \"%s\"", a->value->string);
             return false;
+        }
     }
     return true;
 }

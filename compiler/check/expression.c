@@ -123,13 +123,77 @@ struct diagnostic *check_warning(struct checker *checker, struct span span, cons
 }
 
 /* What the prelude made is shown at the statement for which it was made. */
+static struct span node_place(const struct checker *checker, const struct node *node) {
+    return node->span.source == checker->prelude ? node->origin : node->span;
+}
+
+static bool covers(const struct span *outer, const struct span *inner) {
+    return outer->source == inner->source && outer->start <= inner->start && inner->end <= outer->end;
+}
+
+/* Is it a conversion that the file does not ask for?  It stands where what it converts does. */
+static bool is_implicit(const struct node *node) {
+    return node->code == OPERATOR_convert && covers(&node->span, &node->inputs[0]->span);
+}
+
+/* The one value that a node of the prelude's was made of in this statement of the user's; NULL: of several.
+ * Inputs are older than their users, so one walk down the ids meets all of them. */
+static const struct node *made_of(const struct checker *checker, const struct node *node) {
+    const struct node *found = NULL;
+    bool *below = arena_array(checker->arena, bool, (size_t)node->id + 1);
+    below[node->id] = true;
+    for (int id = node->id; id >= 0; id--) {
+        const struct node *part = checker->graph->nodes[id];
+        struct span place = node_place(checker, part);
+        if (!below[id] || part->code == OPERATOR_constant)
+            continue;
+        if (is_implicit(part))
+            below[part->inputs[0]->id] = true;
+        else if (part->span.source == checker->prelude && covers(&place, &node->origin)) {
+            for (int i = 0; i < part->input_count; i++)
+                below[part->inputs[i]->id] = true;
+        } else if (found)
+            return NULL;
+        else
+            found = part;
+    }
+    return found;
+}
+
+const struct column *check_classes(const struct checker *checker, const struct node *node) {
+    if (node->code != OPERATOR_input)
+        return NULL;
+    const struct column *column = &checker->model->columns[node->attributes.index];
+    return column->classes ? column : NULL;
+}
+
+/* "x, f64[batch, 3]", "t, class[batch] of 3" */
+static const char *describe_node(struct checker *checker, const struct node *node) {
+    const char *name = node->name ? node->name : "";
+    const struct column *classes = check_classes(checker, node);
+    if (classes)
+        return text_format(checker->arena, "%s, class%s of %lld", name,
+                           shape_text(checker->arena, &node->type.shape, checker->graph->batch_name),
+                           (long long)classes->classes);
+    return text_format(checker->arena, "%s%s%s", name, node->name ? ", " : "",
+                       describe_type(checker, &node->type));
+}
+
 void check_note_operand(struct checker *checker, struct diagnostic *to, const char *side,
                         const struct node *node) {
-    struct span span = node->span.source == checker->prelude ? node->origin : node->span;
+    while (is_implicit(node))
+        node = node->inputs[0];
+    struct span span = node_place(checker, node);
     if (!span.source || node->code == OPERATOR_constant)
         return;
-    diagnostic_note(checker->sink, to, span, "%s is %s%s%s", side, node->name ? node->name : "",
-                    node->name ? ", " : "", describe_type(checker, &node->type));
+    if (node->span.source == checker->prelude && covers(&span, &to->span)) {
+        const struct node *part = made_of(checker, node);
+        diagnostic_note(checker->sink, to, part ? node_place(checker, part) : (struct span){0},
+                        part ? "%s comes from %s" : "%s is %s", side,
+                        describe_node(checker, part ? part : node));
+        return;
+    }
+    diagnostic_note(checker->sink, to, span, "%s is %s", side, describe_node(checker, node));
 }
 
 void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs,
@@ -144,18 +208,21 @@ void check_note_operands(struct checker *checker, struct diagnostic *to, struct 
 
 /* ---- values to nodes ---- */
 
-/* Few channels at the end of a large image mean that they were thought to be there. */
 static void note_image(struct checker *checker, struct diagnostic *to, struct node *image,
                        struct node *weights) {
-    const struct shape *shape = &image->type.shape;
     check_note_operand(checker, to, "the input", image);
     if (weights->span.source != checker->prelude)
         check_note_operand(checker, to, "the kernel", weights);
-    if (shape->dims[3] <= 4 && shape->dims[3] < shape->dims[1] && shape->dims[1] > 4)
-        diagnostic_note(
-            checker->sink, to, (struct span){0},
-            "channels stand before height and width: transpose(x, [0, 3, 1, 2]) brings them there from the "
-            "end");
+    note_channels(checker, to, &image->type.shape);
+}
+
+/* Classes where numbers are expected. */
+static void note_classes(struct checker *checker, struct diagnostic *to, const struct node *node) {
+    const struct column *column = is_implicit(node) ? check_classes(checker, node->inputs[0]) : NULL;
+    if (column)
+        diagnostic_note(checker->sink, to, (struct span){0},
+                        "the number of a class is a name: one_hot(%s, %lld) has a column for each class",
+                        column->name, (long long)column->classes);
 }
 
 struct value make_node(struct checker *checker, enum operator_code code, struct node *const *inputs,
@@ -170,7 +237,18 @@ struct value make_node(struct checker *checker, enum operator_code code, struct 
         note_image(checker, said, inputs[0], inputs[1]);
     else
         check_note_operands(checker, said, inputs, count);
+    for (int i = 0; i < count; i++)
+        note_classes(checker, said, inputs[i]);
     return value_error;
+}
+
+/* A conversion that nobody has written.  It is exact: classes are below 2^24. */
+static struct node *converted(struct checker *checker, struct node *node, enum element element) {
+    struct span span = checker->graph->span;
+    checker->graph->span = node->span;
+    node = graph_convert(checker->graph, node, element);
+    checker->graph->span = span;
+    return node;
 }
 
 struct node *to_tensor(struct checker *checker, const struct value *value, enum element element) {
@@ -190,7 +268,7 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
         return NULL;
     }
     if (value->tensor->type.element == ELEMENT_INT && element != ELEMENT_INT)
-        return graph_convert(checker->graph, value->tensor, element); /* exact: classes are below 2^24 */
+        return converted(checker, value->tensor, element);
     return value->tensor;
 }
 
@@ -225,13 +303,13 @@ static const struct node *first_real(const struct value *operands, int count) {
 
 /* The element type in which mixed operands meet: that of the first real tensor.  A condition meets neither of
  * the two values that it chooses from, and takes their type. */
-static enum element common_element(const struct checker *checker, enum operator_code code,
-                                   struct value *operands, int count) {
+static enum element common_element(struct checker *checker, enum operator_code code, struct value *operands,
+                                   int count) {
     const struct node *chosen = code == OPERATOR_where ? first_real(operands + 1, count - 1) : NULL;
     const struct node *first = chosen ? chosen : first_real(operands, count);
     enum element element = first ? first->type.element : checker->real;
     if (chosen && operands[0].kind == VALUE_TENSOR)
-        operands[0].tensor = graph_convert(checker->graph, operands[0].tensor, element);
+        operands[0].tensor = converted(checker, operands[0].tensor, element);
     return element;
 }
 
@@ -291,8 +369,10 @@ static struct value matmul(struct checker *checker, struct value *operands, stru
         if (operands[i].kind == VALUE_ERROR)
             return value_error;
         if (operands[i].kind != VALUE_TENSOR) {
-            check_error(checker, operands[i].span, "'@' needs tensors on both sides, found %s",
-                        value_describe(checker, &operands[i]));
+            struct diagnostic *error =
+                check_error(checker, operands[i].span, "'@' needs tensors on both sides, found %s",
+                            value_describe(checker, &operands[i]));
+            note_scan_state(checker, error, &operands[i]);
             return value_error;
         }
     }
@@ -428,9 +508,10 @@ static struct value indexed(struct checker *checker, struct scope *scope,
     if (value.kind == VALUE_LIST)
         return item_of(checker, scope, &value, expression);
     if (value.kind != VALUE_TENSOR) {
-        check_error(checker, expression->left->span,
-                    "only a tensor or a list has elements to index; found %s",
-                    value_describe(checker, &value));
+        struct diagnostic *error = check_error(checker, expression->left->span,
+                                               "only a tensor or a list has elements to index; found %s",
+                                               value_describe(checker, &value));
+        note_scan_state(checker, error, &value);
         return value_error;
     }
     int given = 0, axis = 0, rank = value.tensor->type.shape.rank, ellipses = 0;

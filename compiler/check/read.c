@@ -127,6 +127,33 @@ static void keep_files(struct model *model, const struct reader *reader) {
         model->files[model->file_count++] = reader->used[i]->name;
 }
 
+static bool ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), end_length = strlen(end);
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+/* A file of rows or weights in the place of a model, of which no line is a statement: one error says it all.
+ */
+static void say_no_model(const struct source *source, struct diagnostics *sink) {
+    const char *slash = strrchr(source->name, '/'), *name = slash ? slash + 1 : source->name;
+    const char *line_end = memchr(source->text, '\n', source->length);
+    size_t length = line_end ? (size_t)(line_end - source->text) : source->length;
+    *sink = (struct diagnostics){.arena = sink->arena};
+    struct diagnostic *error = diagnostic_error(sink, (struct span){source, 0, length},
+                                                "this is not a model: no line of it is a statement");
+    if (ends_with(name, ".safetensors")) {
+        diagnostic_note(sink, error, (struct span){0}, "weights belong to a model: nnrun MODEL.nn --load %s",
+                        name);
+        return;
+    }
+    diagnostic_note(
+        sink, error, (struct span){0},
+        "to learn from rows, a model names them, as in data train = csv(\"%s\"): nnrun MODEL.nn --train",
+        name);
+    diagnostic_note(sink, error, (struct span){0}, "to answer rows: nnrun MODEL.nn --predict %s",
+                    source->name);
+}
+
 static struct model *check_source(const struct source *source, struct definition *definitions,
                                   int definition_count, bool widened, struct arena *arena,
                                   struct diagnostics *sink) {
@@ -135,6 +162,8 @@ static struct model *check_source(const struct source *source, struct definition
     const struct source *prelude = read_prelude(&reader);
     reader.used[reader.used_count++] = source;
     struct statement *statements = tree_parse(source, arena, sink);
+    if (sink->error_count && !statements && !ends_with(source->name, ".nn"))
+        say_no_model(source, sink);
     read_uses(&reader, statements);
     if (sink->error_count)
         return NULL;

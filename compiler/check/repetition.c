@@ -76,6 +76,24 @@ static bool find_steps(struct checker *checker, const struct node *x, const stru
     return true;
 }
 
+void note_scan_state(struct checker *checker, struct diagnostic *to, const struct value *number) {
+    const struct value *state = checker->state;
+    const char *rows = checker->graph->batch_name;
+    const bool list = state && state->kind == VALUE_LIST;
+    const int count = list ? state->item_count : state ? 1 : 0;
+    for (int i = 0; number->kind == VALUE_NUMBER && i < count; i++) {
+        const struct value *part = list ? &state->items[i] : state;
+        if (part->kind != VALUE_NUMBER || part->number != number->number)
+            continue;
+        const char *text = text_number(checker->arena, part->number, false);
+        diagnostic_note(checker->sink, to, part->span, "the state begins as this number, which has no axes");
+        diagnostic_note(checker->sink, to, (struct span){0},
+                        "a state with axes begins as broadcast_to(%s, [%s%s8]), one of two parts as [%s, %s]",
+                        text, rows ? rows : "", rows ? ", " : "", text, text);
+        return;
+    }
+}
+
 /* What was carried fits what comes back: of the same shape, or before the first step broadcast to it. */
 static bool keeps_shape(struct checker *checker, const struct scan *scan, const struct value *before,
                         const struct value *after) {
@@ -122,6 +140,8 @@ static struct value call_body(struct checker *checker, struct scan *scan, struct
                               const struct value *state) {
     const struct value step = value_tensor(x, scan->span);
     struct sharing *outer = checker->sharing;
+    const struct value *outer_state = checker->state;
+    checker->state = state;
     if (!scan->has_weights)
         scan->sharing.first = outer ? outer->next : checker->model->weight_count;
     else {
@@ -130,6 +150,7 @@ static struct value call_body(struct checker *checker, struct scan *scan, struct
     }
     struct value after = call_held(checker, scan->body, &step, state, scan->span);
     checker->sharing = outer;
+    checker->state = outer_state;
     scan->has_weights = true;
     return after;
 }

@@ -26,6 +26,8 @@ static bool set_solver(struct checker *checker, const struct expression *express
     if (rate && rate->value.kind == VALUE_NUMBER && rate->value.number < 0)
         diagnostic_warning(checker->sink, rate->value.span,
                            "the rate is negative: every update makes the loss larger");
+    bool given = rate && rate->value.span.source == span.source;
+    training->rate_span = given ? rate->value.span : span;
     bool known = rate && rate->value.kind == VALUE_NUMBER && !checker->asked_weight;
     training->rate = known ? rate->value.number : NAN;
     return true;
@@ -226,6 +228,23 @@ static void set_training(struct checker *checker, const struct statement *s, str
     }
 }
 
+/* A loss for the model's first target. */
+static void note_loss(struct checker *checker, struct diagnostic *error) {
+    const struct model *model = checker->model;
+    const struct column *target = NULL;
+    for (int i = 0; i < model->column_count && !target; i++)
+        target = model->columns[i].is_target ? &model->columns[i] : NULL;
+    const char *first = target && target->classes ? "score" : "y";
+    if (!target)
+        diagnostic_note(checker->sink, error, (struct span){0},
+                        "add, for example, target t : f64[%s] and loss error = mse(y, t)",
+                        checker->graph->batch_name ? checker->graph->batch_name : "batch");
+    else
+        diagnostic_note(checker->sink, error, (struct span){0}, "add, for example, loss %s = %s(%s, %s)",
+                        target->classes ? "entropy" : "error", target->classes ? "cross_entropy" : "mse",
+                        first, target->name);
+}
+
 void check_training(struct checker *checker, const struct statement *statement) {
     struct training *training = &checker->model->training;
     struct update_settings update = {.freeze = value_none};
@@ -253,7 +272,8 @@ void check_training(struct checker *checker, const struct statement *statement) 
     if (checker->sink->error_count > errors)
         return;
     if (!checker->model->loss.node) {
-        check_error(checker, statement->keyword_span, "there is nothing to train: the model has no loss");
+        note_loss(checker, check_error(checker, statement->keyword_span,
+                                       "there is nothing to train: the model has no loss"));
         return;
     }
     if (!update.solver_call) {

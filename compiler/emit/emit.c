@@ -437,6 +437,28 @@ static void print_init(struct emitter *emitter, struct text *out) {
         text_print(out, "    %s_start(s, seed);\n}\n\n", p);
 }
 
+/* What training and evaluation do not begin with: more rows than there is room for, numbers of no class.  The
+ * loop has one way out, so that compilers take many numbers at once. */
+static void print_refusals(struct emitter *emitter, const struct plan *plan, struct text *out) {
+    const struct model *model = emitter->printer.model;
+    bool any = false;
+    if (emitter->kept_rows)
+        text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
+    for (int i = 0; i < model->column_count; i++) {
+        const struct column *column = &model->columns[i];
+        long long inner = (long long)shape_inner_size(&column->node->type.shape);
+        if (!reads(plan, i) || !column_range(column))
+            continue;
+        text_print(out, "%s    for (size_t i = 0; i < n%s; i++)\n", any ? "" : "    int inside = 1;\n",
+                   inner == 1 ? "" : text_format(emitter->printer.arena, " * %lld", inner));
+        text_print(out, "        inside &= (uint32_t)%s[i] < %lldu;\n", emitter->printer.column_names[i],
+                   (long long)column_range(column));
+        any = true;
+    }
+    if (any)
+        text_print(out, "    if (!inside)\n        return (double)NAN;\n");
+}
+
 static void print_train(struct emitter *emitter, struct text *out) {
     struct text calls = {.arena = emitter->printer.arena};
     print_job(emitter, &emitter->train, &calls);
@@ -445,8 +467,7 @@ static void print_train(struct emitter *emitter, struct text *out) {
     text_print(out, "NN_JOB ");
     print_train_signature(emitter, out);
     text_print(out, " {\n");
-    if (emitter->kept_rows)
-        text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
+    print_refusals(emitter, emitter->train.plan, out);
     print_batch_locals(&calls, true, out);
     print_unused_columns(emitter, emitter->train.plan, true, out);
     print_work_locals(emitter, &calls, out);
@@ -483,8 +504,7 @@ static void print_evaluate(struct emitter *emitter, struct text *out) {
     text_print(out, "NN_JOB ");
     print_evaluate_signature(emitter, out);
     text_print(out, " {\n");
-    if (emitter->kept_rows)
-        text_print(out, "    if (n > %lld)\n        return (double)NAN;\n", (long long)emitter->kept_rows);
+    print_refusals(emitter, emitter->evaluate.plan, out);
     print_batch_locals(&calls, false, out);
     print_unused_columns(emitter, emitter->evaluate.plan, true, out);
     print_work_locals(emitter, &calls, out);

@@ -30,6 +30,17 @@ void print_predict_signature(struct emitter *emitter, struct text *out) {
     text_print(out, ")");
 }
 
+int64_t column_range(const struct column *column) {
+    return column->classes ? column->classes : column->limit;
+}
+
+static bool has_ranges(const struct model *model) {
+    for (int i = 0; i < model->column_count; i++)
+        if (column_range(&model->columns[i]))
+            return true;
+    return false;
+}
+
 static void print_columns_comment(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     for (int i = 0; i < model->column_count; i++) {
@@ -37,9 +48,8 @@ static void print_columns_comment(struct emitter *emitter, struct text *out) {
         text_print(out, " *   %s (%s): n x %lld numbers, row after row", emitter->printer.column_names[i],
                    column->is_target ? "target" : "input",
                    (long long)shape_inner_size(&column->node->type.shape));
-        if (column->classes || column->limit)
-            text_print(out, ", each from 0 to %lld",
-                       (long long)(column->classes ? column->classes : column->limit) - 1);
+        if (column_range(column))
+            text_print(out, ", each from 0 to %lld", (long long)column_range(column) - 1);
         text_print(out, "\n");
     }
 }
@@ -82,6 +92,8 @@ void print_interface(struct emitter *emitter, struct text *out) {
         if (emitter->kept_rows)
             text_print(out, " * n is at most %lld; with more, nothing is done and NAN returned.\n",
                        (long long)emitter->kept_rows);
+        if (has_ranges(model))
+            text_print(out, " * With a number outside of its range nothing is done and NAN returned.\n");
         text_print(out, " */\n");
         print_train_signature(emitter, out);
         text_print(out, ";\n\n");
@@ -91,6 +103,8 @@ void print_interface(struct emitter *emitter, struct text *out) {
         if (emitter->kept_rows)
             text_print(out, ", at most %lld (with more, NAN and nothing else)",
                        (long long)emitter->kept_rows);
+        if (has_ranges(model))
+            text_print(out, " (NAN and nothing else with a number outside of its range)");
         if (model->metric_count)
             text_print(out, "; and into metrics[], unless it is NULL:");
         for (int i = 0; i < model->metric_count; i++) {

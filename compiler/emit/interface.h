@@ -22,6 +22,9 @@ static inline bool keeps_rows(const struct plan *plan) {
     return plan->kept_planes[ELEMENT_F32] || plan->kept_planes[ELEMENT_F64] || plan->kept_planes[ELEMENT_INT];
 }
 
+/* Its numbers are 0 .. this - 1; 0: any. */
+int64_t column_range(const struct column *column);
+
 /* The types and declarations that a header holds and that stand at the head of the C file. */
 void print_interface(struct emitter *emitter, struct text *out);
 

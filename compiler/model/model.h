@@ -72,6 +72,7 @@ struct training {
     const char *checkpoint;    /* safetensors file for the weights at the end; or NULL */
     const char *solver_text;   /* the solver as written, for reports */
     double rate;               /* the solver's `rate` where it is a plain number, else NaN */
+    struct span rate_span;     /* of the rate, or of a solver that is given none */
     const char *expect_metric; /* expect = metric > bound, on held-out rows if there are any */
     double expect_bound;
     bool expect_above;

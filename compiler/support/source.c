@@ -75,6 +75,7 @@ struct position source_position(const struct source *source, size_t offset) {
     else
         walk_to_line(source, offset, &position);
     position.line_end = line_end(source, position.line_start);
+    position.line += source->lines_before;
     for (size_t at = position.line_start; at < offset;) {
         size_t size;
         utf8_decode(source->text + at, source->length - at, &size);

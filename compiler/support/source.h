@@ -11,6 +11,7 @@ struct source {
     const char *name; /* as messages show it: the path that the user gave, or "prelude.nn" */
     const char *text; /* `length` bytes and a NUL behind them; NULs inside are possible */
     size_t length;
+    int lines_before;          /* where the text is a part of a file: how many lines of it stand before */
     const size_t *line_starts; /* of all lines, made by source_find_lines; NULL: a position walks the text */
     int line_count;
 };

@@ -320,6 +320,20 @@ static int read_string(struct lexer *lexer, const unsigned char *start, YYSTYPE 
 
 /* ---- what has no place in the language ---- */
 
+/* The name of a file without quotes, of which the point at `start` is a part: "data/fruit.csv"; or NULL. */
+static const char *bare_file(struct lexer *lexer, const unsigned char *start) {
+    static const char *const endings[] = {"csv", "tsv", "txt", "gz", "npy", "safetensors", "nn"};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/";
+    const unsigned char *from = start, *text = (const unsigned char *)lexer->source->text;
+    while (from > text && strchr(letters, from[-1]) && from[-1])
+        from--;
+    size_t ending = strspn((const char *)start + 1, letters);
+    for (size_t i = 0; from < start && i < sizeof endings / sizeof *endings; i++)
+        if (strlen(endings[i]) == ending && memcmp(endings[i], start + 1, ending) == 0)
+            return arena_copy(lexer->arena, (const char *)from, (size_t)(start - from) + 1 + ending);
+    return NULL;
+}
+
 /* Signs of other languages. */
 static int refuse_sign(struct lexer *lexer, const unsigned char *start) {
     static const struct {
@@ -349,6 +363,11 @@ static int refuse_sign(struct lexer *lexer, const unsigned char *start) {
     const char *quote = *start == '\'' ? "\"" : "'";
     struct diagnostic *error = lexer_error(lexer, span, "there is no %s%.*s%s in this language", quote,
                                            (int)length, (const char *)start, quote);
+    const char *file = *start == '.' ? bare_file(lexer, start) : NULL;
+    if (file) {
+        lexer_note(lexer, error, (struct span){0}, "the name of a file stands in quotes: \"%s\"", file);
+        return TOK_YYerror;
+    }
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
         if (strlen(signs[i].sign) == length && memcmp(signs[i].sign, start, length) == 0 && signs[i].advice)
             lexer_note(lexer, error, (struct span){0}, "%s", signs[i].advice);

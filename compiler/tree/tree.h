@@ -86,7 +86,7 @@ struct dimension {
 };
 
 struct type_expression {
-    struct name element; /* f32, f64, int, class, logits; text is NULL when left out */
+    struct name element; /* f32, f64, int, class, logits, quantity; text is NULL when left out */
     bool has_dimensions; /* false: a scalar, or (in a layer's signature) no demand on the shape */
     struct dimension *dimensions;
     struct expression *classes; /* `of 3`, or NULL */

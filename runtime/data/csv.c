@@ -2,6 +2,7 @@
  * column holds.  Reading a whole table is a loop over the same rows. */
 #include "data/csv.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ enum { LINE_LIMIT = 1 << 26, LABEL_LIMIT = 1 << 16, SHOWN_SIZE = 56 };
 struct csv_cell {
     char *text; /* ended with a NUL */
     bool quoted;
+    size_t start, end; /* bytes of the line as it stood, quotes included */
 };
 
 /* A column of text finds its names by hashing: slots hold 1 + the number of a name, 0 is free. */
@@ -44,11 +46,28 @@ static const char *show(const char *text, char shown[SHOWN_SIZE]) {
     return shown;
 }
 
+/* Bytes of the line at hand, as it stands in the file.  The line is copied: its buffer is used again. */
+static struct span place(const struct csv *csv, size_t start, size_t end) {
+    struct source *source = arena_new(csv->arena, struct source);
+    size_t lines = csv->line_number - 1;
+    *source = (struct source){.name = csv->name,
+                              .text = arena_copy(csv->arena, csv->unsplit, csv->unsplit_length),
+                              .length = csv->unsplit_length,
+                              .lines_before = lines < INT_MAX ? (int)lines : INT_MAX - 1};
+    return (struct span){source, start, end};
+}
+
+struct span csv_place(const struct csv *csv, size_t column) {
+    if (column >= csv->cell_count)
+        return place(csv, csv->unsplit_length, csv->unsplit_length);
+    return place(csv, csv->cells[column].start, csv->cells[column].end);
+}
+
 static enum csv_result fail_at_cell(struct csv *csv, size_t column, struct failure *failure,
                                     const char *found, const char *expected) {
     const char *name = csv->names ? csv->names[column] : NULL;
-    failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: found %s%s%s%s, expected %s", csv->name, csv->line_number,
-                column + 1, found, name ? " in column '" : "", name ? name : "", name ? "'" : "", expected);
+    failure_set_at(failure, FAILURE_DATA, csv_place(csv, column), "found %s%s%s%s, expected %s", found,
+                   name ? " in column '" : "", name ? name : "", name ? "'" : "", expected);
     csv->failed = true;
     return CSV_FAILED;
 }
@@ -80,6 +99,19 @@ static void add_byte(struct csv *csv, int byte) {
     csv->line[csv->line_length++] = (char)byte;
 }
 
+/* Splitting a line changes it; messages show it as it was. */
+static void keep_unsplit(struct csv *csv) {
+    if (csv->unsplit_capacity < csv->line_capacity) {
+        csv->unsplit = arena_array(csv->arena, char, csv->line_capacity);
+        csv->unsplit_capacity = csv->line_capacity;
+    }
+    if (csv->line_length)
+        memcpy(csv->unsplit, csv->line, csv->line_length);
+    csv->unsplit_length = csv->line_length;
+    if (csv->unsplit_length && csv->unsplit[csv->unsplit_length - 1] == '\r')
+        csv->unsplit_length--;
+}
+
 /* CSV_ROW: csv->line holds the next line, without its end. */
 static enum csv_result read_line(struct csv *csv, struct failure *failure) {
     int byte;
@@ -99,9 +131,11 @@ static enum csv_result read_line(struct csv *csv, struct failure *failure) {
         return CSV_END;
     if (csv->line_number == 1 && !check_first_bytes(csv, failure))
         return CSV_FAILED;
-    if (csv->line_length && memchr(csv->line, '\0', csv->line_length)) {
-        failure_set(failure, FAILURE_DATA, "%s:%zu: found a NUL byte, expected text", csv->name,
-                    csv->line_number);
+    keep_unsplit(csv);
+    const char *nul = csv->line_length ? memchr(csv->line, '\0', csv->line_length) : NULL;
+    if (nul) {
+        size_t at = (size_t)(nul - csv->line);
+        failure_set_at(failure, FAILURE_DATA, place(csv, at, at + 1), "found a NUL byte, expected text");
         return CSV_FAILED;
     }
     if (csv->line_length && csv->line[csv->line_length - 1] == '\r')
@@ -167,13 +201,13 @@ static char *end_bare(const struct csv *csv, char *text) {
 
 static struct csv_cell *add_cell(struct csv *csv, char *text, bool quoted) {
     arena_reserve(csv->arena, csv->cells, csv->cell_count, csv->cell_capacity);
-    csv->cells[csv->cell_count] = (struct csv_cell){text, quoted};
+    size_t start = (size_t)(text - csv->line) - quoted;
+    csv->cells[csv->cell_count] = (struct csv_cell){text, quoted, start, csv->unsplit_length};
     return &csv->cells[csv->cell_count++];
 }
 
 static bool fail_at_quote(struct csv *csv, struct failure *failure, const char *what) {
-    return failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: %s", csv->name, csv->line_number, csv->cell_count,
-                       what);
+    return failure_set_at(failure, FAILURE_DATA, csv_place(csv, csv->cell_count - 1), "%s", what);
 }
 
 /* Splits the line, which is not blank, into csv->cells. */
@@ -186,6 +220,7 @@ static bool split_line(struct csv *csv, struct failure *failure) {
         char *end = quoted ? end_quoted(cell->text) : end_bare(csv, cell->text);
         if (!end)
             return fail_at_quote(csv, failure, "found the end of the line, expected a closing quote");
+        cell->end = (size_t)(end - csv->line);
         text = quoted ? end : skip_blanks(csv, end);
         if (quoted && csv->separator != ' ')
             text = skip_blanks(csv, text);
@@ -404,11 +439,12 @@ static bool check_cell_count(struct csv *csv, struct failure *failure) {
     if (csv->cell_count == csv->columns)
         return true;
     size_t shorter = csv->cell_count < csv->columns ? csv->cell_count : csv->columns;
+    struct span span = csv_place(csv, shorter); /* the first cell too many, or the end */
+    span.end = span.source->length;
     csv->failed = true;
-    return failure_set(failure, FAILURE_DATA, "%s:%zu:%zu: found %zu cell%s, expected %zu as in line %zu",
-                       csv->name, csv->line_number, shorter + 1, csv->cell_count,
-                       csv->cell_count == 1 ? "" : "s", csv->columns,
-                       csv->header_line ? csv->header_line : csv->first_line);
+    return failure_set_at(failure, FAILURE_DATA, span, "found %zu cell%s, expected %zu as in line %zu",
+                          csv->cell_count, csv->cell_count == 1 ? "" : "s", csv->columns,
+                          csv->header_line ? csv->header_line : csv->first_line);
 }
 
 static enum csv_result read_row(struct csv *csv, double *row, struct failure *failure) {

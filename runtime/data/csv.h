@@ -9,9 +9,9 @@
  *  - The first row fixes what a column holds.  Numbers are finite decimals, rounded correctly to 64 bits,
  *    whatever the locale.  A column of text holds class names, which become 0, 1, 2, ... in the order in
  * which they first appear; in such a column a name that looks like a number must be quoted.
- *  - Anything else is an error (FAILURE_DATA) that says FILE:LINE:COLUMN, lines and cells counted from 1: a
- * text among numbers, a bare number among names, an empty cell, "nan" and "inf", a number out of range, a row
- *    with more or fewer cells, a NUL byte, a line of more than 64 MiB.
+ *  - Anything else is an error (FAILURE_DATA) with the line and the cell as its place: a text among numbers,
+ * a bare number among names, an empty cell, "nan" and "inf", a number out of range, a row with more or fewer
+ * cells, a NUL byte, a line of more than 64 MiB.
  *  - Built with HAVE_ZLIB, files may be compressed with gzip; standard input may not.
  */
 #ifndef NN_CSV_H
@@ -62,7 +62,8 @@ struct csv {
     bool pending; /* the first row was read when the file was opened */
     char separator;
     size_t line_number, line_length, line_capacity;
-    char *line;
+    char *line, *unsplit; /* the line at hand, and as it stood before it was split */
+    size_t unsplit_length, unsplit_capacity;
     struct csv_cell *cells;
     size_t cell_count, cell_capacity;
     struct csv_column *kinds; /* (columns), NULL before the first row */
@@ -86,6 +87,9 @@ bool csv_follow(struct csv *csv, const struct table *like, const char *from, str
 enum csv_result csv_next_row(struct csv *csv, double *row, size_t columns, struct failure *failure);
 /* The file's name in messages. */
 const char *csv_name(const struct csv *csv);
+/* The place of a cell in the line that was read last, its quotes included; the line's end where it has none.
+ */
+struct span csv_place(const struct csv *csv, size_t column);
 /* The class names of a column so far. */
 struct table_labels csv_labels(const struct csv *csv, size_t column);
 void csv_close(struct csv *csv);
