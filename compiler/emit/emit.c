@@ -229,32 +229,31 @@ static void print_stores(struct emitter *emitter, const struct plan *plan, int g
 static void print_tree(struct emitter *emitter, const struct node *node, int64_t from, int64_t to,
                        struct text *out) {
     enum element e = node->type.element;
-    const char *work = work_name(e);
-    struct node step = {.code = operators[node->code].kind == KIND_FOLD ? node->code : OPERATOR_sum,
-                        .type = node->type};
-    text_print(out, "    for (long i = 0; i < %lld; i++) { /* %s */\n        %s lanes[%d];\n",
-               (long long)shape_inner_size(&node->type.shape), emitter->printer.idents[node->id],
+    const char *work = work_name(e), *name = emitter->printer.idents[node->id];
+    long long count = (long long)shape_inner_size(&node->type.shape);
+    if (operators[node->code].kind != KIND_FOLD || node->code == OPERATOR_sum) {
+        text_print(out, "    %s(%lld, %s + %lld, %s + %lld); /* %s */\n",
+                   use_kernel(&emitter->printer, "nn_trees", e), count, work, (long long)from, work,
+                   (long long)to, name);
+        return;
+    }
+    text_print(out, "    for (long i = 0; i < %lld; i++) { /* %s */\n        %s lanes[%d];\n", count, name,
                real_name(e), lanes_of(e));
     text_print(out, "        for (long l = 0; l < %d; l++)\n            lanes[l] = %s[%lld + i * %d + l];\n",
                lanes_of(e), work, (long long)from, lanes_of(e));
-    if (lanes_of(e) == LANES_F64) /* so few are unrolled by the compiler */
-        text_print(
-            out,
-            "        for (long half = %d; half > 0; half /= 2)\n            for (long l = 0; l < half; l++)\n"
-            "                lanes[l] = %s;\n",
-            lanes_of(e) / 2,
-            maths_text(&emitter->printer, &step, (const char *const[]){"lanes[l]", "lanes[l + half]", ""}));
-    for (int half = lanes_of(e) / 2; half > 0 && lanes_of(e) > LANES_F64; half /= 2) {
-        const char *other = text_format(emitter->printer.arena, "lanes[l + %d]", half);
-        text_print(out, "        for (long l = 0; l < %d; l++)\n            lanes[l] = %s;\n", half,
-                   maths_text(&emitter->printer, &step, (const char *const[]){"lanes[l]", other, ""}));
-    }
+    text_print(
+        out,
+        "        for (long half = %d; half > 0; half /= 2)\n            for (long l = 0; l < half; l++)\n"
+        "                lanes[l] = %s;\n",
+        lanes_of(e) / 2,
+        maths_text(&emitter->printer, node, (const char *const[]){"lanes[l]", "lanes[l + half]", ""}));
     text_print(out, "        %s[%lld + i] = lanes[0];\n    }\n", work, (long long)to);
 }
 
-/* A matmul's sum row after row begins with the first tile by itself: only without rows is it set to 0. */
-static bool starts_itself(const struct node *node) {
-    return is_matmul(node) && plan_matmul(node).kind == MATMUL_CHAIN;
+/* All sums but those of some kernels begin with the first tile by themselves: only without rows are they set.
+ */
+static bool starts_itself(const struct nest *nest, const struct node *node) {
+    return nest->kind != NEST_KERNEL || (is_matmul(node) && plan_matmul(node).kind == MATMUL_CHAIN);
 }
 
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */
@@ -272,7 +271,7 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
             if (start)
                 text_print(out, "    for (int i = 0; i < %lld%s; i++)\n        %s[%lld + i] = %s;\n",
                            (long long)(lanes ? count * lanes_of(e) : count),
-                           starts_itself(node) ? " && n == 0" : "", work_name(e),
+                           starts_itself(&group->nests[n], node) ? " && n == 0" : "", work_name(e),
                            (long long)(base + (lanes ? p->lanes : p->offset)),
                            number_text(&emitter->printer, operators[node->code].start, e));
             else if (lanes)
@@ -313,12 +312,13 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
     text_print(out, "        const int m = (rows + %d) / %d * %d; /* whole vectors */\n        (void)m;\n",
                lanes - 1, lanes, lanes);
     if (uses(&loop, "valid"))
-        text_print(out, "        uint64_t valid[8]; /* the rows of the last vector, when it is not whole */\n"
-                        "        for (int l = 0; l < 8; l++)\n            valid[l] = l < rows %% 8 ? "
-                        "~(uint64_t)0 : 0;\n");
+        text_print(
+            out,
+            "        NN_LINE uint64_t valid[8]; /* the rows of the last vector */\n"
+            "        for (int l = 0; l < 8; l++)\n            valid[l] = nn_mask(l <= (rows - 1) %% 8);\n");
     if (uses(&loop, "validf"))
-        text_print(out, "        uint32_t validf[16];\n        for (int l = 0; l < 16; l++)\n"
-                        "            validf[l] = l < rows %% 16 ? ~(uint32_t)0 : 0;\n");
+        text_print(out, "        NN_LINE uint32_t validf[16];\n        for (int l = 0; l < 16; l++)\n"
+                        "            validf[l] = nn_maskf(l <= (rows - 1) %% 16);\n");
     if (uses(&loop, "tile"))
         text_print(out, "        const size_t tile = from / %d;\n", plan->tile);
     text_print(out, "%s    }\n", text_string(&loop));
@@ -607,9 +607,9 @@ static void print_preamble(struct text *out, bool small) {
                         "#pragma GCC optimize(\"O3\") /* -O2 leaves loops without vectors */\n#endif\n");
     text_print(out, "#endif\n\n#include <math.h>\n#include <string.h>\n\n");
     text_print(
-        out, "/* Where gcc inlines a long loop, it forgets that its arrays are apart, and leaves it without "
-             "vectors. */\n"
-             "#if defined(__GNUC__) && !defined(__clang__)\n#define NN_ALONE __attribute__((noinline))\n"
+        out, "/* A loop over rows stays a function of its own: inlined, its arrays are no longer known to be "
+             "apart, and it\n * loses its vectors. */\n"
+             "#if defined(__GNUC__)\n#define NN_ALONE __attribute__((noinline))\n"
              "#else\n#define NN_ALONE\n#endif\n\n");
     if (small)
         text_print(
@@ -620,11 +620,12 @@ static void print_preamble(struct text *out, bool small) {
             "same.\n"
             " * (Of a function that other files call, clang would not define the name.) */\n"
             "#if defined(__x86_64__) && defined(__GLIBC__) && defined(__OPTIMIZE__) && !defined(__AVX2__)\n"
-            "#define NN_WORK __attribute__((target_clones(\"avx2\", \"default\")))\n"
-            "#else\n#define NN_WORK\n#endif\n"
-            "#if defined(__clang__)\n#define NN_JOB\n#else\n#define NN_JOB NN_WORK\n#endif\n\n");
+            "#define NN_WORK __attribute__((target_clones(\"avx2\", \"default\"))) /* is not inlined either "
+            "*/\n"
+            "#define NN_JOB NN_WORK\n#else\n#define NN_WORK NN_ALONE\n#define NN_JOB\n#endif\n"
+            "#if defined(__clang__)\n#undef NN_JOB\n#define NN_JOB\n#endif\n\n");
     else
-        text_print(out, "#define NN_WORK\n#define NN_JOB\n\n");
+        text_print(out, "#define NN_WORK NN_ALONE\n#define NN_JOB\n\n");
 }
 
 void emit_c(const struct model *model, const struct emit_options *options, struct diagnostics *sink,

@@ -94,13 +94,6 @@ static void print_unrolled(struct nest_printer *np) {
 
 /* ---- loops ---- */
 
-/* Is it a function of its own for the compiler too, which need not have several elements under way at once?
- */
-static bool is_long(const struct nest *nest) {
-    enum { LONG_LOOP = 256 };
-    return nest->kind == NEST_LOOP && nest->size >= LONG_LOOP;
-}
-
 static void print_loop_body(struct nest_printer *np) {
     for (int i = 0; i < np->nest->count; i++) {
         struct node *node = np->nest->nodes[i];
@@ -112,32 +105,58 @@ static void print_loop_body(struct nest_printer *np) {
     }
 }
 
-static void print_row_nest(struct nest_printer *np) {
-    const struct nest *nest = np->nest;
-    bool loop = nest->kind == NEST_LOOP && nest->size > 1;
-    const char *outer = loop ? "        " : "    ";
-    int lanes = lanes_of(nest->element);
-    if (loop)
-        text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
-    for (int i = 0; i < nest->count; i++)
-        if (nest_is_sweep(np, nest->nodes[i])) {
-            np->sums = true;
-            nest_start_sums(np, nest->nodes[i], outer);
-        }
-    bool rolled = is_long(nest) && !np->sums;
-    if (rolled)
+/* The nodes of one vector of rows. */
+static void print_vector(struct nest_printer *np, const char *indent) {
+    if (!np->sums)
         use_kernel(np->printer, "nn_rolled", ELEMENT_F64);
-    text_print(np->out, "%sfor (long r = %s; r += %d)\n%s    %sfor (long l = 0; l < %d; l++) {\n", outer,
-               np->sums ? "from; r < to" : "0; r < m", lanes, outer, rolled ? "NN_ROLLED " : "", lanes);
-    np->indent = loop ? "                " : "            ";
-    if (nest->kind == NEST_UNROLLED)
+    text_print(np->out, "%s%sfor (long l = 0; l < %d; l++) {\n", indent, np->sums ? "" : "NN_ROLLED ",
+               lanes_of(np->nest->element));
+    np->indent = text_format(np->printer->arena, "%s    ", indent);
+    if (np->nest->kind == NEST_UNROLLED)
         print_unrolled(np);
     else
         print_loop_body(np);
-    text_print(np->out, "%s    }\n", outer);
+    text_print(np->out, "%s}\n", indent);
+}
+
+/* With sums: whole vectors, then the last under a mask, whole or not.  Where there is no other the loop is
+ * left out, not skipped: so compilers see that it begins, and keep the sums in registers. */
+static void print_summed_vectors(struct nest_printer *np, const char *indent) {
+    const struct nest *nest = np->nest;
     for (int i = 0; i < nest->count; i++)
         if (nest_is_sweep(np, nest->nodes[i]))
-            nest_end_sums(np, nest->nodes[i], outer);
+            nest_start_sums(np, nest->nodes[i], indent);
+    text_print(np->out, "%slong r = 0;\n%sif (several)\n%s    do\n", indent, indent, indent);
+    print_vector(np, text_format(np->printer->arena, "%s        ", indent));
+    text_print(np->out, "%s    while ((r += %d) < last);\n", indent, lanes_of(nest->element));
+    np->masked = true;
+    print_vector(np, indent);
+    for (int i = 0; i < nest->count; i++)
+        if (nest_is_sweep(np, nest->nodes[i]))
+            nest_end_sums(np, nest->nodes[i], indent);
+}
+
+static void print_row_nest(struct nest_printer *np) {
+    const struct nest *nest = np->nest;
+    bool loop = nest->kind == NEST_LOOP && nest->size > 1;
+    const char *indent = loop ? "        " : "    ";
+    int lanes = lanes_of(nest->element);
+    for (int i = 0; i < nest->count; i++)
+        np->sums = np->sums || nest_is_sweep(np, nest->nodes[i]);
+    if (np->sums) {
+        bool single = nest->element == ELEMENT_F32;
+        text_print(np->out, "    const long last = (rows - 1) / %d * %d;\n", lanes, lanes);
+        text_print(np->out, "    const uint%d_t begun = nn_mask%s(!first);\n", single ? 32 : 64,
+                   single ? "f" : "");
+    }
+    if (loop)
+        text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
+    if (np->sums)
+        print_summed_vectors(np, indent);
+    else {
+        text_print(np->out, "%sfor (long r = 0; r < m; r += %d)\n", indent, lanes);
+        print_vector(np, text_format(np->printer->arena, "%s    ", indent));
+    }
     if (loop)
         text_print(np->out, "    }\n");
 }
@@ -190,22 +209,25 @@ static const char *function_name(struct nest_printer *np) {
     return unique_ident(np->printer->arena, np->printer->functions, name);
 }
 
-/* One more parameter, and what a call passes for it. */
+/* Parameters with their types, their names alone, and what a call passes for them. */
 struct signature {
-    struct text parameters, arguments;
+    struct text parameters, names, arguments;
 };
 
-static void add_parameter(struct signature *signature, const char *parameter, const char *argument) {
-    text_print(&signature->parameters, "%s%s", signature->parameters.length ? ", " : "", parameter);
-    text_print(&signature->arguments, "%s%s", signature->arguments.length ? ", " : "", argument);
+static void add_parameter(struct signature *signature, const char *type, const char *name,
+                          const char *argument) {
+    const char *comma = signature->names.length ? ", " : "";
+    text_print(&signature->parameters, "%s%s%s", comma, type, name);
+    text_print(&signature->names, "%s%s", comma, name);
+    text_print(&signature->arguments, "%s%s", comma, argument);
 }
 
 static void add_memory(struct nest_printer *np, struct signature *signature) {
     for (int i = 0; i < np->used_count; i++)
         add_parameter(signature,
-                      text_format(np->printer->arena, "%s%s *restrict %s", np->written[i] ? "" : "const ",
-                                  real_name(np->used[i]->type.element), nest_ident(np, np->used[i])),
-                      nest_memory(np, np->used[i]));
+                      text_format(np->printer->arena, "%s%s *restrict ", np->written[i] ? "" : "const ",
+                                  real_name(np->used[i]->type.element)),
+                      nest_ident(np, np->used[i]), nest_memory(np, np->used[i]));
 }
 
 /* Is nothing summed yet?  In the first tile, and of a loop in the first round. */
@@ -217,41 +239,44 @@ static const char *first_text(const struct nest_printer *np) {
                        loop->backwards ? (long long)loop->steps - 1 : 0LL);
 }
 
-/* All parameters but those that say which rows: they differ between the two calls of a nest with sums. */
 static void add_parameters(struct nest_printer *np, struct signature *signature) {
     const struct node *first = np->nest->nodes[0];
     bool numpy = np->printer->model->training.generator == GENERATOR_NUMPY;
+    bool single = np->nest->element == ELEMENT_F32;
+    if (np->rows && !np->sums)
+        add_parameter(signature, "int ", "m", "m");
+    if (np->rows && (np->sums || np->nest->kind == NEST_KERNEL))
+        add_parameter(signature, "int ", "rows", "rows");
+    if (np->sums)
+        add_parameter(signature, single ? "const uint32_t *" : "const uint64_t *",
+                      single ? "validf" : "valid", single ? "validf" : "valid");
     if (np->uses_batch_rows)
-        add_parameter(signature, "long batch_rows", "batch_rows");
+        add_parameter(signature, "long ", "batch_rows", "batch_rows");
     if (np->uses_turn)
-        add_parameter(signature, "long turn", "turn");
+        add_parameter(signature, "long ", "turn", "turn");
     if (np->uses_first)
-        add_parameter(signature, "int first", first_text(np));
+        add_parameter(signature, "int ", "first", first_text(np));
     if (np->uses_step)
-        add_parameter(signature, "double step", "step");
+        add_parameter(signature, "double ", "step", "step");
     if (first->code == OPERATOR_noise) {
-        add_parameter(signature, "uint64_t seed", "s->seed");
-        add_parameter(signature, "uint32_t drawn", "drawn");
+        add_parameter(signature, "uint64_t ", "seed", "s->seed");
+        add_parameter(signature, "uint32_t ", "drawn", "drawn");
         if (np->rows)
-            add_parameter(signature, "uint64_t row", "from");
+            add_parameter(signature, "uint64_t ", "row", "from");
     }
-    if (first->code == OPERATOR_uniform || first->code == OPERATOR_normal)
-        add_parameter(signature, numpy ? "struct nn_numpy *stream" : "uint64_t seed",
-                      numpy ? "stream" : "seed");
+    if (first->code == OPERATOR_uniform || first->code == OPERATOR_normal) {
+        if (numpy)
+            add_parameter(signature, "struct nn_numpy *", "stream", "stream");
+        else
+            add_parameter(signature, "uint64_t ", "seed", "seed");
+    }
     add_memory(np, signature);
 }
 
-static void print_body(struct nest_printer *np, const char *name, const char *parameters,
-                       const struct text *body) {
+static void print_body(struct nest_printer *np, const char *head, const struct text *body) {
     struct text *out = &np->printer->body;
     bool kernel = np->rows && np->nest->kind == NEST_KERNEL;
-    bool twice = np->sums || np->range;
-    bool alone = np->rows && is_long(np->nest);
-    text_print(out, "%s void %s(%s) {\n",
-               twice   ? "NN_INLINE"
-               : alone ? "NN_ALONE NN_WORK static"
-                       : "NN_WORK static",
-               name, parameters);
+    text_print(out, "%s {\n", head);
     if (mentions(text_string(body), "T"))
         text_print(out, "    enum { T = %d };\n", np->printer->plan->tile);
     if (kernel && !mentions(text_string(body), "rows"))
@@ -261,46 +286,39 @@ static void print_body(struct nest_printer *np, const char *name, const char *pa
     text_print(out, "%s}\n\n", text_string(body));
 }
 
-/* Whole vectors of rows first, then the last rows under a mask. */
-static void print_sums_calls(struct nest_printer *np, const char *name, const char *arguments,
-                             struct text *calls) {
-    int lanes = lanes_of(np->nest->element);
-    const char *f = np->nest->element == ELEMENT_F32 ? "f" : "";
-    text_print(calls, "        %s(0, rows / %d * %d, 1, valid%s, %s);\n        if (rows %% %d)\n", name,
-               lanes, lanes, f, arguments, lanes);
-    text_print(calls, "            %s(rows / %d * %d, rows, 0, valid%s, %s);\n", name, lanes, lanes, f,
-               arguments);
-}
-
-/* Without bounds where the arguments are proved to be in range, else with them. */
-static void print_ranged_calls(struct nest_printer *np, const char *name, const char *arguments,
-                               struct text *calls) {
-    text_print(calls, "        if (%s)\n            %s(1, %s);\n        else\n            %s(0, %s);\n",
-               np->range, name, arguments, name, arguments);
+/* A function that the compiler makes twice, for either value of a flag. */
+static void print_twice(struct nest_printer *np, const char *name, const struct signature *signature,
+                        const struct text *body) {
+    struct arena *arena = np->printer->arena;
+    const char *flag = np->sums ? "several" : "inside", *parameters = text_string(&signature->parameters),
+               *names = text_string(&signature->names);
+    const char *inner =
+        unique_ident(arena, np->printer->functions, text_format(arena, "%s_if_%s", name, flag));
+    print_body(np, text_format(arena, "NN_INLINE void %s(const int %s, %s)", inner, flag, parameters), body);
+    struct text *out = &np->printer->body;
+    if (np->sums)
+        text_print(out, "NN_WORK static void %s(%s) {\n    if (rows > %d)\n", name, parameters,
+                   lanes_of(np->nest->element));
+    else
+        text_print(out, "NN_WORK static void %s(int inside, %s) {\n    if (inside)\n", name, parameters);
+    text_print(out, "        %s(1, %s);\n    else\n        %s(0, %s);\n}\n\n", inner, names, inner, names);
 }
 
 static void print_function(struct nest_printer *np, const struct text *body, struct text *calls) {
     struct arena *arena = np->printer->arena;
-    struct signature signature = {.parameters.arena = arena, .arguments.arena = arena};
+    struct signature signature = {.parameters.arena = arena, .names.arena = arena, .arguments.arena = arena};
     const char *name = function_name(np);
-    bool single = np->nest->element == ELEMENT_F32;
-    if (np->rows && !np->sums) {
-        bool kernel = np->nest->kind == NEST_KERNEL;
-        add_parameter(&signature, kernel ? "int m, int rows" : "int m", kernel ? "m, rows" : "m");
-    }
     add_parameters(np, &signature);
-    const char *parameters = text_string(&signature.parameters),
-               *arguments = text_string(&signature.arguments);
-    if (np->sums) {
-        parameters = text_format(arena, "long from, long to, const int whole, const uint%d_t *valid%s, %s",
-                                 single ? 32 : 64, single ? "f" : "", parameters);
-        print_sums_calls(np, name, arguments, calls);
-    } else if (np->range) {
-        parameters = text_format(arena, "const int inside, %s", parameters);
-        print_ranged_calls(np, name, arguments, calls);
-    } else
-        text_print(calls, "%s%s(%s);\n", np->rows ? "        " : "    ", name, arguments);
-    print_body(np, name, parameters, body);
+    if (np->sums || np->range)
+        print_twice(np, name, &signature, body);
+    else
+        print_body(np,
+                   text_format(arena, "NN_WORK static void %s(%s)", name, text_string(&signature.parameters)),
+                   body);
+    text_print(calls, "%s%s(", np->rows ? "        " : "    ", name);
+    if (np->range)
+        text_print(calls, "%s, ", np->range);
+    text_print(calls, "%s);\n", text_string(&signature.arguments));
 }
 
 /* Where a loop begins or ends before nest n; after the last nest n is their count. */

@@ -24,7 +24,8 @@ struct nest_printer {
     bool *written;      /* by position in used */
     int used_count, used_capacity;
     bool uses_batch_rows, uses_step, uses_turn, uses_first;
-    bool sums; /* it holds sweeps: called once for whole vectors, once for the last rows */
+    bool sums;   /* it holds sweeps: */
+    bool masked; /* whole vectors are printed, now it is the last */
     const char *
         range; /* the C condition that its functions' arguments are in range: `inside` in it; NULL: unknown */
 };

@@ -49,14 +49,21 @@ static const char *sum_index(struct nest_printer *np, const struct sums *sums, i
 
 void nest_start_sums(struct nest_printer *np, const struct node *node, const char *indent) {
     struct sums sums = sums_of(np, node);
+    struct arena *arena = np->printer->arena;
     int lanes = lanes_of(node->type.element);
+    const char *f = node->type.element == ELEMENT_F32 ? "f" : "", *name = nest_ident(np, node);
+    const char *start = number_text(np->printer, operators[node->code].start, node->type.element);
     nest_use(np, (struct node *)node, true);
-    for (int64_t c = 0; c < sums.count; c++)
-        text_print(
-            np->out,
-            "%s%s %s_%lld[%d];\n%sfor (long l = 0; l < %d; l++)\n%s    %s_%lld[l] = %s[%s * %d + l];\n",
-            indent, real_name(node->type.element), nest_ident(np, node), (long long)c, lanes, indent, lanes,
-            indent, nest_ident(np, node), (long long)c, nest_ident(np, node), sum_index(np, &sums, c), lanes);
+    use_kernel(np->printer, "nn_bits", node->type.element);
+    use_kernel(np->printer, "nn_line", ELEMENT_F64);
+    np->uses_first = true;
+    for (int64_t c = 0; c < sums.count; c++) {
+        const char *sum = text_format(arena, "%s_%lld", name, (long long)c);
+        text_print(np->out, "%sNN_LINE %s %s[%d];\n%sfor (long l = 0; l < %d; l++)\n", indent,
+                   real_name(node->type.element), sum, lanes, indent, lanes);
+        text_print(np->out, "%s    %s[l] = nn_select%s(begun, %s[%s * %d + l], %s);\n", indent, sum, f, name,
+                   sum_index(np, &sums, c), lanes, start);
+    }
 }
 
 void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent) {
@@ -98,10 +105,14 @@ void nest_print_sums(struct nest_printer *np, const struct node *node) {
                                use_kernel(np->printer, "nn_fma", node->type.element), nest_operand(np, &a, i),
                                nest_operand(np, &b, j), sum);
         }
-        text_print(np->out, "%sconst %s %s_%lld_next = %s;\n", np->indent, real, name, (long long)c, next);
+        if (!np->masked) {
+            text_print(np->out, "%s%s = %s;\n", np->indent, sum, next);
+            continue;
+        }
         const char *f = node->type.element == ELEMENT_F32 ? "f" : "";
         use_kernel(np->printer, "nn_bits", node->type.element);
-        text_print(np->out, "%s%s = whole ? %s_%lld_next : nn_select%s(valid%s[l], %s_%lld_next, %s);\n",
-                   np->indent, sum, name, (long long)c, f, f, name, (long long)c, sum);
+        text_print(np->out, "%sconst %s %s_%lld_next = %s;\n", np->indent, real, name, (long long)c, next);
+        text_print(np->out, "%s%s = nn_select%s(valid%s[l], %s_%lld_next, %s);\n", np->indent, sum, f, f,
+                   name, (long long)c, sum);
     }
 }

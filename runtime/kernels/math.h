@@ -52,8 +52,8 @@
 #endif
 
 /*@ nn_rolled: */
-/* Before a loop over lanes: else clang writes it out and makes vectors of the loop around it, across rows that
- * lie apart. */
+/* Before a loop over lanes: else clang writes it out and makes vectors of the loop around it, across rows
+ * that lie apart. */
 #if defined __clang__
 #define NN_ROLLED _Pragma("clang loop unroll(disable)")
 #else
@@ -91,7 +91,75 @@
 #define nn_fmaf(a, b, c) ((a) * (b) + (c))
 #endif
 
-/*@ nn_vectors: nn_inline nn_fma */
+/*@ nn_line: */
+/* An array as long as a vector begins with a line of the cache: across two it would be slow. */
+#if defined __GNUC__
+#define NN_LINE __attribute__((aligned(64)))
+#else
+#define NN_LINE
+#endif
+
+/*@ nn_shuffles: */
+#if defined __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define NN_SHUFFLES 1
+#endif
+#endif
+
+/*@ nn_trees: nn_shuffles */
+/* The lanes of `count` sums over the batch, eight each, are added as trees: lane i and lane i + 4, then i +
+ * 2, then i + 1.  Four trees at a time, of which the last may be once more some of those before. */
+static inline void nn_trees(long count, const double *restrict lanes, double *restrict sums) {
+    long i = 0;
+#if NN_SHUFFLES
+    typedef double four __attribute__((vector_size(32), aligned(sizeof(double)), may_alias));
+    for (; count >= 4 && i < count; i += 4) {
+        i = i + 4 <= count ? i : count - 4;
+        const four *const v = (const four *)(lanes + i * 8);
+        const four a = v[0] + v[1], b = v[2] + v[3], c = v[4] + v[5], d = v[6] + v[7];
+        const four ac = __builtin_shufflevector(a, c, 0, 1, 4, 5) + __builtin_shufflevector(a, c, 2, 3, 6, 7);
+        const four bd = __builtin_shufflevector(b, d, 0, 1, 4, 5) + __builtin_shufflevector(b, d, 2, 3, 6, 7);
+        *(four *)(sums + i) =
+            __builtin_shufflevector(ac, bd, 0, 4, 2, 6) + __builtin_shufflevector(ac, bd, 1, 5, 3, 7);
+    }
+#endif
+    for (; i < count; i++) {
+        const double *const v = lanes + i * 8;
+        sums[i] = ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+    }
+}
+
+/*@ nn_treesf: nn_shuffles */
+/* Of sixteen lanes, and eight trees at a time. */
+static inline void nn_treesf(long count, const float *restrict lanes, float *restrict sums) {
+    long i = 0;
+#if NN_SHUFFLES
+    typedef float eight __attribute__((vector_size(32), aligned(sizeof(float)), may_alias));
+    for (; count >= 8 && i < count; i += 8) {
+        i = i + 8 <= count ? i : count - 8;
+        eight two[4], four[2]; /* trees of a vector, with four lanes and with two of each */
+        for (long k = 0; k < 4; k++) {
+            const eight *const v = (const eight *)(lanes + (i + k) * 16);
+            const eight a = v[0] + v[1], b = v[8] + v[9]; /* tree k and tree k + 4 */
+            two[k] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+                     __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+        }
+        for (long k = 0; k < 2; k++)
+            four[k] = __builtin_shufflevector(two[2 * k], two[2 * k + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
+                      __builtin_shufflevector(two[2 * k], two[2 * k + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+        *(eight *)(sums + i) = __builtin_shufflevector(four[0], four[1], 0, 2, 8, 10, 4, 6, 12, 14) +
+                               __builtin_shufflevector(four[0], four[1], 1, 3, 9, 11, 5, 7, 13, 15);
+    }
+#endif
+    for (; i < count; i++) {
+        const float *const v = lanes + i * 16;
+        const float even = ((v[0] + v[8]) + (v[4] + v[12])) + ((v[2] + v[10]) + (v[6] + v[14]));
+        const float odd = ((v[1] + v[9]) + (v[5] + v[13])) + ((v[3] + v[11]) + (v[7] + v[15]));
+        sums[i] = even + odd;
+    }
+}
+
+/*@ nn_vectors: nn_inline nn_shuffles nn_fma */
 /* For kernels that keep sums in registers: how wide a register is, how many results of a matrix product fit
  * into all of them beside what is multiplied, and loops that have to be unrolled for arrays to become
  * registers. Elsewhere a vector is one number. */
@@ -110,7 +178,8 @@
 #define NN_RESULTS 6
 #endif
 #if defined __clang__
-#pragma clang diagnostic ignored "-Wpass-failed" /* of a loop that it leaves as it is: the same, but slower */
+#pragma clang diagnostic ignored "-Wpass-failed" /* of a loop that it leaves as it is: the same, but slower \
+                                                  */
 #define NN_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined __GNUC__
 #define NN_UNROLL _Pragma("GCC unroll 16")
@@ -124,11 +193,6 @@
 #define NN_SINGLE __attribute__((noinline, noclone)) /* large: one copy for all callers */
 #else
 #define NN_SINGLE
-#endif
-#if defined __has_builtin
-#if __has_builtin(__builtin_shufflevector)
-#define NN_SHUFFLES 1
-#endif
 #endif
 #if defined __AVX__ && defined __GNUC__
 #include <immintrin.h>
@@ -216,8 +280,8 @@ NN_INLINE nn_fourf nn_four_fmaf(nn_fourf a, nn_fourf b, nn_fourf c) {
 #endif
 
 /*@ nn_strip: nn_vectors */
-/* Columns that lie in a row become vectors with as few shuffles as there are vectors: NN_STRIP(real) columns, of
- * which NN_TURNS(real) numbers each are read at once. */
+/* Columns that lie in a row become vectors with as few shuffles as there are vectors: NN_STRIP(real) columns,
+ * of which NN_TURNS(real) numbers each are read at once. */
 #if defined __AVX__
 #define NN_STRIP_BYTES 32
 #else
@@ -265,8 +329,8 @@ NN_INLINE nn_stripf nn_strip_fmaf(nn_stripf a, nn_stripf b, nn_stripf c) {
 #endif
 
 /*@ nn_strip_turn: nn_strip */
-/* to[k] = (x[at[0] + k], x[at[1] + k], ...) for k < NN_TURNS(double).  Pairs of numbers of two columns are put side
- * by side, so that none has to change its half of a vector. */
+/* to[k] = (x[at[0] + k], x[at[1] + k], ...) for k < NN_TURNS(double).  Pairs of numbers of two columns are
+ * put side by side, so that none has to change its half of a vector. */
 #if NN_SHUFFLES
 NN_INLINE void nn_strip_turn(const double *x, const long *at, nn_strip *to) {
     typedef double pair __attribute__((vector_size(16), aligned(sizeof(double)), may_alias));
@@ -304,8 +368,10 @@ NN_INLINE void nn_strip_turnf(const float *x, const long *at, nn_stripf *to) {
     to[0] = _mm256_shuffle_ps(p, q, 0x44), to[1] = _mm256_shuffle_ps(p, q, 0xee);
     to[2] = _mm256_shuffle_ps(s, t, 0x44), to[3] = _mm256_shuffle_ps(s, t, 0xee);
 #else
-    const four p = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5), q = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5),
-               s = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7), t = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+    const four p = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5),
+               q = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5),
+               s = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7),
+               t = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
     to[0] = __builtin_shufflevector(p, q, 0, 1, 4, 5);
     to[1] = __builtin_shufflevector(p, q, 2, 3, 6, 7);
     to[2] = __builtin_shufflevector(s, t, 0, 1, 4, 5);
