@@ -525,15 +525,58 @@ static void print_too_many_rows(struct emitter *emitter, struct text *out) {
     text_print(out, "        return;\n    }\n");
 }
 
+/* The group that predicts one row too, by loops over its numbers alone (lanes of rows would stay empty); -1
+ * where the plan has kernels, or other groups beside it. */
+static int one_row_group(const struct plan *plan) {
+    int found = -1;
+    for (int g = 0; g < plan->group_count; g++) {
+        const struct group *group = &plan->groups[g];
+        if (group->nest_count && (found >= 0 || !group->rows))
+            return -1;
+        found = group->nest_count ? g : found;
+        for (int n = 0; n < group->nest_count; n++) {
+            const struct nest *nest = &group->nests[n];
+            if (nest->kind == NEST_KERNEL || nest->loop)
+                return -1;
+            for (int i = 0; i < nest->count; i++)
+                if (plan_placement(plan, nest->nodes[i])->sweep)
+                    return -1;
+        }
+    }
+    for (int i = 0; i < plan->root_count; i++)
+        if (access_of(plan->roots[i], &plan->roots[i]->type.shape).source->code == OPERATOR_input)
+            return -1;
+    return found;
+}
+
+/* A prediction of one row, whose numbers lie one behind the other: nothing has to be loaded. */
+static void print_row_predict(struct emitter *emitter, int group, struct text *out) {
+    const struct plan *plan = emitter->predict.plan;
+    text_print(out, "    if (n == 1) {\n");
+    print_one_row(&emitter->printer, group, out);
+    for (int i = 0; i < plan->root_count; i++) {
+        struct shape shape = plan->roots[i]->type.shape;
+        struct access access = access_of(plan->roots[i], &shape);
+        const char *name = emitter->printer.output_names[i];
+        text_print(out, "        for (int e = 0; %s && e < %lld; e++)\n            %s[e] = %s + %s];\n", name,
+                   (long long)shape_inner_size(&shape), name, root_memory(emitter, plan, access.source),
+                   flat_index(emitter, &access, "e"));
+    }
+    text_print(out, "        return;\n    }\n");
+}
+
 static void print_predict(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     const struct plan *plan = emitter->predict.plan;
-    struct text calls = {.arena = emitter->printer.arena};
+    struct text calls = {.arena = emitter->printer.arena}, row = {.arena = emitter->printer.arena};
     for (int i = 0; i < model->column_count; i++)
         if (model->columns[i].is_target && reads(plan, i))
             diagnostic_error(emitter->printer.sink, model->columns[i].span,
                              "an output depends on the target '%s'", model->columns[i].name);
     print_job(emitter, &emitter->predict, &calls);
+    const int row_group = one_row_group(plan);
+    if (row_group >= 0)
+        print_row_predict(emitter, row_group, &row);
     for (int i = 0; i < plan->root_count; i++) {
         struct shape shape = plan->roots[i]->type.shape;
         struct access access = access_of(plan->roots[i], &shape);
@@ -552,7 +595,7 @@ static void print_predict(struct emitter *emitter, struct text *out) {
     if (keeps_rows(plan))
         print_too_many_rows(emitter, out);
     print_work_locals(emitter, &calls, out);
-    text_print(out, "%s}\n\n", text_string(&calls));
+    text_print(out, "%s%s}\n\n", text_string(&row), text_string(&calls));
 }
 
 static void print_weight_access(struct emitter *emitter, struct text *out) {

@@ -163,8 +163,12 @@ static void print_row_nest(struct nest_printer *np) {
 
 static void print_once_nest(struct nest_printer *np) {
     const struct nest *nest = np->nest;
-    bool loop = nest->size > 1;
+    bool loop = nest->kind == NEST_LOOP && nest->size > 1;
     np->indent = loop ? "        " : "    ";
+    if (nest->kind == NEST_UNROLLED) {
+        print_unrolled(np);
+        return;
+    }
     if (loop)
         text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
     for (int i = 0; i < nest->count; i++) {
@@ -184,6 +188,8 @@ const char *nest_memory(struct nest_printer *np, const struct node *node) {
     enum element e = node->type.element;
     if (node->code == OPERATOR_weight)
         return text_format(printer->arena, "s->%s", printer->weight_names[node->attributes.index]);
+    if (np->one && node->code == OPERATOR_input)
+        return printer->column_names[node->attributes.index];
     const char *work = work_name(e);
     int64_t tile = plan->tile_planes[e] * plan->tile, once = plan->once_size[e];
     if (p->place == PLACE_TILE)
@@ -204,8 +210,9 @@ static const char *function_name(struct nest_printer *np) {
             best = np->nest->nodes[i];
     const char *ending =
         best->code == OPERATOR_assign ? np->printer->idents[best->inputs[0]->id] : nest_ident(np, best);
-    const char *name = text_format(np->printer->arena, "%s_%s_%s%s", np->printer->prefix, np->printer->job,
-                                   best->code == OPERATOR_assign ? "update_" : "", ending);
+    const char *name =
+        text_format(np->printer->arena, "%s_%s_%s%s%s", np->printer->prefix, np->printer->job,
+                    np->one ? "row_" : "", best->code == OPERATOR_assign ? "update_" : "", ending);
     return unique_ident(np->printer->arena, np->printer->functions, name);
 }
 
@@ -315,7 +322,7 @@ static void print_function(struct nest_printer *np, const struct text *body, str
         print_body(np,
                    text_format(arena, "NN_WORK static void %s(%s)", name, text_string(&signature.parameters)),
                    body);
-    text_print(calls, "%s%s(", np->rows ? "        " : "    ", name);
+    text_print(calls, "%s%s(", np->rows || np->one ? "        " : "    ", name);
     if (np->range)
         text_print(calls, "%s, ", np->range);
     text_print(calls, "%s);\n", text_string(&signature.arguments));
@@ -356,6 +363,18 @@ void print_group(struct printer *printer, int group, struct text *calls) {
             print_row_nest(&np);
         } else
             print_once_nest(&np);
+        print_function(&np, &body, calls);
+    }
+}
+
+void print_one_row(struct printer *printer, int group, struct text *calls) {
+    const struct group *of = &printer->plan->groups[group];
+    for (int n = 0; n < of->nest_count; n++) {
+        struct text body = {.arena = printer->arena};
+        struct nest_printer np = {
+            .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .one = true, .out = &body};
+        printer->last_line = NULL;
+        print_once_nest(&np);
         print_function(&np, &body, calls);
     }
 }

@@ -17,7 +17,8 @@ struct nest_printer {
     struct printer *printer;
     const struct nest *nest;
     int group, index;
-    bool rows; /* of a group of rows */
+    bool rows; /* of a group of rows, for any number of them; */
+    bool one;  /* or for one row, whose numbers lie one behind the other: T is 1 */
     struct text *out;
     const char *indent; /* of the statements */
     struct node **used; /* the memory that the function is given: */

@@ -66,7 +66,7 @@ static const char *source_text(struct nest_printer *np, const struct access *acc
         return text_format(printer->arena, "%s_r", nest_ident(np, source));
     nest_use(np, source, false);
     bool zero = strcmp(index, "0") == 0;
-    if (!access->rows)
+    if (!access->rows || np->one)
         return text_format(printer->arena, "%s[%s]", nest_ident(np, source), index);
     if (zero)
         return text_format(printer->arena, "%s[r + l]", nest_ident(np, source));
