@@ -87,6 +87,10 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
     }                                                                                                        \
     static void NAME(tree_##fold)(long count, const void *from, void *result) {                           \
         real *y = result;                                                                                    \
+        if (OPERATOR_##fold == OPERATOR_sum) { /* several at a time */                                       \
+            nn_trees(count, from, y);                                                                        \
+            return;                                                                                          \
+        }                                                                                                    \
         for (long i = 0; i < count; i++) {                                                                   \
             real lanes[LANES];                                                                               \
             memcpy(lanes, (const real *)from + i * LANES, sizeof lanes);                                     \
