@@ -52,8 +52,8 @@
 #endif
 
 /*@ nn_rolled: */
-/* Before a loop over lanes: else clang writes it out and makes vectors of the loop around it, across rows that
- * lie apart. */
+/* Before a loop over lanes: else clang writes it out and makes vectors of the loop around it, across rows
+ * that lie apart. */
 #if defined __clang__
 #define NN_ROLLED _Pragma("clang loop unroll(disable)")
 #else
@@ -110,7 +110,8 @@
 #define NN_RESULTS 6
 #endif
 #if defined __clang__
-#pragma clang diagnostic ignored "-Wpass-failed" /* of a loop that it leaves as it is: the same, but slower */
+#pragma clang diagnostic ignored "-Wpass-failed" /* of a loop that it leaves as it is: the same, but slower \
+                                                  */
 #define NN_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined __GNUC__
 #define NN_UNROLL _Pragma("GCC unroll 16")
@@ -216,8 +217,8 @@ NN_INLINE nn_fourf nn_four_fmaf(nn_fourf a, nn_fourf b, nn_fourf c) {
 #endif
 
 /*@ nn_strip: nn_vectors */
-/* Columns that lie in a row become vectors with as few shuffles as there are vectors: NN_STRIP(real) columns, of
- * which NN_TURNS(real) numbers each are read at once. */
+/* Columns that lie in a row become vectors with as few shuffles as there are vectors: NN_STRIP(real) columns,
+ * of which NN_TURNS(real) numbers each are read at once. */
 #if defined __AVX__
 #define NN_STRIP_BYTES 32
 #else
@@ -265,8 +266,8 @@ NN_INLINE nn_stripf nn_strip_fmaf(nn_stripf a, nn_stripf b, nn_stripf c) {
 #endif
 
 /*@ nn_strip_turn: nn_strip */
-/* to[k] = (x[at[0] + k], x[at[1] + k], ...) for k < NN_TURNS(double).  Pairs of numbers of two columns are put side
- * by side, so that none has to change its half of a vector. */
+/* to[k] = (x[at[0] + k], x[at[1] + k], ...) for k < NN_TURNS(double).  Pairs of numbers of two columns are
+ * put side by side, so that none has to change its half of a vector. */
 #if NN_SHUFFLES
 NN_INLINE void nn_strip_turn(const double *x, const long *at, nn_strip *to) {
     typedef double pair __attribute__((vector_size(16), aligned(sizeof(double)), may_alias));
@@ -304,8 +305,10 @@ NN_INLINE void nn_strip_turnf(const float *x, const long *at, nn_stripf *to) {
     to[0] = _mm256_shuffle_ps(p, q, 0x44), to[1] = _mm256_shuffle_ps(p, q, 0xee);
     to[2] = _mm256_shuffle_ps(s, t, 0x44), to[3] = _mm256_shuffle_ps(s, t, 0xee);
 #else
-    const four p = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5), q = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5),
-               s = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7), t = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+    const four p = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5),
+               q = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5),
+               s = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7),
+               t = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
     to[0] = __builtin_shufflevector(p, q, 0, 1, 4, 5);
     to[1] = __builtin_shufflevector(p, q, 2, 3, 6, 7);
     to[2] = __builtin_shufflevector(s, t, 0, 1, 4, 5);
@@ -417,14 +420,15 @@ NN_INLINE double nn_where(double condition, double yes, double no) {
 }
 
 /*@ nn_maximum: nn_inline nn_bits */
-/* The larger of two; a where they are equal, a NaN where either is one. */
+/* The larger of two; a where they are equal, a NaN where either is one.  With a number for a, as in a
+ * rectifier, one comparison is left. */
 NN_INLINE double nn_maximum(double a, double b) {
-    return nn_select(nn_mask(a < b) | nn_mask(b != b), b, a);
+    return nn_select(nn_mask(!(b <= a) & (a == a)), b, a);
 }
 
 /*@ nn_minimum: nn_inline nn_bits */
 NN_INLINE double nn_minimum(double a, double b) {
-    return nn_select(nn_mask(b < a) | nn_mask(b != b), b, a);
+    return nn_select(nn_mask(!(a <= b) & (a == a)), b, a);
 }
 
 /*@ nn_wheref: nn_inline nn_bitsf */
@@ -434,14 +438,15 @@ NN_INLINE float nn_wheref(float condition, float yes, float no) {
 }
 
 /*@ nn_maximumf: nn_inline nn_bitsf */
-/* The larger of two; a where they are equal, a NaN where either is one. */
+/* The larger of two; a where they are equal, a NaN where either is one.  With a number for a, as in a
+ * rectifier, one comparison is left. */
 NN_INLINE float nn_maximumf(float a, float b) {
-    return nn_selectf(nn_maskf(a < b) | nn_maskf(b != b), b, a);
+    return nn_selectf(nn_maskf(!(b <= a) & (a == a)), b, a);
 }
 
 /*@ nn_minimumf: nn_inline nn_bitsf */
 NN_INLINE float nn_minimumf(float a, float b) {
-    return nn_selectf(nn_maskf(b < a) | nn_maskf(b != b), b, a);
+    return nn_selectf(nn_maskf(!(a <= b) & (a == a)), b, a);
 }
 
 /*@ nn_exp_tail: nn_inline nn_fma */
