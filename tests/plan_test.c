@@ -1,7 +1,7 @@
 /* Plans: what has to hold in every one, on written models and on random graphs.
  *
  *   - every value that a root needs is computed once, after what it reads;
- *   - a value read in the loop that makes it is read element by element;
+ *   - a value read in the loop that makes it is read element by element, or block by block;
  *   - the nests of a scan stand together, what it reads was there before, and a state is read before it is
  *     overwritten;
  *   - two values whose lives overlap share no memory; what a user asked for lives to the end;
@@ -117,6 +117,66 @@ static bool reads_in_step(const struct node *node, int k, const struct nest *nes
     return true;
 }
 
+/* The block that element e of a nest's node `i` belongs to. */
+static int64_t block_of(const struct nest *nest, int i, int64_t e) {
+    const struct blocks *blocks = nest->blocks;
+    int64_t block = 0;
+    for (int axis = 0; axis < blocks->rank; axis++) {
+        const int64_t stride = blocks->strides[i][axis], size = blocks->sizes[axis];
+        if (!blocks->written[axis])
+            block = block * size + (size > 1 ? e / stride % size : 0);
+    }
+    return block;
+}
+
+/* Each element of each node in one block, and all blocks alike: what is in none would not be computed. */
+static void check_blocks(const struct inspection *in, const struct nest *nest) {
+    const struct blocks *blocks = nest->blocks;
+    for (int i = 0; i < nest->count; i++) {
+        const struct node *node = nest->nodes[i];
+        const int64_t size = shape_inner_size(&node->type.shape);
+        bool *seen = calloc((size_t)size, sizeof *seen);
+        int64_t count = 1, of_all = 1;
+        for (int axis = 0; axis < blocks->rank; axis++) {
+            count *= blocks->strides[i][axis] ? blocks->sizes[axis] : 1;
+            of_all *= blocks->written[axis] ? 1 : blocks->sizes[axis];
+            if (!blocks->written[axis] && blocks->sizes[axis] > 1 && !blocks->strides[i][axis])
+                fail_msg("%s: %%%d lacks a loop of its blocks", in->name, node->id);
+        }
+        if (count != size || of_all != nest->size)
+            fail_msg("%s: blocks do not hold all of %%%d", in->name, node->id);
+        for (int64_t visit = 0; visit < count; visit++) {
+            int64_t rest = visit, e = 0;
+            for (int axis = 0; axis < blocks->rank; axis++)
+                if (blocks->strides[i][axis]) {
+                    e += rest % blocks->sizes[axis] * blocks->strides[i][axis];
+                    rest /= blocks->sizes[axis];
+                }
+            if (e >= size || seen[e])
+                fail_msg("%s: element %lld of %%%d is in two blocks", in->name, (long long)e, node->id);
+            seen[e] = true;
+        }
+        free(seen);
+    }
+}
+
+/* Is all that operand k needs of `source`, in the same loop over blocks, of the same block? */
+static bool reads_in_block(const struct node *node, int k, const struct node *source,
+                           const struct nest *nest) {
+    int64_t length = 1;
+    const struct access access =
+        operators[node->code].kind == KIND_FOLD ? plan_fold_operand(node, &length) : plan_operand(node, k);
+    int reader = 0, maker = 0;
+    while (nest->nodes[reader] != node)
+        reader++;
+    while (nest->nodes[maker] != source)
+        maker++;
+    for (int64_t e = 0; e < shape_inner_size(&node->type.shape) * length; e++)
+        if (block_of(nest, maker, access_index(&access, e)) != block_of(nest, reader, e / length))
+            return false;
+    return true;
+}
+
 /* Nests of one scan without others in between, and in them its own nodes alone. */
 static void check_loops(const struct inspection *in) {
     const struct plan *plan = in->plan;
@@ -128,6 +188,8 @@ static void check_loops(const struct inspection *in) {
             if (nest->loop && begins && seen[nest->loop])
                 fail_msg("%s: loop %d is in two parts", in->name, nest->loop);
             seen[nest->loop] = true;
+            if (nest->kind == NEST_BLOCKS)
+                check_blocks(in, nest);
             for (int i = 0; i < nest->count; i++)
                 if (rounds_of(nest->nodes[i]) != nest->loop)
                     fail_msg("%s: %%%d is in a nest of loop %d", in->name, nest->nodes[i]->id, nest->loop);
@@ -177,9 +239,13 @@ static void check_read(const struct inspection *in, const struct node *node, int
     if (together && nest->kind == NEST_LOOP && !reads_in_step(node, k, nest))
         fail_msg("%s: %%%d reads elements of %%%d that its loop has not made", in->name, node->id,
                  source->id);
+    if (together && nest->kind == NEST_BLOCKS && !reads_in_block(node, k, source, nest))
+        fail_msg("%s: %%%d reads another block of %%%d", in->name, node->id, source->id);
     if (together && nest->kind == NEST_KERNEL)
         fail_msg("%s: %%%d and %%%d share a kernel", in->name, node->id, source->id);
-    if (p->local && !together)
+    if (p->again && !together && (nest->kind == NEST_KERNEL || maker.group != reader.group))
+        fail_msg("%s: %%%d cannot compute %%%d again", in->name, node->id, source->id);
+    if (p->local && !p->again && !together)
         fail_msg("%s: %%%d reads a register of another loop, %%%d", in->name, node->id, source->id);
 }
 
@@ -208,6 +274,18 @@ static int64_t *moments(const struct plan *plan, struct arena *arena) {
     return start;
 }
 
+/* Does who reads `value` at `reader` compute it there again, from `source`? */
+static bool reads_again(const struct inspection *in, struct spot reader, const struct node *value,
+                        const struct node *source) {
+    const struct spot maker = in->spots[value->id];
+    if (!plan_placement(in->plan, value)->again || (maker.group == reader.group && maker.nest == reader.nest))
+        return false;
+    for (int k = 0; k < operand_count(value); k++)
+        if (source_of(value->inputs[k]) == source)
+            return true;
+    return false;
+}
+
 /* The moment of the last read of `source`, at least `from`. */
 static int64_t last_read(const struct inspection *in, const int64_t *start, const struct node *source,
                          int64_t from, int group) {
@@ -218,7 +296,8 @@ static int64_t last_read(const struct inspection *in, const int64_t *start, cons
         if (spot.group < 0 || (group >= 0 && spot.group != group))
             continue;
         for (int k = 0; k < operand_count(plan->graph.nodes[id]); k++) {
-            if (source_of(plan->graph.nodes[id]->inputs[k]) != source)
+            const struct node *read = source_of(plan->graph.nodes[id]->inputs[k]);
+            if (read != source && !reads_again(in, spot, read, source))
                 continue;
             /* every round of a scan reads what was computed before it */
             int loop = rounds_of(plan->graph.nodes[id]);
@@ -294,6 +373,24 @@ static void collect_lives(const struct inspection *in, struct lives *lives, stru
             add_node_lives(in, start, plan->graph.nodes[id], lives, arena);
 }
 
+/* Of two registers of one loop over blocks: does one begin after the last node of the loop that reads the
+ * other?  Who goes from node to node may have them in the same memory. */
+static bool take_turns(const struct inspection *in, const struct node *a, const struct node *b) {
+    const struct spot first = in->spots[a->id], second = in->spots[b->id];
+    const struct placement *p = plan_placement(in->plan, a), *q = plan_placement(in->plan, b);
+    if (first.group != second.group || first.nest != second.nest || !p->local || p->again || !q->local ||
+        q->again)
+        return false;
+    const struct nest *nest = &in->plan->groups[first.group].nests[first.nest];
+    const struct node *early = first.place < second.place ? a : b;
+    const int late = first.place < second.place ? second.place : first.place;
+    for (int i = late; i < nest->count; i++)
+        for (int k = 0; k < operand_count(nest->nodes[i]); k++)
+            if (source_of(nest->nodes[i]->inputs[k]) == early)
+                return false;
+    return nest->kind == NEST_BLOCKS;
+}
+
 static void check_memory(const struct inspection *in, struct arena *arena) {
     const struct plan *plan = in->plan;
     struct lives lives = {0};
@@ -311,7 +408,7 @@ static void check_memory(const struct inspection *in, struct arena *arena) {
             bool shared = a->region == b->region && a->element == b->element &&
                           a->offset < b->offset + b->size && b->offset < a->offset + a->size;
             bool same = a->node == b->node && a->region == REGION_TILE; /* an input, loaded for two groups */
-            if (together && shared && !same)
+            if (together && shared && !same && !take_turns(in, a->node, b->node))
                 fail_msg("%s: %%%d and %%%d live at once in the same memory", in->name, a->node->id,
                          b->node->id);
         }
@@ -523,6 +620,52 @@ static void written_models(void **state) {
     for (int b = 0; b < BODIES; b++)
         for (int s = 0; s < SOLVERS; s++)
             check_model(bodies[b], solvers[s], s % 2);
+}
+
+/* Loops over blocks in a plan, and values that are computed again. */
+static void count_blocks(const struct plan *plan, int *blocks, int *again) {
+    *blocks = *again = 0;
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++)
+            *blocks += plan->groups[g].nests[n].kind == NEST_BLOCKS;
+    for (int id = 0; id < plan->graph.count; id++)
+        *again += plan_placement(plan, plan->graph.nodes[id])->again;
+}
+
+/* A pooling and the rectifier before it are one loop, and their derivatives another. */
+static void check_pooling(const char *type, const char *pooling, int expected_blocks, int expected_again) {
+    struct bench bench;
+    struct node *roots[ROOTS_MAX];
+    int blocks, again;
+    bench_start(&bench, 7);
+    bench_model(&bench, file_text(&bench,
+                                  text_format(&bench.arena,
+                                              "input x : %s[batch, 2, 12, 16]\nweight W : %s[4, 2, 1, 1] = "
+                                              "normal(0, 1)\ntarget t : %s[batch]\n"
+                                              "h = %s\ny = mean(flatten(h), axis = 1)\noutput y\n"
+                                              "loss cost = mse(y, t)\n",
+                                              type, type, type, pooling),
+                                  "sgd(rate = 0.1)"));
+    const int count = training_roots(&bench, roots, false);
+    count_blocks(plan_make(bench.graph, roots, count, &bench.arena), &blocks, &again);
+    if (blocks != expected_blocks || again != expected_again)
+        fail_msg("%s: %d loops over blocks, %d values computed again", pooling, blocks, again);
+    check_roots(&bench, pooling, roots, count, batches, 3);
+    bench_drop(&bench);
+}
+
+static void poolings(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const char *type = i ? "f32" : "f64";
+        check_pooling(type, "max_pool2d(relu(convolve(x, W)), 2)", 2, 1);
+        check_pooling(type, "max_pool2d(relu(convolve(x, W)), [1, 4])", 2, 1);
+        check_pooling(type, "max_pool2d(relu(convolve(x, W)), [2, 1])", 2, 1);
+        check_pooling(type, "average_pool2d(tanh(convolve(x, W)), 2)", 2, 0);
+        check_pooling(type, "max_pool2d(relu(convolve(x, W)), 3)", 2,
+                      1); /* along one axis: a column is over */
+        check_pooling(type, "max_pool2d(relu(convolve(x, W)), 5)", 0, 1);
+    }
 }
 
 /* The article's 72 %: a library let a derivative overwrite the output that was then read.  What a training
@@ -1194,7 +1337,7 @@ int main(void) {
         cmocka_unit_test(written_models), cmocka_unit_test(traces_are_predictions),
         cmocka_unit_test(random_graphs),  cmocka_unit_test(rows_in_any_order),
         cmocka_unit_test(few_rows),       cmocka_unit_test(any_number_of_threads),
-        cmocka_unit_test(convolutions),
+        cmocka_unit_test(convolutions),   cmocka_unit_test(poolings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,8 @@ static void print_unrolled(struct nest_printer *np) {
     struct text *out = np->out;
     for (int i = 0; i < np->nest->count; i++) {
         struct node *node = np->nest->nodes[i];
+        if (plan_placement(np->printer->plan, node)->unread)
+            continue;
         bool sweep = nest_is_sweep(np, node);
         bool local = !sweep && plan_placement(np->printer->plan, node)->local;
         const struct shape iteration = plan_iteration(node);
@@ -97,12 +99,40 @@ static void print_unrolled(struct nest_printer *np) {
 static void print_loop_body(struct nest_printer *np) {
     for (int i = 0; i < np->nest->count; i++) {
         struct node *node = np->nest->nodes[i];
+        if (plan_placement(np->printer->plan, node)->unread)
+            continue;
         print_origin(np->printer, node, np->indent, np->out);
         if (nest_is_sweep(np, node))
             nest_print_sums(np, node);
         else
             nest_print_value(np, node, np->nest->size == 1 ? 0 : -1);
     }
+}
+
+static void print_block_nest(struct nest_printer *np) {
+    const struct nest *nest = np->nest;
+    const struct blocks *blocks = nest->blocks;
+    struct text *out = np->out;
+    const int lanes = lanes_of(nest->element);
+    for (int axis = 0; axis < blocks->rank; axis++)
+        if (!blocks->written[axis] && blocks->sizes[axis] > 1)
+            text_print(out, "    for (long u%d = 0; u%d < %lld; u%d++)\n", axis, axis,
+                       (long long)blocks->sizes[axis], axis);
+    use_kernel(np->printer, "nn_rolled", ELEMENT_F64);
+    text_print(
+        out,
+        "        for (long r = 0; r < m; r += %d)\n            NN_ROLLED for (long l = 0; l < %d; l++) "
+        "{\n",
+        lanes, lanes);
+    np->indent = "                ";
+    for (int i = 0; i < nest->count; i++) {
+        if (plan_placement(np->printer->plan, nest->nodes[i])->unread)
+            continue;
+        print_origin(np->printer, nest->nodes[i], np->indent, out);
+        for (int64_t e = 0; e < nest_block_size(np, nest->nodes[i]); e++)
+            nest_print_value(np, nest->nodes[i], e);
+    }
+    text_print(out, "            }\n");
 }
 
 /* The nodes of one vector of rows. */
@@ -344,12 +374,22 @@ static void print_loop(const struct printer *printer, const struct group *of, in
         text_print(calls, "    for (long turn = 0; turn < %lld; turn++) {\n", (long long)l->steps);
 }
 
+/* Are all of its values computed again where they are read? */
+static bool is_unread(const struct plan *plan, const struct nest *nest) {
+    for (int i = 0; i < nest->count; i++)
+        if (!plan_placement(plan, nest->nodes[i])->unread)
+            return false;
+    return true;
+}
+
 void print_group(struct printer *printer, int group, struct text *calls) {
     const struct group *of = &printer->plan->groups[group];
     for (int n = 0; n <= of->nest_count; n++) {
         print_loop(printer, of, n, calls);
         if (n == of->nest_count)
             break;
+        if (is_unread(printer->plan, &of->nests[n]))
+            continue;
         struct text body = {.arena = printer->arena};
         struct nest_printer np = {
             .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .rows = of->rows};
@@ -357,6 +397,8 @@ void print_group(struct printer *printer, int group, struct text *calls) {
         printer->last_line = NULL;
         if (np.nest->kind == NEST_KERNEL)
             nest_print_kernel(&np);
+        else if (np.nest->kind == NEST_BLOCKS)
+            print_block_nest(&np);
         else if (of->rows) {
             if (strcmp(printer->job, "train") == 0) /* a prediction may have too few rows to be worth it */
                 np.range = nest_find_range(&np);

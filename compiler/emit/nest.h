@@ -20,9 +20,10 @@ struct nest_printer {
     bool rows; /* of a group of rows, for any number of them; */
     bool one;  /* or for one row, whose numbers lie one behind the other: T is 1 */
     struct text *out;
-    const char *indent; /* of the statements */
-    struct node **used; /* the memory that the function is given: */
-    bool *written;      /* by position in used */
+    const char *indent;      /* of the statements */
+    const struct node *node; /* whose value is printed */
+    struct node **used;      /* the memory that the function is given: */
+    bool *written;           /* by position in used */
     int used_count, used_capacity;
     bool uses_batch_rows, uses_step, uses_turn, uses_first;
     bool sums;   /* it holds sweeps: */
@@ -45,6 +46,8 @@ const char *nest_index(struct nest_printer *np, const struct access *access, int
 const char *nest_operand(struct nest_printer *np, const struct access *access, int64_t element);
 /* The C variable that holds an element (element >= 0, unrolled) or the loop's element of a node. */
 const char *nest_register(struct nest_printer *np, const struct node *node, int64_t element);
+/* In a loop over blocks: how many elements of the node a block has. */
+int64_t nest_block_size(const struct nest_printer *np, const struct node *node);
 /* Prints one element (element >= 0) or the loop's element u of a node's value. */
 void nest_print_value(struct nest_printer *np, struct node *node, int64_t element);
 

@@ -5,6 +5,80 @@
 #include <ctype.h>
 #include <string.h>
 
+static const char *source_text(struct nest_printer *np, const struct access *access, const char *index,
+                               int64_t element);
+
+/* ---- blocks ---- */
+
+static const int64_t *strides_of(const struct nest_printer *np, const struct node *node) {
+    int i = 0;
+    while (np->nest->nodes[i] != node)
+        i++;
+    return np->nest->blocks->strides[i];
+}
+
+int64_t nest_block_size(const struct nest_printer *np, const struct node *node) {
+    const struct blocks *blocks = np->nest->blocks;
+    const int64_t *strides = strides_of(np, node);
+    int64_t count = 1;
+    for (int axis = 0; axis < blocks->rank; axis++)
+        count *= blocks->written[axis] && strides[axis] ? blocks->sizes[axis] : 1;
+    return count;
+}
+
+/* Where in its iteration the block's element `element` of a node is: in the first block, and for a step along
+ * each axis that is a loop. */
+static int64_t first_place(const struct nest_printer *np, const struct node *node, int64_t element) {
+    const struct blocks *blocks = np->nest->blocks;
+    const int64_t *strides = strides_of(np, node);
+    int64_t place = 0;
+    for (int axis = blocks->rank - 1; axis >= 0; axis--)
+        if (blocks->written[axis] && strides[axis]) {
+            place += element % blocks->sizes[axis] * strides[axis];
+            element /= blocks->sizes[axis];
+        }
+    return place;
+}
+
+/* Which element of its block is the one that lies at `place` in the first block? */
+static int64_t element_at(const struct nest_printer *np, const struct node *node, int64_t place) {
+    int64_t element = 0;
+    while (first_place(np, node, element) != place)
+        element++;
+    return element;
+}
+
+/* The index that `access` has for a place of the node at hand: each step is `length` of the access's. */
+static const char *block_index(const struct nest_printer *np, const struct access *access, int64_t length,
+                               int64_t within) {
+    const struct blocks *blocks = np->nest->blocks;
+    const int64_t *strides = strides_of(np, np->node), start = access_index(access, within);
+    struct text text = {.arena = np->printer->arena};
+    for (int axis = 0; axis < blocks->rank; axis++) {
+        if (blocks->written[axis] || blocks->sizes[axis] == 1)
+            continue;
+        const int64_t step = access_index(access, strides[axis] * length) - access->offset;
+        if (step)
+            text_print(&text, step == 1 ? "%su%d" : "%su%d * %lld", text.length ? " + " : "", axis,
+                       (long long)step);
+    }
+    if (start || !text.length)
+        text_print(&text, "%s%lld", text.length ? " + " : "", (long long)start);
+    return text_string(&text);
+}
+
+/* The operand of a node in blocks: element `element` of its iteration, in a fold counted with its terms. */
+static const char *block_operand(struct nest_printer *np, const struct access *access, int64_t element) {
+    int64_t length = 1;
+    if (is_fold(np->node))
+        plan_fold_operand(np->node, &length);
+    const int64_t within = first_place(np, np->node, element / length) * length + element % length;
+    if (nest_holds(np, access->source))
+        return nest_register(np, access->source,
+                             element_at(np, access->source, access_index(access, within)));
+    return source_text(np, access, block_index(np, access, length, within), -1);
+}
+
 /* ---- indices ---- */
 
 const char *nest_index(struct nest_printer *np, const struct access *access, int64_t element) {
@@ -38,6 +112,8 @@ const char *nest_index(struct nest_printer *np, const struct access *access, int
     return text_string(&text);
 }
 
+static const char *again_text(struct nest_printer *np, struct node *node, const char *index, int64_t element);
+
 /* An element of the source: a register of this nest, memory, or a number. `index` is C text. */
 static const char *source_text(struct nest_printer *np, const struct access *access, const char *index,
                                int64_t element) {
@@ -64,6 +140,8 @@ static const char *source_text(struct nest_printer *np, const struct access *acc
         return text_format(printer->arena, "%s_%s", nest_ident(np, source), index);
     if (here && np->nest->kind == NEST_LOOP)
         return text_format(printer->arena, "%s_r", nest_ident(np, source));
+    if (plan_placement(printer->plan, source)->again)
+        return again_text(np, source, index, element);
     nest_use(np, source, false);
     bool zero = strcmp(index, "0") == 0;
     if (!access->rows || np->one)
@@ -75,7 +153,20 @@ static const char *source_text(struct nest_printer *np, const struct access *acc
                        nest_ident(np, source), index);
 }
 
+/* An element of a value that is computed again here: its operands are numbers, or read at the same index. */
+static const char *again_text(struct nest_printer *np, struct node *node, const char *index,
+                              int64_t element) {
+    const char *operands[3] = {"", "", ""};
+    for (int k = 0; k < operand_count(node); k++) {
+        const struct access access = plan_operand(node, k);
+        operands[k] = source_text(np, &access, index, element);
+    }
+    return text_format(np->printer->arena, "(%s)", maths_text(np->printer, node, operands));
+}
+
 const char *nest_operand(struct nest_printer *np, const struct access *access, int64_t element) {
+    if (np->nest->kind == NEST_BLOCKS)
+        return block_operand(np, access, element);
     return source_text(np, access, nest_index(np, access, element), element);
 }
 
@@ -224,11 +315,13 @@ static void print_store(struct nest_printer *np, struct node *node, const char *
     else if (strcmp(index, "0") == 0)
         text_print(np->out, "%s%s[r + l] = %s;\n", np->indent, nest_ident(np, node), name);
     else
-        text_print(np->out, "%s%s[%s * T + r + l] = %s;\n", np->indent, nest_ident(np, node), index, name);
+        text_print(np->out,
+                   strchr(index, ' ') ? "%s%s[(%s) * T + r + l] = %s;\n" : "%s%s[%s * T + r + l] = %s;\n",
+                   np->indent, nest_ident(np, node), index, name);
 }
 
 const char *nest_register(struct nest_printer *np, const struct node *node, int64_t element) {
-    if (np->nest->kind != NEST_UNROLLED)
+    if (np->nest->kind == NEST_LOOP)
         return text_format(np->printer->arena, "%s_r", nest_ident(np, node));
     return text_format(np->printer->arena, "%s_%lld", nest_ident(np, node), (long long)element);
 }
@@ -239,6 +332,11 @@ void nest_print_value(struct nest_printer *np, struct node *node, int64_t elemen
                         : np->nest->size == 1 ? "0"
                                               : "u";
     const char *name = nest_register(np, node, element);
+    np->node = node;
+    if (np->nest->kind == NEST_BLOCKS) {
+        struct access own = access_of(node, &node->type.shape);
+        index = block_index(np, &own, 1, first_place(np, node, element));
+    }
     if (node->code == OPERATOR_assign || node->code == OPERATOR_loop_next) {
         struct access value = plan_operand(node, 1);
         print_store(np, node->inputs[0], nest_operand(np, &value, element), index);

@@ -9,8 +9,11 @@ enum {
     TILE_ROWS_MIN = 32,
 };
 
-/* Lives are from place to place on a line, on which each nest of the plan has one, and the end of each group
- * a spare one for what is finished or stored there. */
+/* Lives are from place to place on a line, on which each nest of the plan has a stretch of NEST_PLACES, and
+ * the end of each group a spare one for what is finished or stored there.  A loop over blocks has many values
+ * in registers.  They need memory in the interpreter alone, which goes from node to node: each node has a
+ * place of its nest's stretch. */
+enum { NEST_PLACES = NEST_NODES + 2 };
 struct placing {
     struct plan *plan;
     const struct stretch *stretches;
@@ -19,13 +22,21 @@ struct placing {
 };
 
 static int64_t on_line(const struct placing *placing, int group, int nest) {
-    return placing->group_start[group] + nest;
+    return (placing->group_start[group] + nest) * NEST_PLACES;
+}
+
+static bool is_register(const struct plan *plan, const struct placement *p) {
+    return p->local && !p->again && plan->groups[p->group].nests[p->nest].kind == NEST_BLOCKS;
 }
 
 static struct interval life_of(const struct placing *placing, const struct node *node) {
     const struct placement *p = &placing->plan->placements[node->id];
     struct interval life = {.start = on_line(placing, p->group, p->nest),
-                            .end = on_line(placing, p->last_group, p->last_nest)};
+                            .end = on_line(placing, p->last_group, p->last_nest + 1) - 1};
+    if (is_register(placing->plan, p)) {
+        life.end = life.start + 1 + p->last_index;
+        life.start += 1 + p->index;
+    }
     if (p->sweep) { /* written by all tiles: from the start of its group to its end at least */
         life.start = on_line(placing, p->group, 0);
         const int64_t finish = on_line(placing, p->group + 1, 0) - 1; /* the spare place */
@@ -90,14 +101,14 @@ static void place_inputs(struct placing *placing, int g) {
             continue; /* the same place in every group */
         p->place = PLACE_TILE;
         struct interval life = {.start = on_line(placing, g, 0),
-                                .end = on_line(placing, p->last_group, p->last_nest),
+                                .end = on_line(placing, p->last_group, p->last_nest + 1) - 1,
                                 .size = shape_inner_size(&node->type.shape),
                                 .offset = &p->offset};
         p->offset = pool_place(plan->arena, &placing->tiles[node->type.element], life);
     }
 }
 
-enum kind_of_life { SWEEPS, STACKS, OTHERS };
+enum kind_of_life { SWEEPS, STACKS, OTHERS, REGISTERS };
 
 /* Places those of a kind that nests first to last of a group compute. */
 static void place_values(struct placing *placing, int g, int first, int last, enum kind_of_life which) {
@@ -105,8 +116,10 @@ static void place_values(struct placing *placing, int g, int first, int last, en
     for (int n = first; n <= last; n++)
         for (int i = 0; i < plan->groups[g].nests[n].count; i++) {
             const struct node *node = plan->groups[g].nests[n].nodes[i];
-            enum kind_of_life kind = plan->placements[node->id].sweep    ? SWEEPS
+            const struct placement *p = &plan->placements[node->id];
+            enum kind_of_life kind = p->sweep                            ? SWEEPS
                                      : node->code == OPERATOR_loop_stack ? STACKS
+                                     : is_register(plan, p)              ? REGISTERS
                                                                          : OTHERS;
             if (kind == which)
                 place_value(placing, node);
@@ -123,6 +136,7 @@ static void place_group(struct placing *placing, int g) {
         if (group->nests[n].loop && n == loop->first)
             place_values(placing, g, n, loop->last, STACKS);
         place_values(placing, g, n, n, OTHERS);
+        place_values(placing, g, n, n, REGISTERS);
     }
 }
 

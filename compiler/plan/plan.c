@@ -2,6 +2,8 @@
 #include "plan/plan.h"
 #include "graph/operator.h"
 #include "passes/lower.h"
+#include "plan/again.h"
+#include "plan/blocks.h"
 #include "plan/memory.h"
 #include "plan/sink.h"
 
@@ -477,7 +479,7 @@ static bool later(int group, int nest, const struct placement *placement) {
 }
 
 /* What a loop reads from outside is read to its end, in the last round. */
-static void note_reads(struct planner *planner, int group, int nest, const struct node *node) {
+static void note_reads(struct planner *planner, int group, int nest, int index, const struct node *node) {
     struct plan *plan = planner->plan;
     struct access accesses[3];
     int count = plan_operands(node, accesses), loop = loop_of(node);
@@ -488,8 +490,13 @@ static void note_reads(struct planner *planner, int group, int nest, const struc
             source->last_group = group;
             source->last_nest = end;
         }
-        if (source->group != group || source->nest != nest)
+        const bool outside = source->group != group || source->nest != nest;
+        if (outside && source->again)
+            note_reads(planner, group, nest, index, accesses[k].source);
+        else if (outside)
             source->local = false;
+        else
+            source->last_index = index;
     }
 }
 
@@ -508,9 +515,14 @@ static void find_stretches(struct planner *planner) {
 static void find_reads(struct planner *planner) {
     struct plan *plan = planner->plan;
     find_stretches(planner);
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++)
+            for (int i = 0; i < plan->groups[g].nests[n].count; i++)
+                plan->placements[plan->groups[g].nests[n].nodes[i]->id].index = i;
     for (int id = 0; id < planner->graph->count; id++) {
         plan->placements[id].last_group = plan->placements[id].group;
         plan->placements[id].last_nest = plan->placements[id].nest;
+        plan->placements[id].last_index = plan->placements[id].index;
         const enum operator_code code = planner->graph->nodes[id]->code;
         plan->placements[id].local =
             !plan->placements[id].sweep && code != OPERATOR_loop_stack && code != OPERATOR_loop_next;
@@ -518,7 +530,7 @@ static void find_reads(struct planner *planner) {
     for (int g = 0; g < plan->group_count; g++)
         for (int n = 0; n < plan->groups[g].nest_count; n++)
             for (int i = 0; i < plan->groups[g].nests[n].count; i++)
-                note_reads(planner, g, n, plan->groups[g].nests[n].nodes[i]);
+                note_reads(planner, g, n, i, plan->groups[g].nests[n].nodes[i]);
     /* A root is read from outside: never a register, never overwritten. */
     for (int i = 0; i < plan->root_count; i++) {
         struct shape shape = plan->roots[i]->type.shape;
@@ -609,6 +621,8 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
         fill_group(&planner, g);
     }
     plan_sink(plan);
+    plan_block(plan);
+    plan_again(plan);
     find_reads(&planner);
     find_inputs(&planner);
     plan_memory(plan, planner.stretches);

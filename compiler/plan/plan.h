@@ -9,7 +9,8 @@
  *
  * Groups come in the order once 0, rows 0, once 1, rows 1, ...: what needs a finished sweep is in a later
  * group. In a group, nodes are fused into nests: a loop over the elements of a value, inside it the rows of
- * the tile, and in that the nodes which share the loop, whose values pass in registers.
+ * the tile, and in that the nodes which share the loop, whose values pass in registers.  Long loops over values
+ * a few times apart, as around a pooling, become one over blocks, which hands on a few elements at a time.
  *
  * The nests of a loop stand one behind the other in their group: all of them are run for the first round,
  * then for the second.  Inside, planes may be used again in the next round; a state, a stack and what is read
@@ -43,7 +44,17 @@ static inline int lanes_of(enum element element) {
 enum nest_kind {
     NEST_LOOP,     /* for each of `size` elements, for each row: its nodes */
     NEST_UNROLLED, /* for each row: its nodes, element by element; all are small */
+    NEST_BLOCKS,   /* for each of `size` blocks, for each row: its nodes, element by element */
     NEST_KERNEL,   /* one node, done by a kernel of its own */
+};
+
+/* The axes of a loop over blocks, from the longest stride on; see blocks.c. */
+enum { BLOCK_AXES = 8 };
+struct blocks {
+    int rank;
+    int64_t sizes[BLOCK_AXES];
+    bool written[BLOCK_AXES];       /* element by element; else it is a loop */
+    int64_t (*strides)[BLOCK_AXES]; /* of each node of the nest; 0: it lacks the axis */
 };
 
 /* How a matmul is done; chosen by size alone. */
@@ -68,6 +79,7 @@ struct nest {
     enum element element; /* of its nodes: lanes are as many for all */
     int64_t size;
     int loop; /* it is run in each round of that loop; 0: once */
+    const struct blocks *blocks;
     struct node **nodes;
     int count, capacity;
 };
@@ -94,8 +106,11 @@ struct placement {
     int64_t lanes;             /* a sweep in lanes: offset of its lanes in the once arena; else -1 */
     int group, nest;           /* where it is computed; -1: nowhere */
     int last_group, last_nest; /* where it is last read */
+    int index, last_index;     /* the same within its nest */
     bool sweep;
-    bool local; /* read only in its own nest: emitted C keeps it in a register */
+    bool local;  /* read only in its own nest: emitted C keeps it in a register; */
+    bool again;  /* or in others, where emitted C computes it again: see again.h, */
+    bool unread; /* and nowhere in its own */
 };
 
 struct plan {

@@ -19,6 +19,8 @@ static const char *label(const struct plan *plan, const struct node *node) {
 
 static const char *place_text(const struct plan *plan, const struct node *node) {
     const struct placement *p = plan_placement(plan, node);
+    if (p->again)
+        return "computed where it is read";
     if (p->local)
         return "in a register";
     if (node->code == OPERATOR_loop_next)
@@ -39,7 +41,7 @@ static const char *place_text(const struct plan *plan, const struct node *node) 
 }
 
 static void print_nest(const struct plan *plan, const struct nest *nest, int number, struct text *out) {
-    static const char *const kinds[] = {"loop", "unrolled", "kernel"};
+    static const char *const kinds[] = {"loop", "unrolled", "blocks", "kernel"};
     text_print(out, "  nest %d: %s of %lld, %s\n", number, kinds[nest->kind], (long long)nest->size,
                element_name(nest->element));
     for (int i = 0; i < nest->count; i++) {

@@ -101,8 +101,7 @@ static bool fits(const struct sinker *sinker, const struct node *node, int group
     return true;
 }
 
-/* Nests from which everything has gone. */
-static void drop_empty(struct plan *plan) {
+void plan_drop_empty(struct plan *plan) {
     for (int g = 0; g < plan->group_count; g++) {
         struct group *group = &plan->groups[g];
         int kept = 0;
@@ -135,5 +134,5 @@ void plan_sink(struct plan *plan) {
         if (fits(&sinker, node, p->group, from, to) && can_move(&sinker, node, p->group, from, to))
             move(&sinker, node, p->group, from, to);
     }
-    drop_empty(plan);
+    plan_drop_empty(plan);
 }

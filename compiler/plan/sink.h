@@ -7,4 +7,7 @@
 /* Requires nests and placements; what is kept in memory shrinks or stays as it is, and no bit changes. */
 void plan_sink(struct plan *plan);
 
+/* Takes out nests from which everything has gone. */
+void plan_drop_empty(struct plan *plan);
+
 #endif

@@ -12,7 +12,8 @@
 /*@ nn_convolve_tile: nn_vector nn_vector_fma nn_convolution */
 /* sums of `results` channels for `vectors` vectors of rows at one place, from start[i], or where that is NULL
  * from what y holds.  x_ are the distances of channels, lines and columns of the source; weights of one tap
- * lie side by side, w_ apart. */
+ * lie side by side, w_ apart.  One loop over all taps: where a line and a channel end is found by arithmetic,
+ * since a processor guesses the ends of short loops wrong too often. */
 NN_INLINE void nn_convolve_tile(const long results, const long vectors, long channels, struct taps down,
                                 struct taps across, const real *x, long x_channel, long x_line, long x_column,
                                 const real *w, long w_channel, long w_line, long w_column, const real *start,
@@ -28,26 +29,34 @@ NN_INLINE void nn_convolve_tile(const long results, const long vectors, long cha
             sum[i][q] = start[i] - zero;
         else
             sum[i][q] = *(const nn_vector *)(y + i * y_channel + q * VECTOR);
-    for (long channel = 0; channel < channels; channel++)
-        for (long line = 0; line < down.count; line++) {
-            const real *v =
-                x + channel * x_channel + (down.at + line * down.at_step) * x_line + across.at * x_column;
-            const real *p =
-                w + channel * w_channel + (down.first + line * down.step) * w_line + across.first * w_column;
-            for (long k = 0; k < across.count; k++) {
-                nn_vector from[2];
-                NN_UNROLL
-                for (long q = 0; q < vectors; q++)
-                    from[q] = *(const nn_vector *)(v + q * VECTOR);
-                NN_UNROLL
-                for (long i = 0; i < results; i++)
-                    NN_UNROLL
-                for (long q = 0; q < vectors; q++)
-                    sum[i][q] = nn_vector_fma(from[q], p[i] - zero, sum[i][q]);
-                v += across.at_step * x_column;
-                p += across.step * w_column;
-            }
-        }
+    const long x_next = across.at_step * x_column, w_next = across.step * w_column;
+    const long x_down = down.at_step * x_line - across.count * x_next;
+    const long w_down = down.step * w_line - across.count * w_next;
+    const long x_over = x_channel - down.count * down.at_step * x_line;
+    const long w_over = w_channel - down.count * down.step * w_line;
+    x += down.at * x_line + across.at * x_column;
+    w += down.first * w_line + across.first * w_column;
+    const long all = channels * down.count * across.count;
+    long line = across.count,
+         lines = down.count; /* where the line ends, and those that the channel has left */
+    for (long k = 1; k <= all; k++) {
+        nn_vector from[2];
+        NN_UNROLL
+        for (long q = 0; q < vectors; q++)
+            from[q] = *(const nn_vector *)(x + q * VECTOR);
+        NN_UNROLL
+        for (long i = 0; i < results; i++)
+            NN_UNROLL
+        for (long q = 0; q < vectors; q++)
+            sum[i][q] = nn_vector_fma(from[q], w[i] - zero, sum[i][q]);
+        const long ends = -(long)(k == line);
+        line += ends & across.count;
+        lines += ends;
+        const long over = -(long)(lines == 0);
+        lines += over & down.count;
+        x += x_next + (ends & x_down) + (over & x_over);
+        w += w_next + (ends & w_down) + (over & w_over);
+    }
     NN_UNROLL
     for (long i = 0; i < results; i++)
         NN_UNROLL
@@ -97,11 +106,11 @@ static void nn_convolve_tiles(long results, long rows, long channels, struct tap
 /* y[o][i][j] = c[o] + the sum of x[channel][at_i][at_j] * w[..][k_i][k_j], of which k meet which at: taps_of.
  * In memory w is [convolution's results][its channels of a group][down][across]; a transposed convolution
  * reads it the other way round.  c_j is the distance of biases; c may be NULL.  `rows` is a whole number of
- * vectors. */
+ * vectors.  Weights are packed once for a few lines. */
 static void nn_convolve(const struct convolution *s, long turn, long turns, long rows, long stride,
                         const real *restrict x, const real *restrict w, const real *restrict c, long c_j,
                         real *restrict y) {
-    enum { COLUMNS = 64, PACKED = 4096 };
+    enum { COLUMNS = 64, LINES = 4, PACKED = 4096 };
     const long wide_kernel = s->across.kernel, area = s->down.kernel * wide_kernel;
     const long most = PACKED / area < NN_RESULTS ? PACKED / area : NN_RESULTS; /* 0: read where they lie */
     const long blocks = most ? (s->results + most - 1) / most : s->results;
@@ -110,17 +119,18 @@ static void nn_convolve(const struct convolution *s, long turn, long turns, long
     const long w_channel = s->transposed ? s->results * area : area;
     const long x_line = s->across.source * stride, x_channel = s->down.source * x_line;
     const long y_line = s->across.result * stride, y_channel = s->down.result * y_line;
-    const long from = all * s->down.result * turn / turns, to = all * s->down.result * (turn + 1) / turns;
+    const long stretches = (s->down.result + LINES - 1) / LINES;
+    const long from = all * stretches * turn / turns, to = all * stretches * (turn + 1) / turns;
     for (long left = 0; left < s->across.result; left += COLUMNS) {
         const long end = s->across.result - left < COLUMNS ? s->across.result - left : COLUMNS;
         struct taps across[COLUMNS];
         for (long j = 0; j < end; j++)
             across[j] = taps_of(&s->across, s->transposed, left + j);
         NN_PARALLEL(s->groups * s->results * s->sources * area * s->down.result * end * rows)
-        for (long at = from; at < to; at++) { /* a line of a block of channels */
-            const long line = at / all, group = at % all / blocks, first = at % blocks * block;
+        for (long at = from; at < to; at++) { /* some lines of a block of channels */
+            const long top = at / all * LINES, group = at % all / blocks, first = at % blocks * block;
+            const long bottom = s->down.result - top < LINES ? s->down.result : top + LINES;
             const long count = s->results - first < block ? s->results - first : block;
-            const struct taps down = taps_of(&s->down, s->transposed, line);
             const long some = most ? PACKED / (area * count) : s->sources;
             real packed[PACKED], start[NN_RESULTS];
             for (long i = 0; i < count; i++)
@@ -130,17 +140,20 @@ static void nn_convolve(const struct convolution *s, long turn, long turns, long
                 const real *const source = x + (group * s->sources + channel) * x_channel;
                 const real *weights =
                     w + group * s->results * s->sources * area + first * w_b + channel * w_channel;
-                real *const result =
-                    y + (group * s->results + first) * y_channel + line * y_line + left * stride;
-                if (most)
-                    for (long e = 0; e < channels * area; e++)
+                for (long e = 0; most && e < channels; e++)
+                    for (long k = 0; k < area; k++)
                         for (long i = 0; i < count; i++)
-                            packed[e * count + i] = weights[e / area * w_channel + e % area + i * w_b];
-                for (long j = 0; j < end; j++)
-                    nn_convolve_tiles(count, rows, channels, down, across[j], source, x_channel, x_line,
-                                      stride, most ? packed : weights, most ? area * count : w_channel,
-                                      most ? wide_kernel * count : wide_kernel, most ? count : 1,
-                                      channel ? NULL : start, result + j * stride, y_channel);
+                            packed[(e * area + k) * count + i] = weights[e * w_channel + k + i * w_b];
+                for (long line = top; line < bottom; line++) {
+                    const struct taps down = taps_of(&s->down, s->transposed, line);
+                    real *const result =
+                        y + (group * s->results + first) * y_channel + line * y_line + left * stride;
+                    for (long j = 0; j < end; j++)
+                        nn_convolve_tiles(count, rows, channels, down, across[j], source, x_channel, x_line,
+                                          stride, most ? packed : weights, most ? area * count : w_channel,
+                                          most ? wide_kernel * count : wide_kernel, most ? count : 1,
+                                          channel ? NULL : start, result + j * stride, y_channel);
+                }
             }
         }
     }
@@ -293,7 +306,7 @@ static void nn_convolve_weights_pack(const struct piece *piece, long results, co
  * registers together; what they read of g is packed for as many places as stay near. */
 static void nn_convolve_weights(const struct convolution *s, long turn, long turns, long rows, long stride,
                                 const real *restrict x, const real *restrict g, real *restrict lanes) {
-    enum { RESULTS = NN_RESULTS == 12 ? 4 : 2, PLACES = 128, TIMES = 64 };
+    enum { RESULTS = NN_RESULTS == 12 ? 4 : 2, PLACES = 128, TIMES = 160 };
     const struct convolution_axis *const d = &s->down, *const a = &s->across;
     const long area = d->kernel * a->kernel;
     const long blocks = (s->results + RESULTS - 1) / RESULTS, block = (s->results + blocks - 1) / blocks;

@@ -483,14 +483,15 @@ NN_INLINE double nn_where(double condition, double yes, double no) {
 }
 
 /*@ nn_maximum: nn_inline nn_bits */
-/* The larger of two; a where they are equal, a NaN where either is one. */
+/* The larger of two; a where they are equal, a NaN where either is one.  With a number for a, as in a
+ * rectifier, one comparison is left. */
 NN_INLINE double nn_maximum(double a, double b) {
-    return nn_select(nn_mask(a < b) | nn_mask(b != b), b, a);
+    return nn_select(nn_mask(!(b <= a) & (a == a)), b, a);
 }
 
 /*@ nn_minimum: nn_inline nn_bits */
 NN_INLINE double nn_minimum(double a, double b) {
-    return nn_select(nn_mask(b < a) | nn_mask(b != b), b, a);
+    return nn_select(nn_mask(!(a <= b) & (a == a)), b, a);
 }
 
 /*@ nn_wheref: nn_inline nn_bitsf */
@@ -500,14 +501,15 @@ NN_INLINE float nn_wheref(float condition, float yes, float no) {
 }
 
 /*@ nn_maximumf: nn_inline nn_bitsf */
-/* The larger of two; a where they are equal, a NaN where either is one. */
+/* The larger of two; a where they are equal, a NaN where either is one.  With a number for a, as in a
+ * rectifier, one comparison is left. */
 NN_INLINE float nn_maximumf(float a, float b) {
-    return nn_selectf(nn_maskf(a < b) | nn_maskf(b != b), b, a);
+    return nn_selectf(nn_maskf(!(b <= a) & (a == a)), b, a);
 }
 
 /*@ nn_minimumf: nn_inline nn_bitsf */
 NN_INLINE float nn_minimumf(float a, float b) {
-    return nn_selectf(nn_maskf(b < a) | nn_maskf(b != b), b, a);
+    return nn_selectf(nn_maskf(!(a <= b) & (a == a)), b, a);
 }
 
 /*@ nn_exp_tail: nn_inline nn_fma */
