@@ -5,6 +5,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- layout ---- */
@@ -58,38 +59,60 @@ size_t rows_file_column(const struct rows_layout *layout, int64_t cell) {
     return layout->order ? layout->order[cell] : (size_t)cell;
 }
 
-/* Where a header holds the name exactly once; else csv->columns. */
-static size_t find_name(const struct csv *csv, const char *name) {
-    size_t found = csv->columns;
-    for (size_t i = 0; i < csv->columns; i++)
-        if (strcmp(csv->names[i], name) == 0) {
-            if (found < csv->columns)
-                return csv->columns;
-            found = i;
-        }
-    return found;
+/* What a header calls its columns, sorted: a file may have tens of thousands of them. */
+struct header_name {
+    const char *name;
+    size_t column;
+};
+
+struct header {
+    struct header_name *names;
+    size_t count;
+};
+
+static int compare_names(const void *left, const void *right) {
+    return strcmp(((const struct header_name *)left)->name, ((const struct header_name *)right)->name);
+}
+
+static struct header sort_header(struct run *run, const struct csv *csv) {
+    struct header header = {arena_array(run->arena, struct header_name, csv->columns), csv->columns};
+    for (size_t i = 0; i < header.count; i++)
+        header.names[i] = (struct header_name){csv->names[i], i};
+    qsort(header.names, header.count, sizeof *header.names, compare_names);
+    return header;
+}
+
+/* Where a header holds the name exactly once; else header->count. */
+static size_t find_name(const struct header *header, const char *name) {
+    const struct header_name wanted = {name, 0}, *end = header->names + header->count;
+    const struct header_name *found =
+        bsearch(&wanted, header->names, header->count, sizeof wanted, compare_names);
+    if (!found || (found > header->names && strcmp(found[-1].name, name) == 0) ||
+        (found + 1 < end && strcmp(found[1].name, name) == 0))
+        return header->count;
+    return found->column;
 }
 
 /* What a header calls cell k of a slot: a column of one cell has its own name, or like the others that of the
  * header that was learnt from.  NULL: it is not known. */
-static const char *cell_name(const struct run *run, const struct csv *csv, const struct rows_slot *slot,
+static const char *cell_name(const struct run *run, const struct header *header, const struct rows_slot *slot,
                              int64_t k) {
     const char *name = slot->cells == 1 ? slot->column->name : NULL;
     const char *learnt = classes_header(run, slot->column->node->attributes.index, slot->cells, k);
-    return learnt && (!name || find_name(csv, name) == csv->columns) ? learnt : name;
+    return learnt && (!name || find_name(header, name) == header->count) ? learnt : name;
 }
 
-/* The file's column of each cell, by its name; csv->columns: no name is known, or it is not there once. */
-static size_t *find_cells(struct run *run, const struct csv *csv, const struct rows_layout *layout,
+/* The file's column of each cell, by its name; header->count: no name is known, or it is not there once. */
+static size_t *find_cells(struct run *run, const struct header *header, const struct rows_layout *layout,
                           const char **names) {
-    size_t *found = arena_array(run->arena, size_t, csv->columns), cell = 0;
-    bool *taken = arena_array(run->arena, bool, csv->columns + 1);
+    size_t *found = arena_array(run->arena, size_t, header->count), cell = 0;
+    bool *taken = arena_array(run->arena, bool, header->count + 1);
     for (int i = 0; i < layout->count; i++)
         for (int64_t k = 0; k < layout->slots[i].cells; k++, cell++) {
-            names[cell] = cell_name(run, csv, &layout->slots[i], k);
-            found[cell] = names[cell] ? find_name(csv, names[cell]) : csv->columns;
-            found[cell] = taken[found[cell]] ? csv->columns : found[cell];
-            taken[found[cell]] = found[cell] < csv->columns;
+            names[cell] = cell_name(run, header, &layout->slots[i], k);
+            found[cell] = names[cell] ? find_name(header, names[cell]) : header->count;
+            found[cell] = taken[found[cell]] ? header->count : found[cell];
+            taken[found[cell]] = found[cell] < header->count;
         }
     return found;
 }
@@ -123,7 +146,8 @@ static bool match_header(struct run *run, const struct csv *csv, struct rows_lay
     if (!csv->names)
         return true;
     const char **names = arena_array(run->arena, const char *, csv->columns), *missing = NULL;
-    size_t *found = find_cells(run, csv, layout, names), moved = csv->columns;
+    struct header header = sort_header(run, csv);
+    size_t *found = find_cells(run, &header, layout, names), moved = csv->columns;
     for (size_t cell = 0; cell < csv->columns; cell++) {
         if (names[cell] && found[cell] == csv->columns)
             missing = names[cell];

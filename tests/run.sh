@@ -130,6 +130,8 @@ for program in $nnc $nnrun; do
     expect 1 - 'data train = csv("from_1.csv"): nnrun MODEL.nn --train' $program "$out/from_1.csv"
     expect 1 - "nnrun MODEL.nn --load w.safetensors" $program "$out/w.safetensors"
 done
+printf '\357\273\2771,2\n' >"$out/marked.csv"
+expect 1 - "^    1 | 1,2$" $nnrun "$out/marked.csv"
 cp "$out/from_1.csv" "$out/rows.nn"
 expect 1 - "rows.nn:2:1: error: expected a statement before '1'" $nnrun "$out/rows.nn"
 
@@ -212,6 +214,13 @@ wide_rows 1 - "found 'd' as column 1 of the header, expected it as column 3, or 
 wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'd' once in the header" 'w,d,d\n2,3,1\n'
 sed 's/"columns.size":"l\\nw"/"columns.size":"l\\nl"/' "$widened" >"$out/named/twice.safetensors"
 expect 1 - "'columns.size' is 'l.l', expected 2 different names, one a line" $wide --load "$out/named/twice.safetensors"
+# Very many names take no time that grows with their square.
+sed 's/wide.csv/many.csv/; /data test/d; s/batch, 2\]/batch, 60000]/' "$out/named/wide.nn" >"$out/named/many.nn"
+awk 'BEGIN { for (i = 0; i < 60000; i++) { head = head "c" i ","; row = row "0," }
+             print head "d,kind"; print row "3,red"; print row "3,green" }' >"$out/named/many.csv"
+many="timeout 10 $nnrun $out/named/many.nn --train --quiet"
+expect 0 "^train " - $many --save "$out/named/many.safetensors"
+expect 0 "^train " - $many --load "$out/named/many.safetensors"
 printf 'kind,d,w,length\nred,3,2,1\n' >"$out/named/other.csv"
 expect 1 - "wide.nn:2:1: error: .*other.csv: found 'w' as column 3 of the header, expected it as column 2" $wide --train
 printf 't,b,a\nred,3,0\ngreen,0,3\n' >"$out/named/train.csv"

@@ -271,6 +271,11 @@ bool resolve_type(struct checker *checker, struct scope *scope, const struct typ
     result->element = element_named(checker, &type->element, &known);
     if (!known)
         return false;
+    if (type->element.text && is_wish(&type->element)) {
+        check_error(checker, type->element.span, "'%s' stands only in the signature of a layer",
+                    type->element.text);
+        return false;
+    }
     for (const struct dimension *d = type->dimensions; d; d = d->next) {
         if (d->is_ellipsis) {
             check_error(checker, d->span, "'...' stands only in the signature of a layer");

@@ -194,6 +194,7 @@ static struct line read_line(const struct span *span, const struct position *pos
     const struct source *source = span->source;
     size_t start = position->line_start, end = position->line_end;
     size_t span_start = span->start < end ? span->start : end;
+    span_start = span_start > start ? span_start : start; /* the text's byte order mark is of no line */
     *cut_left = span_start - start > 4 * (size_t)LINE_WIDTH;
     if (*cut_left)
         start = span_start - 2 * (size_t)LINE_WIDTH;
