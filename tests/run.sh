@@ -452,10 +452,13 @@ int main(void) {
         if (memcmp(q, p + 3 * i, sizeof q) != 0)
             return 2;
     }
-    static twolayer before; /* no class: nothing is done */
+    static twolayer before; /* no class, or no row: nothing is done */
     const int32_t none[][4] = {{0, 1, 3, 1}, {-1, 1, 2, 1}};
     memcpy(&before, &a, sizeof a);
     metrics[0] = 7;
+    const double empty = twolayer_train(&a, 0, x, t);
+    if (empty == empty || memcmp(&before, &a, sizeof a) != 0)
+        return 3;
     for (int i = 0; i < 2; i++) {
         double wrong = twolayer_train(&a, 4, x, none[i]), unknown = twolayer_evaluate(&a, 4, x, none[i], metrics);
         if (wrong == wrong || unknown == unknown || metrics[0] < 7 || memcmp(&before, &a, sizeof a) != 0)

@@ -467,6 +467,8 @@ static void print_train(struct emitter *emitter, struct text *out) {
     text_print(out, "NN_JOB ");
     print_train_signature(emitter, out);
     text_print(out, " {\n");
+    if (emitter->printer.model->column_count)
+        text_print(out, "    if (n == 0)\n        return (double)NAN;\n");
     print_refusals(emitter, emitter->train.plan, out);
     print_batch_locals(&calls, true, out);
     print_unused_columns(emitter, emitter->train.plan, true, out);
@@ -624,7 +626,11 @@ static void print_title(struct emitter *emitter, struct text *out) {
     text_print(out, ": the network of ");
     print_in_comment(out, name, strlen(name));
     text_print(out, ", made by nnc.  Change the model and run nnc again.\n");
-    if (!emitter->printer.options->header)
+    if (emitter->printer.options->header)
+        text_print(out,
+                   " *\n * For the C file of the same model and the same -D, compiled with -DNN_NO_MAIN: "
+                   "with others the\n * state has another size.\n");
+    else
         text_print(
             out,
             " *\n"

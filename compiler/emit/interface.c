@@ -41,6 +41,17 @@ static bool has_ranges(const struct model *model) {
     return false;
 }
 
+/* "more than 180 or a number outside of its range": what training and evaluation do not begin with, behind
+ * `before`; "" where there is nothing of the kind. */
+static const char *refusals_text(struct emitter *emitter, const char *before) {
+    const bool ranges = has_ranges(emitter->printer.model);
+    const char *range = ranges ? "a number outside of its range" : "";
+    if (!emitter->kept_rows)
+        return ranges ? text_format(emitter->printer.arena, "%s%s", before, range) : "";
+    return text_format(emitter->printer.arena, "%smore than %lld%s%s", before, (long long)emitter->kept_rows,
+                       ranges ? " or " : "", range);
+}
+
 static void print_columns_comment(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     for (int i = 0; i < model->column_count; i++) {
@@ -84,27 +95,25 @@ void print_interface(struct emitter *emitter, struct text *out) {
     text_print(out,
                "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     print_state(emitter, out);
-    text_print(out, "/* Sets every weight to its first value. */\nvoid %s_init(%s *s, uint64_t seed);\n\n", p,
-               p);
+    text_print(out,
+               "/* Sets every weight to its first value: to be called first. */\nvoid %s_init(%s *s, "
+               "uint64_t seed);\n\n",
+               p, p);
     if (emitter->train.plan) {
         text_print(out, "/* One update from n rows; returns the loss before it.\n");
         print_columns_comment(emitter, out);
-        if (emitter->kept_rows)
-            text_print(out, " * n is at most %lld; with more, nothing is done and NAN returned.\n",
-                       (long long)emitter->kept_rows);
-        if (has_ranges(model))
-            text_print(out, " * With a number outside of its range nothing is done and NAN returned.\n");
+        if (model->column_count)
+            text_print(out, " * With no row%s nothing is done and NAN returned.\n",
+                       refusals_text(emitter, " or "));
         text_print(out, " */\n");
         print_train_signature(emitter, out);
         text_print(out, ";\n\n");
     }
     if (emitter->evaluate.plan) {
         text_print(out, "/* The loss of n rows");
-        if (emitter->kept_rows)
-            text_print(out, ", at most %lld (with more, NAN and nothing else)",
-                       (long long)emitter->kept_rows);
-        if (has_ranges(model))
-            text_print(out, " (NAN and nothing else with a number outside of its range)");
+        const char *refusals = refusals_text(emitter, "");
+        if (refusals[0])
+            text_print(out, " (NAN and nothing else with %s)", refusals);
         if (model->metric_count)
             text_print(out, "; and into metrics[], unless it is NULL:");
         for (int i = 0; i < model->metric_count; i++) {
