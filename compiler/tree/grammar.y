@@ -687,6 +687,15 @@ static struct diagnostic *say_of_unknown_statement(struct surprise *surprise) {
     return error;
 }
 
+/* A word of the language in the place of a name: of one that begins a statement it is shown how. */
+static struct diagnostic *say_reserved(struct lexer *lexer, int kind, struct span span, const char *text) {
+    struct diagnostic *error =
+        lexer_error(lexer, span, "'%s' is a reserved word; choose another name", text);
+    if (lexer_example(kind))
+        lexer_note(lexer, error, (struct span){0}, "it begins a statement: %s", lexer_example(kind));
+    return error;
+}
+
 /* Says what is known to be meant; NULL when nothing is. */
 static struct diagnostic *say_what_is_meant(struct surprise *surprise) {
     struct lexer *lexer = surprise->lexer;
@@ -695,16 +704,14 @@ static struct diagnostic *say_what_is_meant(struct surprise *surprise) {
         return lexer_error(lexer, surprise->span, "there is no open '{' for this '}'");
     if (lexer->token_count == 2 && lexer->first_kind != TOK_NAME && lexer->first.text &&
         surprise->found == '=')
-        return lexer_error(lexer, lexer->first.span, "'%s' is a reserved word; choose another name",
-                           lexer->first.text);
+        return say_reserved(lexer, lexer->first_kind, lexer->first.span, lexer->first.text);
     if (lexer->token_count == 2 && lexer->first_kind == TOK_NAME)
         return say_of_unknown_statement(surprise);
     if (lexer->token_count == 2 && lexer->first_kind == TOK_SOLVER && surprise->found == ':')
         return lexer_error(lexer, surprise->span,
                            "a setting is written with '=', as in 'solver = sgd(rate = 0.1)'; ':' is for types");
     if (!at_start && expects(surprise, TOK_NAME) && lexer_example(surprise->found))
-        return lexer_error(lexer, surprise->span, "'%s' is a reserved word; choose another name",
-                           surprise->text);
+        return say_reserved(lexer, surprise->found, surprise->span, surprise->text);
     if (is_comparison(surprise->found) && expects(surprise, TOK_POWER))
         return lexer_error(lexer, surprise->span,
                            "comparisons cannot be chained: 'a < b < c' has no meaning here");
