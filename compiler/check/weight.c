@@ -283,6 +283,7 @@ void settle_names(struct checker *checker) {
 struct update {
     struct scope *scope;
     const struct statement *solver;
+    struct span call; /* of the solver */
     struct node *weight, *gradient;
     const char *name; /* of the weight */
 };
@@ -341,6 +342,8 @@ static void add_assignment(struct checker *checker, struct node *variable, const
 
 static void update_weight(struct checker *checker, struct update *update) {
     int first_state = checker->model->weight_count;
+    struct frame frame = {.caller = checker->frame, .callee = update->solver->name.text, .call = update->call};
+    checker->frame = &frame;
     scope_add(checker, update->scope, "weight", value_tensor(update->weight, update->solver->span));
     scope_add(checker, update->scope, "grad", value_tensor(update->gradient, update->solver->span));
     for (const struct statement *s = update->solver->body; s; s = s->next)
@@ -356,6 +359,7 @@ static void update_weight(struct checker *checker, struct update *update) {
         if (binding && binding->statement)
             add_assignment(checker, state, binding);
     }
+    checker->frame = frame.caller;
 }
 
 /* The solver as it is called for the weight of that name. */
@@ -400,6 +404,7 @@ void build_updates(struct checker *checker, const struct update_settings *settin
         if (!gradients[i])
             continue;
         struct update update = {.solver = solver.declaration, .weight = weights[i], .gradient = gradients[i]};
+        update.call = settings->solver_call->span;
         update.name = model->weights[i].name;
         update.scope = scope_new(checker, outer_scope(checker, solver.declaration));
         solver = solver_for(checker, settings, update.name);
