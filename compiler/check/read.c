@@ -178,19 +178,34 @@ struct model *model_from_text(const struct source *source, struct arena *arena, 
     return check_source(source, NULL, 0, false, arena, sink);
 }
 
+/* Why -D may not name `wanted`: the params that there are, or how there comes to be one. */
+static const char *unknown_param(const char *const *names, size_t count, const char *wanted,
+                                 struct arena *arena) {
+    enum { LISTED = 10 };
+    const char *nearest = text_nearest(wanted, names, count);
+    struct text text = {.arena = arena};
+    if (count == 0)
+        return text_format(arena,
+                           "the file has no param; 'param %s = ...' makes one, for a setting with '%s = %s'",
+                           wanted, wanted, wanted);
+    if (nearest)
+        return text_format(arena, "the file has no param of this name; did you mean '%s'?", nearest);
+    for (size_t i = 0; i < count && i < LISTED; i++)
+        text_print(&text, "%s%s", i ? ", " : "the file has no param of this name; it has ", names[i]);
+    return text_format(arena, "%s%s", text_string(&text), count > LISTED ? " and others" : "");
+}
+
 /* A -D that no param has is wrong usage. */
 static bool check_definitions(const struct model *model, const struct definition *definitions, int count,
                               struct arena *arena, struct failure *failure) {
     const char **names = arena_array(arena, const char *, (size_t)model->parameter_count);
     for (int k = 0; k < model->parameter_count; k++)
         names[k] = model->parameters[k].name;
-    for (int i = 0; i < count; i++) {
-        const char *nearest = text_nearest(definitions[i].name, names, (size_t)model->parameter_count);
+    for (int i = 0; i < count; i++)
         if (!definitions[i].used)
-            return failure_set(failure, FAILURE_USAGE, "-D %s: the file has no param of this name%s%s%s",
-                               definitions[i].name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                               nearest ? "'?" : "");
-    }
+            return failure_set(
+                failure, FAILURE_USAGE, "-D %s: %s", definitions[i].name,
+                unknown_param(names, (size_t)model->parameter_count, definitions[i].name, arena));
     return true;
 }
 
