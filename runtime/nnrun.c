@@ -89,6 +89,12 @@ static bool check_writable(const struct run *run, const char *path) {
     return failure_set(run->failure, FAILURE_MACHINE, "cannot write '%s': %s", path, strerror(errno));
 }
 
+/* Nor are rows to be answered missed only after it. */
+static bool check_readable(const struct run *run, const char *path) {
+    return !path || strcmp(path, "-") == 0 || access(path, R_OK) == 0 ||
+           failure_set(run->failure, FAILURE_DATA, "%s: cannot be read: %s", path, strerror(errno));
+}
+
 static bool check_possible(struct run *run, const struct options *options, const char *save) {
     const struct model *model = run->model;
     if (options->train && !model->training.present)
@@ -115,7 +121,8 @@ static bool check_possible(struct run *run, const struct options *options, const
     for (int i = 0; i < options->trace_count; i++)
         if (!trace_find(run, &options->traces[i]))
             return false;
-    return check_writable(run, save) && check_writable(run, options->plot) && run_spares_inputs(run, save) &&
+    return check_readable(run, options->predict) && check_writable(run, save) &&
+           check_writable(run, options->plot) && run_spares_inputs(run, save) &&
            run_spares_inputs(run, options->plot) && run_spares_inputs(run, options->log);
 }
 

@@ -80,6 +80,8 @@ expect 0 "" "" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$ou
 [ "$(wc -l <"$out/o")" = 100001 ] && ok || bad "100000 rows have not 100000 answers"
 echo 2, 2.5 >"$out/sum.csv"
 input="$out/sum.csv" expect 0 "^4.5$" "" $nnrun models/add.nn --predict
+expect 1 "" "missing.csv: cannot be read" $nnrun "$out/short.nn" --train --predict "$out/missing.csv"
+grep -q "epoch" "$out/e" && bad "rows that are not there are missed only after training" || ok
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet --plot "$out/p.svg"
 grep -q "</svg>" "$out/p.svg" && ok || bad "--plot made no picture"
 expect 0 "update 10  h \[30, 10\]" "" $nnrun "$out/short.nn" --train --quiet --trace h@10
