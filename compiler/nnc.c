@@ -22,6 +22,7 @@ static const char help[] =
     "model, and with -DNN_NO_MAIN a library.\n"
     "\n"
     "  -o FILE            write to FILE (default: standard output)\n"
+    "  --load FILE        begin with the weights of a safetensors file; a library, without main\n"
     "  --header           write the interface alone, as a header\n"
     "  -D NAME=VALUE      give a param of the file another value\n"
     "  --emit=STAGE       write what a stage made instead: tree, graph, plan, dot or c\n"
@@ -36,7 +37,7 @@ static const char help[] =
 enum stage { STAGE_C, STAGE_TREE, STAGE_GRAPH, STAGE_PLAN, STAGE_DOT };
 
 struct options {
-    const char *model, *output;
+    const char *model, *output, *load;
     enum stage stage;
     bool header, json;
     struct definition *definitions;
@@ -83,11 +84,13 @@ static int read_options(struct arena *arena, int count, char **arguments, struct
         } else if (strcmp(a, "--version") == 0) {
             puts("nnc " NN_VERSION);
             return fflush(stdout) ? FAILURE_MACHINE : 0;
-        } else if (strcmp(a, "-o") == 0 || strcmp(a, "-D") == 0) {
+        } else if (strcmp(a, "-o") == 0 || strcmp(a, "-D") == 0 || strcmp(a, "--load") == 0) {
             if (++i == count)
                 return usage("%s needs a value", a);
             if (a[1] == 'o')
                 options->output = arguments[i];
+            else if (a[1] == '-')
+                options->load = arguments[i];
             else
                 code = read_definition(arena, arguments[i], options);
         } else if (strncmp(a, "-D", 2) == 0)
@@ -107,6 +110,8 @@ static int read_options(struct arena *arena, int count, char **arguments, struct
         if (code >= 0)
             return code;
     }
+    if (options->load && options->stage != STAGE_C)
+        return usage("--load: the weights stand in the C file alone%s", "");
     return options->model ? -1 : usage("%s", "which model?  nnc MODEL.nn -o FILE.c");
 }
 
@@ -186,6 +191,17 @@ static bool reads_weights(const struct model *model) {
     return false;
 }
 
+/* What the weights, and all that the solver keeps, begin as. */
+static bool load_weights(struct run *run, const char *path, struct emit_options *emitted) {
+    if (!weights_start(run, true) || !weights_load(run, path))
+        return false;
+    if (run->model->update_count)
+        weights_warn_afresh(run, path);
+    emitted->loaded = true;
+    emitted->updates = run->weights.progress.updates;
+    return true;
+}
+
 static bool emit(const struct model *model, const struct options *options, struct diagnostics *sink,
                  struct text *out, struct failure *failure) {
     const char *file = options->output ? options->output : "(standard output)";
@@ -197,12 +213,17 @@ static bool emit(const struct model *model, const struct options *options, struc
                       .sink = sink,
                       .failure = failure,
                       .seed = model->training.seed};
-    if (!run_spares_inputs(&run, options->output))
+    if (!run_spares_inputs(&run, options->output) ||
+        !run_spares_file(&run, options->output, options->load, "where the weights are"))
+        return false;
+    if (options->load && !weights_open(&run, options->load)) /* with the classes' names, which data has */
         return false;
     if (!read_rows(&run, "train", &emit_options.train_rows) ||
         !read_rows(&run, "test", &emit_options.test_rows))
         return false;
-    if (!options->header && reads_weights(model) && !weights_start(&run, false))
+    if (options->load && !load_weights(&run, options->load, &emit_options))
+        return false;
+    if (!options->load && !options->header && reads_weights(model) && !weights_start(&run, false))
         return false;
     find_class_names(&run, &emit_options);
     emit_options.weights = (const void *const *)run.weights.values;

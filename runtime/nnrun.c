@@ -184,10 +184,8 @@ static bool prepare(struct run *run, const struct options *options) {
                            run->train.count == 1 ? "" : "s");
     if (options->train)
         classes_warn_absent(run);
-    if (options->train && run->weights.afresh)
-        diagnostic_warning(run->sink, (struct span){0},
-                           "%s does not hold all that this solver keeps: it starts afresh, from update 1",
-                           options->load);
+    if (options->train)
+        weights_warn_afresh(run, options->load);
     print_diagnostics(options, run->sink);
     return true;
 }

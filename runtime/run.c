@@ -46,6 +46,12 @@ static bool refuse_output(const struct run *run, const char *path, const char *w
                        "'%s' is %s: it would be overwritten; choose another name", path, what);
 }
 
+bool run_spares_file(const struct run *run, const char *path, const char *input, const char *what) {
+    struct stat file;
+    return !path || !input || stat(path, &file) != 0 || !S_ISREG(file.st_mode) ||
+           !is_same_file(&file, input) || refuse_output(run, path, what);
+}
+
 bool run_spares_inputs(const struct run *run, const char *path) {
     const struct model *model = run->model;
     struct stat file;

@@ -40,6 +40,8 @@ const char *run_place(const struct run *run, struct span span, struct span other
 /* FAILURE_USAGE when `path`, where something is going to be written, is a file that the model is read from:
  * its own text, its data or its first weights.  NULL is fine. */
 bool run_spares_inputs(const struct run *run, const char *path);
+/* The same for another file that is read, which is `what`. */
+bool run_spares_file(const struct run *run, const char *path, const char *input, const char *what);
 
 /* An element of an array of that type, as a double. */
 double run_number(enum element element, const void *values, int64_t index);

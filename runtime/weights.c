@@ -311,6 +311,13 @@ static void warn_unused(struct run *run, const struct safetensors *file, const c
                            count == 1 ? " is" : text_format(run->arena, " and %d more are", count - 1));
 }
 
+void weights_warn_afresh(struct run *run, const char *path) {
+    if (run->weights.afresh)
+        diagnostic_warning(run->sink, (struct span){0},
+                           "%s does not hold all that this solver keeps: it starts afresh, from update 1",
+                           path);
+}
+
 bool weights_open(struct run *run, const char *path) {
     struct safetensors *file = arena_new(run->arena, struct safetensors);
     run->weights.file = file;

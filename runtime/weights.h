@@ -58,5 +58,7 @@ bool weights_open(struct run *run, const char *path);
  * missing, of another shape, or of an element type that would lose bits.  Tensors that the model does not
  * have are a warning in the run's sink. */
 bool weights_load(struct run *run, const char *path);
+/* A warning for who is going to train, where the file that was loaded has not all of the solver's states. */
+void weights_warn_afresh(struct run *run, const char *path);
 
 #endif

@@ -482,6 +482,38 @@ for cc in gcc clang; do
         bad "the library of $cc needs more than it should" || ok
 done
 
+# Trained weights in the C file: the same answers, and the solver's states and count go on.
+expect 0 "" - $nnrun models/iris.nn --train --quiet --save "$out/iris.safetensors"
+expect 0 "" "" $nnc models/iris.nn --load "$out/iris.safetensors" -o "$out/iris.c"
+expect 0 "" "" $nnc models/iris.nn --header -o "$out/iris.h"
+grep -q "0 to 2: setosa, versicolor, virginica" "$out/iris.h" && ok || bad "the header does not name the classes"
+grep -q "main(" "$out/iris.c" && bad "a C file with trained weights has a program that trains anew" || ok
+cat >"$out/loaded.c" <<'C'
+#include "iris.h"
+#include <stdio.h>
+static iris net;
+int main(void) {
+    const double x[] = {5.1, 3.5, 1.4, 0.2, 6.0, 2.2, 5.0, 1.5};
+    double p[6];
+    iris_init(&net, 0);
+    iris_predict(&net, 2, x, p);
+    for (int i = 0; i < 6; i++)
+        printf("%.17g%c", p[i], i % 3 == 2 ? '\n' : ',');
+    printf("\"updates\":\"%llu\"\n", (unsigned long long)net.updates);
+    size_t count;
+    const double *v = iris_weight(&net, "score.W.v", &count);
+    return !v || count != 48 || !(v[0] > 0);
+}
+C
+printf '5.1,3.5,1.4,0.2\n6.0,2.2,5.0,1.5\n' >"$out/flowers.csv"
+expect 0 "" "" $nnrun models/iris.nn --load "$out/iris.safetensors" --predict "$out/flowers.csv"
+{ sed 1d "$out/o" && grep -ao '"updates":"[0-9]*"' "$out/iris.safetensors"; } >"$out/answers"
+cc -std=c99 -ffp-contract=off -DNN_NO_MAIN -I"$out" "$out/loaded.c" "$out/iris.c" -lm -o "$out/loaded" 2>"$out/e" &&
+    "$out/loaded" >"$out/o" && cmp -s "$out/o" "$out/answers" && ok || bad "a C file with trained weights"
+expect 1 "" "in the file and .* in the model" $nnc models/digits.nn --load "$out/w.safetensors" -o "$out/x.c"
+expect 2 "" "where the weights are: it would be overwritten" $nnc models/iris.nn --load "$out/iris.safetensors" -o "$out/iris.safetensors"
+expect 2 "" "in the C file alone" $nnc models/iris.nn --load "$out/iris.safetensors" --emit=plan
+
 # Several networks in one program.
 sources="$out/twolayer.c"
 for name in digits lstm vae; do

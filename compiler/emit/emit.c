@@ -16,6 +16,11 @@ static const struct plan *plan_of(struct emitter *emitter, struct node **roots, 
     return plan_make(&emitter->printer.model->graph, roots, count, emitter->printer.arena);
 }
 
+/* The expression that a weight's first value is computed by; NULL: it is given in numbers. */
+static struct node *initial_of(const struct emitter *emitter, int weight) {
+    return emitter->printer.options->loaded ? NULL : emitter->printer.model->weights[weight].initial;
+}
+
 static void make_plans(struct emitter *emitter) {
     const struct model *model = emitter->printer.model;
     struct arena *arena = emitter->printer.arena;
@@ -24,8 +29,8 @@ static void make_plans(struct emitter *emitter) {
         (size_t)(model->weight_count + model->update_count + model->metric_count + model->output_count + 1));
     int count = 0;
     for (int i = 0; i < model->weight_count; i++)
-        if (model->weights[i].initial)
-            roots[count++] = model->weights[i].initial;
+        if (initial_of(emitter, i))
+            roots[count++] = initial_of(emitter, i);
     emitter->init = (struct job){"init", plan_of(emitter, roots, count)};
     count = 0;
     for (int i = 0; i < model->output_count; i++)
@@ -393,7 +398,7 @@ static void print_init(struct emitter *emitter, struct text *out) {
         const struct weight *weight = &model->weights[i];
         const char *field = emitter->printer.weight_names[i];
         long long count = (long long)shape_inner_size(&weight->node->type.shape);
-        if (!weight->initial) {
+        if (!initial_of(emitter, i)) {
             const void *values = emitter->printer.options->weights[i];
             bool single = weight->node->type.element == ELEMENT_F32;
             text_print(&copies, "    static const %s %s_first[%lld] = {",
@@ -423,7 +428,8 @@ static void print_init(struct emitter *emitter, struct text *out) {
         text_print(body, "    (void)%s;\n", numpy ? "stream" : "seed");
     text_print(&calls, "%s", text_string(&copies));
     print_work_locals(emitter, &calls, body);
-    text_print(body, "%s    s->updates = 0;\n}\n\n", text_string(&calls));
+    text_print(body, "%s    s->updates = %lld;\n}\n\n", text_string(&calls),
+               (long long)emitter->printer.options->updates);
     text_print(out, "void %s_init(%s *s, uint64_t seed) {\n", p, p);
     if (emitter->printer.noise)
         text_print(out, "    s->seed = seed;\n");
@@ -528,7 +534,7 @@ static void print_too_many_rows(struct emitter *emitter, struct text *out) {
 }
 
 /* The group that predicts one row too, by loops over its numbers alone (lanes of rows would stay empty); -1
- * where the plan has kernels, or other groups beside it. */
+ * where the plan has kernels or blocks, or other groups beside it. */
 static int one_row_group(const struct plan *plan) {
     int found = -1;
     for (int g = 0; g < plan->group_count; g++) {
@@ -538,7 +544,7 @@ static int one_row_group(const struct plan *plan) {
         found = group->nest_count ? g : found;
         for (int n = 0; n < group->nest_count; n++) {
             const struct nest *nest = &group->nests[n];
-            if (nest->kind == NEST_KERNEL || nest->loop)
+            if (nest->kind == NEST_KERNEL || nest->kind == NEST_BLOCKS || nest->loop)
                 return -1;
             for (int i = 0; i < nest->count; i++)
                 if (plan_placement(plan, nest->nodes[i])->sweep)
@@ -714,7 +720,7 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     print_kernels(printer, &library_kernels);
     if (options->loadable)
         print_loadable(printer, emitter->train.plan, emitter->evaluate.plan, emitter->kept_rows, &functions);
-    else
+    else if (!options->loaded)
         print_program(printer, &program);
     print_kernels(printer, &program_kernels);
     print_preamble(out, printer->body.length <= SMALL_TEXT);

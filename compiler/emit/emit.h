@@ -13,14 +13,16 @@ struct emit_rows {
 };
 
 struct emit_options {
-    const char *file_name;                          /* of the C file, for its first line */
-    bool header;                                    /* only the interface */
-    bool loadable; /* a library that nnrun loads: no first weights, no program */
+    const char *file_name; /* of the C file, for its first line */
+    bool header;           /* only the interface */
+    bool loadable;         /* a library that nnrun loads: no first weights, no program */
     const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
     const char *const *class_names; /* (class_count) of the model's only target; NULL: not known */
     int64_t class_count;
     const void *const
-        *weights; /* by weight: first values, of its element type; only those from files are read */
+        *weights; /* by weight: first values, of its element type; only those from files are read, */
+    bool loaded;  /* unless all weights begin as these do, after so many updates; there is no program then */
+    int64_t updates;
 };
 
 /* Prints the C file into `out`.  Errors (something that C cannot do yet) go to `sink`. */

@@ -1,5 +1,7 @@
 #include "emit/interface.h"
 
+#include <string.h>
+
 static void print_column_parameters(struct emitter *emitter, bool targets, struct text *out) {
     const struct model *model = emitter->printer.model;
     for (int i = 0; i < model->column_count; i++)
@@ -52,6 +54,18 @@ static const char *refusals_text(struct emitter *emitter, const char *before) {
                        ranges ? " or " : "", range);
 }
 
+/* Of the only target, where they are known. */
+static void print_class_names(struct emitter *emitter, struct text *out) {
+    enum { LISTED = 20 };
+    const struct emit_options *options = emitter->printer.options;
+    for (int64_t i = 0; i < options->class_count && i < LISTED; i++) {
+        text_print(out, i ? ", " : ": ");
+        print_in_comment(out, options->class_names[i], strlen(options->class_names[i]));
+    }
+    if (options->class_count > LISTED)
+        text_print(out, ", ...");
+}
+
 static void print_columns_comment(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     for (int i = 0; i < model->column_count; i++) {
@@ -61,6 +75,8 @@ static void print_columns_comment(struct emitter *emitter, struct text *out) {
                    (long long)shape_inner_size(&column->node->type.shape));
         if (column_range(column))
             text_print(out, ", each from 0 to %lld", (long long)column_range(column) - 1);
+        if (column->is_target && column->classes)
+            print_class_names(emitter, out);
         text_print(out, "\n");
     }
 }

@@ -202,6 +202,8 @@ static void print_once_nest(struct nest_printer *np) {
     if (loop)
         text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
     for (int i = 0; i < nest->count; i++) {
+        if (plan_placement(np->printer->plan, nest->nodes[i])->unread)
+            continue;
         print_origin(np->printer, nest->nodes[i], np->indent, np->out);
         nest_print_value(np, nest->nodes[i], loop ? -1 : 0);
     }
@@ -412,6 +414,8 @@ void print_group(struct printer *printer, int group, struct text *calls) {
 void print_one_row(struct printer *printer, int group, struct text *calls) {
     const struct group *of = &printer->plan->groups[group];
     for (int n = 0; n < of->nest_count; n++) {
+        if (is_unread(printer->plan, &of->nests[n]))
+            continue;
         struct text body = {.arena = printer->arena};
         struct nest_printer np = {
             .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .one = true, .out = &body};
