@@ -528,7 +528,7 @@ static void print_too_many_rows(struct emitter *emitter, struct text *out) {
 }
 
 /* The group that predicts one row too, by loops over its numbers alone (lanes of rows would stay empty); -1
- * where the plan has kernels, or other groups beside it. */
+ * where the plan has kernels, blocks, or other groups beside it. */
 static int one_row_group(const struct plan *plan) {
     int found = -1;
     for (int g = 0; g < plan->group_count; g++) {
@@ -538,7 +538,7 @@ static int one_row_group(const struct plan *plan) {
         found = group->nest_count ? g : found;
         for (int n = 0; n < group->nest_count; n++) {
             const struct nest *nest = &group->nests[n];
-            if (nest->kind == NEST_KERNEL || nest->loop)
+            if (nest->kind == NEST_KERNEL || nest->kind == NEST_BLOCKS || nest->loop)
                 return -1;
             for (int i = 0; i < nest->count; i++)
                 if (plan_placement(plan, nest->nodes[i])->sweep)
