@@ -70,25 +70,6 @@ for option in "" --jit; do
 done
 cp "$out/predicted" "$out/o"
 check "predictions are the same" cmp -s "$out/predicted" "$out/predicted--jit"
-# One row has loops of its own: what they say is what the interpreter says of it among others.
-cat >"$out/alone.nn" <<'END'
-model alone {
-    input x : f32[batch, 6]
-    input k : class[batch] of 9
-    h = x -> dense(9) -> tanh -> layer_norm
-    pooled = max_pool1d(reshape(h, [batch, 3, 3]), 2, padding = [0, 1])
-    output probability = softmax(dense(gelu(h), 4))
-    output largest = max(pooled, axis = 1)
-    output chosen = pick(h, k)
-}
-END
-printf '1,2,3,4,5,6,0\n-1,0.5,0,2,-2,7,2\n0,0,0,0,0,1e-30,1\n' >"$out/rows.csv"
-build/nnrun "$out/alone.nn" --predict "$out/rows.csv" >"$out/among" 2>"$out/e"
-while read -r row; do
-    echo "$row" | build/nnrun "$out/alone.nn" --predict --jit 2>>"$out/e" | grep -v probability
-done <"$out/rows.csv" >"$out/o"
-check "one row alone is predicted as among others" sh -c 'grep -v probability "$1" | cmp - "$2"' sh "$out/among" "$out/o"
-check "by loops of its own" sh -c 'build/nnc "$1" | grep -q "alone_predict_row_"' sh "$out/alone.nn"
 # Outputs that wait for all rows, of more rows than the compiled code keeps.
 cat >"$out/shares.nn" <<'END'
 model shares {

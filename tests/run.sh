@@ -514,6 +514,50 @@ expect 1 "" "in the file and .* in the model" $nnc models/digits.nn --load "$out
 expect 2 "" "where the weights are: it would be overwritten" $nnc models/iris.nn --load "$out/iris.safetensors" -o "$out/iris.safetensors"
 expect 2 "" "in the C file alone" $nnc models/iris.nn --load "$out/iris.safetensors" --emit=plan
 
+# One row alone has loops of its own, where a prediction is nothing but loops: it is answered as among four.
+cat >"$out/alone.nn" <<'NN'
+model alone {
+    input x : f32[batch, 12]
+    h = x -> dense(9) -> tanh -> layer_norm -> gelu
+    pooled = max_pool1d(relu(reshape(h, [batch, 3, 3])), 2, padding = [0, 1])
+    output y = softmax(dense(reshape(pooled, [batch, 6]), 4))
+}
+NN
+cat >"$out/squares.nn" <<'NN'
+model squares {
+    input x : f32[batch, 256]
+    output y = reshape(max_pool2d(relu(tanh(reshape(x, [batch, 1, 16, 16]))), 2), [batch, 64])
+}
+NN
+cat >"$out/rows.c" <<'C'
+#include MODEL_FILE
+static MODEL state;
+int main(void) {
+    static float x[4 * INPUTS], among[4 * OUTPUTS], alone[OUTPUTS];
+    INIT(&state, 7);
+    for (int i = 0; i < 4 * INPUTS; i++)
+        x[i] = (float)(i * 7919 % 101 - 50) / 16;
+    PREDICT(&state, 4, x, among);
+    for (int row = 0; row < 4; row++) {
+        PREDICT(&state, 1, x + row * INPUTS, alone);
+        if (memcmp(alone, among + row * OUTPUTS, sizeof alone) != 0)
+            return 1 + row;
+    }
+    return 0;
+}
+C
+for lone in alone:12:4 squares:256:64; do
+    name=${lone%%:*} sizes=${lone#*:}
+    $nnc "$out/$name.nn" -o "$out/$name.c" 2>"$out/e" || bad "nnc $name.nn"
+    for cc in "gcc -O0" "gcc -O3 -march=native" "clang -O2 -march=native"; do
+        command -v ${cc%% *} >/dev/null || continue
+        $cc -std=c99 -Wall -Wextra -Werror -DNN_NO_MAIN -DMODEL_FILE="\"$name.c\"" -DMODEL=$name -DINIT=${name}_init \
+            -DPREDICT=${name}_predict -DINPUTS="${sizes%:*}" -DOUTPUTS="${sizes#*:}" -I"$out" "$out/rows.c" -lm \
+            -o "$out/rows" 2>"$out/e" && "$out/rows" && ok || bad "one row of $name with $cc"
+    done
+done
+grep -q "alone_predict_row_" "$out/alone.c" && ok || bad "one row has loops of its own"
+
 # Several networks in one program.
 sources="$out/twolayer.c"
 for name in digits lstm vae; do

@@ -195,18 +195,12 @@ static void print_once_nest(struct nest_printer *np) {
     const struct nest *nest = np->nest;
     bool loop = nest->kind == NEST_LOOP && nest->size > 1;
     np->indent = loop ? "        " : "    ";
-    if (nest->kind == NEST_UNROLLED) {
-        print_unrolled(np);
-        return;
-    }
     if (loop)
         text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
-    for (int i = 0; i < nest->count; i++) {
-        if (plan_placement(np->printer->plan, nest->nodes[i])->unread)
-            continue;
-        print_origin(np->printer, nest->nodes[i], np->indent, np->out);
-        nest_print_value(np, nest->nodes[i], loop ? -1 : 0);
-    }
+    if (nest->kind == NEST_UNROLLED)
+        print_unrolled(np);
+    else
+        print_loop_body(np);
     if (loop)
         text_print(np->out, "    }\n");
 }
