@@ -111,7 +111,7 @@ static int read_options(struct arena *arena, int count, char **arguments, struct
             return code;
     }
     if (options->load && options->stage != STAGE_C)
-        return usage("--load: the weights stand in the C file alone%s", "");
+        return usage("%s", "--load: the weights stand in the C file alone");
     return options->model ? -1 : usage("%s", "which model?  nnc MODEL.nn -o FILE.c");
 }
 

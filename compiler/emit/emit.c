@@ -557,19 +557,24 @@ static int one_row_group(const struct plan *plan) {
     return found;
 }
 
+/* Copies output i, whose numbers lie one behind the other, to the caller. */
+static void print_output(struct emitter *emitter, int i, const char *indent, struct text *out) {
+    const struct plan *plan = emitter->predict.plan;
+    struct shape shape = plan->roots[i]->type.shape;
+    struct access access = access_of(plan->roots[i], &shape);
+    const char *name = emitter->printer.output_names[i];
+    text_print(out, "%sfor (int e = 0; %s && e < %lld; e++)\n%s    %s[e] = %s + %s];\n", indent, name,
+               (long long)shape_inner_size(&shape), indent, name, root_memory(emitter, plan, access.source),
+               flat_index(emitter, &access, "e"));
+}
+
 /* A prediction of one row, whose numbers lie one behind the other: nothing has to be loaded. */
 static void print_row_predict(struct emitter *emitter, int group, struct text *out) {
     const struct plan *plan = emitter->predict.plan;
     text_print(out, "    if (n == 1) {\n");
     print_one_row(&emitter->printer, group, out);
-    for (int i = 0; i < plan->root_count; i++) {
-        struct shape shape = plan->roots[i]->type.shape;
-        struct access access = access_of(plan->roots[i], &shape);
-        const char *name = emitter->printer.output_names[i];
-        text_print(out, "        for (int e = 0; %s && e < %lld; e++)\n            %s[e] = %s + %s];\n", name,
-                   (long long)shape_inner_size(&shape), name, root_memory(emitter, plan, access.source),
-                   flat_index(emitter, &access, "e"));
-    }
+    for (int i = 0; i < plan->root_count; i++)
+        print_output(emitter, i, "        ", out);
     text_print(out, "        return;\n    }\n");
 }
 
@@ -585,16 +590,9 @@ static void print_predict(struct emitter *emitter, struct text *out) {
     const int row_group = one_row_group(plan);
     if (row_group >= 0)
         print_row_predict(emitter, row_group, &row);
-    for (int i = 0; i < plan->root_count; i++) {
-        struct shape shape = plan->roots[i]->type.shape;
-        struct access access = access_of(plan->roots[i], &shape);
-        if (shape_batch_axis(&shape) >= 0)
-            continue;
-        text_print(&calls, "    for (int e = 0; %s && e < %lld; e++)\n        %s[e] = %s + %s];\n",
-                   emitter->printer.output_names[i], (long long)shape_inner_size(&shape),
-                   emitter->printer.output_names[i], root_memory(emitter, plan, access.source),
-                   flat_index(emitter, &access, "e"));
-    }
+    for (int i = 0; i < plan->root_count; i++)
+        if (!has_rows(plan->roots[i]))
+            print_output(emitter, i, "    ", &calls);
     text_print(out, "NN_JOB ");
     print_predict_signature(emitter, out);
     text_print(out, " {\n");
