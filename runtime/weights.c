@@ -103,16 +103,11 @@ static bool read_array(struct run *run, const struct weight *weight, const char 
            fail_weight(run, weight, path, shape_text(run->arena, &type.shape, NULL));
 }
 
-static bool has_suffix(const char *path, const char *suffix) {
-    size_t length = strlen(path), end = strlen(suffix);
-    return length >= end && strcmp(path + length - end, suffix) == 0;
-}
-
 static bool read_values(struct run *run, int index, double **values) {
     const struct weight *weight = &run->model->weights[index];
     const char *path = run_path(run, weight->file);
     bool single = weight->node->type.element == ELEMENT_F32;
-    if (!(has_suffix(path, ".npy") ? read_array : read_table)(run, weight, path, values))
+    if (!(text_ends_with(path, ".npy") ? read_array : read_table)(run, weight, path, values))
         return false;
     for (int64_t k = 0; k < weight_count(run, index); k++)
         if (!isfinite(single ? (double)(float)(*values)[k] : (*values)[k]))

@@ -127,11 +127,6 @@ static void keep_files(struct model *model, const struct reader *reader) {
         model->files[model->file_count++] = reader->used[i]->name;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), end_length = strlen(end);
-    return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
 /* A file of rows or weights in the place of a model, of which no line is a statement: one error says it all.
  */
 static void say_no_model(const struct source *source, struct diagnostics *sink) {
@@ -141,7 +136,7 @@ static void say_no_model(const struct source *source, struct diagnostics *sink) 
     *sink = (struct diagnostics){.arena = sink->arena};
     struct diagnostic *error = diagnostic_error(sink, (struct span){source, 0, length},
                                                 "this is not a model: no line of it is a statement");
-    if (ends_with(name, ".safetensors")) {
+    if (text_ends_with(name, ".safetensors")) {
         diagnostic_note(sink, error, (struct span){0}, "weights belong to a model: nnrun MODEL.nn --load %s",
                         name);
         return;
@@ -162,7 +157,7 @@ static struct model *check_source(const struct source *source, struct definition
     const struct source *prelude = read_prelude(&reader);
     reader.used[reader.used_count++] = source;
     struct statement *statements = tree_parse(source, arena, sink);
-    if (sink->error_count && !statements && !ends_with(source->name, ".nn"))
+    if (sink->error_count && !statements && !text_ends_with(source->name, ".nn"))
         say_no_model(source, sink);
     read_uses(&reader, statements);
     if (sink->error_count)

@@ -180,3 +180,8 @@ const char *text_nearest(const char *name, const char *const *candidates, size_t
     }
     return nearest;
 }
+
+bool text_ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), end_length = strlen(end);
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}

@@ -31,5 +31,7 @@ char *text_format(struct arena *arena, const char *format, ...) TEXT_FORMAT(2);
 const char *text_number(struct arena *arena, double number, bool single);
 /* The candidate that is nearest to `name` by edit distance, or NULL when none is near enough to suggest. */
 const char *text_nearest(const char *name, const char *const *candidates, size_t count);
+/* As of a path: text_ends_with("w.npy", ".npy"). */
+bool text_ends_with(const char *text, const char *end);
 
 #endif
