@@ -459,11 +459,23 @@ static struct argument *argument(struct parser *parser, struct name name, struct
     return argument;
 }
 
+#define DECIMAL_POINT "the decimal point is a point: 0.5"
+
+/* A comma between two digits: "0,5". */
+static bool is_decimal_comma(const struct source *source, size_t place) {
+    const char *text = source->text;
+    return place > 0 && place + 1 < source->length && text[place] == ',' && text[place - 1] >= '0' &&
+           text[place - 1] <= '9' && text[place + 1] >= '0' && text[place + 1] <= '9';
+}
+
 static struct argument_list add_argument(struct parser *parser, struct argument_list list,
                                          struct argument *argument) {
     if (list.last->name.text && argument->name.text == NULL) {
-        struct diagnostic *error = lexer_error(&parser->lexer, argument->value->span,
-                                               "an argument without a name stands after one with a name");
+        const struct span span = argument->value->span;
+        struct diagnostic *error =
+            lexer_error(&parser->lexer, span, "an argument without a name stands after one with a name");
+        if (span.start > 0 && is_decimal_comma(span.source, span.start - 1))
+            lexer_note(&parser->lexer, error, (struct span){0}, DECIMAL_POINT);
         lexer_note(&parser->lexer, error, list.last->name.span,
                    "from '%s' on, every argument needs its name: 'name = value'", list.last->name.text);
     }
@@ -636,28 +648,50 @@ static struct diagnostic *say_expected(struct surprise *surprise) {
     return lexer_error(surprise->lexer, surprise->span, "%s", text_string(&message));
 }
 
-/* What is said of statements that other languages have. */
+/* What is said of some words of other languages. */
+struct advice {
+    const char *words, *text; /* a blank on both sides of each word */
+};
+
+static const char *advice_on(const char *word, const struct advice *advices, size_t count) {
+    size_t length = strlen(word);
+    for (size_t i = 0; i < count; i++)
+        for (const char *at = strstr(advices[i].words, word); at; at = strstr(at + 1, word))
+            if (at[-1] == ' ' && at[length] == ' ')
+                return advices[i].text;
+    return NULL;
+}
+
 static const char *foreign_statement(const char *word) {
-    static const struct {
-        const char *words, *advice;
-    } statements[] = {
+    static const struct advice statements[] = {
         {" def fn func function fun sub module ", "a layer is defined with 'layer name(x) { ... }'"},
         {" let var const val auto float double set ",
          "a value is written 'name = expression', a setting 'param name = 10'"},
         {" import include from require using open ", "layers of another file come with 'use \"layers.nn\"'"},
         {" class struct network net graph ", "a network is defined with 'model name { ... }'"},
-        {" if else elif for while do switch match repeat ", "there are no branches and no loops"},
+        {" if else elif switch match ", LEXER_NO_BRANCHES},
+        {" for while do repeat ", LEXER_NO_LOOPS},
         {" print show display log trace ", "what is to be seen is an 'output' or a 'metric'"},
         {" variable bias tensor matrix ", "what is trained is a 'weight W : f64[2, 10] = normal(0, 1)'"},
         {" optimizer optimiser ", "the solver is a setting of train: 'solver = adam(rate = 1e-3)'"},
         {" label labels ", "what is to be learnt is a 'target t : class[batch] of 3'"},
     };
-    size_t length = strlen(word);
-    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-        for (const char *at = strstr(statements[i].words, word); at; at = strstr(at + 1, word))
-            if (at[-1] == ' ' && at[length] == ' ')
-                return statements[i].advice;
-    return NULL;
+    return advice_on(word, statements, sizeof statements / sizeof *statements);
+}
+
+static const char *foreign_operator(const char *word) {
+    static const struct advice operators[] = {
+        {" if else elif switch match when then ", LEXER_NO_BRANCHES},
+        {" for while do in ", LEXER_NO_LOOPS},
+        {" lambda fn fun func function ", "a layer is defined with 'layer name(x) { ... }' and passed by its name"},
+        {" and ", LEXER_AND},
+        {" or ", LEXER_OR},
+        {" not ", LEXER_NOT},
+        {" is ", "to compare, write '=='"},
+        {" mod ", LEXER_REMAINDER},
+        {" new ", "a layer is called like a function: 'dense(x, 10)'"},
+    };
+    return advice_on(word, operators, sizeof operators / sizeof *operators);
 }
 
 /* A statement whose first word is neither a keyword nor followed by '='. */
@@ -685,6 +719,44 @@ static struct diagnostic *say_of_unknown_statement(struct surprise *surprise) {
                        word);
     }
     return error;
+}
+
+/* The name right before or behind a place, on the same line; an empty span if there is none. */
+static struct span name_beside(const struct source *source, size_t place, int step) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    const char *text = source->text, *limit = text + source->length, *start = text + place, *end = start;
+    if (step < 0) {
+        while (end > text && (end[-1] == ' ' || end[-1] == '\t'))
+            end--;
+        for (start = end; start > text && start[-1] && strchr(letters, start[-1]);)
+            start--;
+    } else {
+        while (start < limit && (*start == ' ' || *start == '\t' || *start == '='))
+            start++;
+        for (end = start; end < limit && *end && strchr(letters, *end);)
+            end++;
+    }
+    return (struct span){source, (size_t)(start - text), (size_t)(end - text)};
+}
+
+/* An operator of other languages that is a word was read as a name: here, before what is not understood, or as
+ * the name of a function before a block. */
+static struct diagnostic *say_of_foreign_operator(struct surprise *surprise) {
+    struct lexer *lexer = surprise->lexer;
+    const struct source *source = surprise->span.source;
+    const struct span places[] = {surprise->span, name_beside(source, surprise->span.start, -1),
+                                  name_beside(source, lexer->first.span.end, 1)};
+    for (int i = surprise->found != TOK_NAME; i < 2 + (surprise->found == '{' && lexer->first.text); i++) {
+        const char *word = text_of(lexer, places[i]), *advice = *word ? foreign_operator(word) : NULL;
+        if (!advice)
+            continue;
+        struct diagnostic *error = lexer_error(lexer, places[i], "there is no '%s' in this language", word);
+        lexer_note(lexer, error, (struct span){0}, "%s", advice);
+        size_t rest = surprise->span.start + strcspn(source->text + surprise->span.start, "{\n");
+        lexer->is_stopped |= source->text[rest] == '{'; /* its braces are no mistakes of their own */
+        return error;
+    }
+    return NULL;
 }
 
 /* A word of the language in the place of a name: of one that begins a statement it is shown how. */
@@ -715,7 +787,7 @@ static struct diagnostic *say_what_is_meant(struct surprise *surprise) {
     if (is_comparison(surprise->found) && expects(surprise, TOK_POWER))
         return lexer_error(lexer, surprise->span,
                            "comparisons cannot be chained: 'a < b < c' has no meaning here");
-    return NULL;
+    return expects(surprise, TOK_POWER) ? say_of_foreign_operator(surprise) : NULL;
 }
 
 /* Notes that help with what say_expected said. */
@@ -726,6 +798,11 @@ static void add_advice(struct surprise *surprise, struct diagnostic *error, bool
     if (lexer->unclosed.source)
         lexer_note(lexer, error, lexer->unclosed, "this '%c' is not closed",
                    lexer->source->text[lexer->unclosed.start]);
+    else if (is_decimal_comma(surprise->span.source, surprise->span.start))
+        lexer_note(lexer, error, (struct span){0}, DECIMAL_POINT);
+    else if (after_value && surprise->found == '(')
+        lexer_note(lexer, error, (struct span){0},
+                   "what a layer works on is its first argument: 'dense(x, 10)', or 'x -> dense(10)'");
     else if (after_value && expects(surprise, TOK_NEWLINE) && lexer->first_kind == TOK_NAME &&
              (surprise->found == TOK_NAME || surprise->found == ','))
         lexer_note(lexer, error, (struct span){0}, "each statement and each setting stands on a line of its own");

@@ -48,6 +48,15 @@ struct lexer {
 
 enum { LEXER_ERROR_LIMIT = 100 };
 
+/* What is said of signs and words of other languages alike. */
+#define LEXER_NO_BRANCHES "there are no branches: 'where(x > 0, x, 0)' takes one of two values, number by number"
+#define LEXER_NO_LOOPS                                                                        \
+    "there are no loops: 'repeat(x, 3, dense, 8)' stacks layers, 'scan(x, body, 0)' goes along an axis"
+#define LEXER_AND "comparisons give 1 or 0: 'a * b' is 1 where both hold"
+#define LEXER_OR "comparisons give 1 or 0: 'maximum(a, b)' is 1 where one of them holds"
+#define LEXER_NOT "comparisons give 1 or 0: '1 - a' is 1 where a does not hold"
+#define LEXER_REMAINDER "the remainder of x by 2 is 'x - 2 * floor(x / 2)'"
+
 /* At the start of `source`; what is wrong with its encoding is reported here. */
 void lexer_start(struct lexer *lexer, const struct source *source, struct arena *arena,
                  struct diagnostics *sink);

@@ -355,7 +355,12 @@ static int refuse_sign(struct lexer *lexer, const unsigned char *start) {
         {"*=", "a name has one value; write 'name = old * new' with a new name"},
         {"/=", "a name has one value; write 'name = old / new' with a new name"},
         {".", "a function of x is called 'f(x)'; a number is written 0.5"},
-        {"%", NULL},
+        {"%", LEXER_REMAINDER},
+        {"?", LEXER_NO_BRANCHES},
+        {"&", LEXER_AND},
+        {"|", LEXER_OR},
+        {"!", LEXER_NOT},
+        {"~", LEXER_NOT},
         {"$", "a param is used by its name alone"},
     };
     struct span span = span_of(lexer, start, lexer->cursor);
@@ -368,8 +373,12 @@ static int refuse_sign(struct lexer *lexer, const unsigned char *start) {
         lexer_note(lexer, error, (struct span){0}, "the name of a file stands in quotes: \"%s\"", file);
         return TOK_YYerror;
     }
+    if (*start == ';' && lexer->brackets.count > 0) {
+        lexer_note(lexer, error, (struct span){0}, "arguments are separated by ','");
+        return TOK_YYerror;
+    }
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
-        if (strlen(signs[i].sign) == length && memcmp(signs[i].sign, start, length) == 0 && signs[i].advice)
+        if (strlen(signs[i].sign) == length && memcmp(signs[i].sign, start, length) == 0)
             lexer_note(lexer, error, (struct span){0}, "%s", signs[i].advice);
     return TOK_YYerror;
 }
