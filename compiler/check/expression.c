@@ -225,6 +225,32 @@ static void note_classes(struct checker *checker, struct diagnostic *to, const s
                         column->name, (long long)column->classes);
 }
 
+/* [batch, 1] beside [batch]: what `dense(x, 1)` gives beside a plain column. */
+static bool note_axis_of_one(struct checker *checker, struct diagnostic *to, const struct node *longer,
+                             const struct node *shorter) {
+    const struct shape *shape = &longer->type.shape;
+    const int last = shape->rank - 1;
+    if (last < 1 || shape->dims[last] != 1)
+        return false;
+    const struct shape without = shape_without(shape, last);
+    if (!shape_equal(&without, &shorter->type.shape))
+        return false;
+    const struct node *own = longer->name ? longer : made_of(checker, longer);
+    if (own && own->name && shape_equal(shape, &own->type.shape))
+        diagnostic_note(checker->sink, to, (struct span){0},
+                        "'%s[..., 0]' is without the axis of one number, %s", own->name,
+                        shape_text(checker->arena, &without, checker->graph->batch_name));
+    return true;
+}
+
+static void note_mend(struct checker *checker, struct diagnostic *to, struct node *const *inputs, int count) {
+    if (count == 2 && (note_axis_of_one(checker, to, inputs[0], inputs[1]) ||
+                       note_axis_of_one(checker, to, inputs[1], inputs[0])))
+        return;
+    for (int i = 0; i < count; i++)
+        note_classes(checker, to, inputs[i]);
+}
+
 struct value make_node(struct checker *checker, enum operator_code code, struct node *const *inputs,
                        int count, const struct attributes *attributes, struct span span) {
     struct shape_error error = {0};
@@ -237,8 +263,7 @@ struct value make_node(struct checker *checker, enum operator_code code, struct 
         note_image(checker, said, inputs[0], inputs[1]);
     else
         check_note_operands(checker, said, inputs, count);
-    for (int i = 0; i < count; i++)
-        note_classes(checker, said, inputs[i]);
+    note_mend(checker, said, inputs, count);
     return value_error;
 }
 
