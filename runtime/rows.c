@@ -230,26 +230,34 @@ static bool store_class(struct run *run, const struct rows_slot *slot, int64_t c
     return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), expected);
 }
 
+/* A name where numbers are expected. */
+static bool fail_name(struct run *run, const struct rows_slot *slot, int64_t cell, double value,
+                      const struct rows_place *place) {
+    const char *name = csv_labels(place->csv, (size_t)cell).names[(size_t)value];
+    return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
+                     csv_decimal_comma(name) ? "numbers, whose decimal sign is a point" : "numbers");
+}
+
 static bool store_number(struct run *run, const struct rows_slot *slot, int64_t cell, double value, void *to,
                          int64_t index, const struct rows_place *place) {
-    bool named = place->csv && csv_labels(place->csv, (size_t)cell).count;
+    if (place->csv && !slot->column->classes && csv_labels(place->csv, (size_t)cell).count)
+        return fail_name(run, slot, cell, value, place);
     switch (slot->column->node->type.element) {
     case ELEMENT_F64:
         ((double *)to)[index] = value;
-        return !named || fail_cell(run, slot, cell, place, cell_text(run, place, cell, value), "numbers");
+        return true;
     case ELEMENT_F32:
         ((float *)to)[index] = (float)value;
-        if (named || !isfinite(((float *)to)[index]))
-            return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
-                             named ? "numbers" : "numbers of 32 bits, up to 3.4e38");
-        return true;
+        return isfinite(((float *)to)[index]) ||
+               fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
+                         "numbers of 32 bits, up to 3.4e38");
     default:
         break;
     }
     if (slot->column->classes) {
         if (!store_class(run, slot, cell, value, slot->column->classes, place))
             return false;
-    } else if (named || !(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
+    } else if (!(value >= INT32_MIN && value <= INT32_MAX && value == floor(value)))
         return fail_cell(run, slot, cell, place, cell_text(run, place, cell, value),
                          "whole numbers of 32 bits");
     else if (slot->column->limit && !(value >= 0 && value < (double)slot->column->limit))

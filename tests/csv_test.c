@@ -187,6 +187,12 @@ static void refusals_name_the_place(void **state) {
     assert_refused(TEXT("x,y\n"), "t: found a header, expected rows behind it");
     assert_refused(TEXT("x,y\n1,2\n3,oops\n"), "t:3:3: found 'oops' in column 'y', expected a number");
     assert_refused(TEXT("1,2\n3,\n"), "t:2:3: found an empty cell, expected a number");
+    assert_refused(TEXT("0,5;1,5\n"), "t:1:1: found '0,5', expected a number, whose decimal sign is a point");
+    assert_refused(TEXT("a;b\n1;-1,5e3\n"),
+                   "t:2:3: found '-1,5e3' in column 'b', expected a number, whose decimal sign is a point");
+    assert_refused(TEXT("1,\"2\"\n1,\"2,5\"\n"),
+                   "t:2:3: found '2,5', expected a number, whose decimal sign is a point");
+    assert_refused(TEXT("1,2;a\n"), "t:1:1: found '1,2', expected a number, whose decimal sign is a point");
     assert_refused(TEXT("1,a\n3,\"\"\n"), "t:2:3: found an empty cell, expected a class name");
     assert_refused(TEXT("1,2\n3\n"), "t:2:2: found 1 cell, expected 2 as in line 1");
     assert_refused(TEXT("x y\n\n1 2\n3 4 5\n"), "t:4:5: found 3 cells, expected 2 as in line 1");

@@ -150,18 +150,25 @@ static bool is_blank(char character) {
     return character == ' ' || character == '\t';
 }
 
-/* By the first line: a comma outside quotes, or a semicolon, or a tab, or blanks. */
+static bool is_digit(char character) {
+    return character >= '0' && character <= '9';
+}
+
+/* By the first line: a comma outside quotes, or a semicolon, or a tab, or blanks.  Beside semicolons, commas
+ * between digits are decimal signs, which are refused later. */
 static char find_separator(const char *line) {
-    bool quoted = false, semicolon = false, tab = false;
-    for (; *line; line++) {
-        if (*line == '"')
+    bool quoted = false, semicolon = false, tab = false, comma = false, decimal = false;
+    for (const char *at = line; *at; at++) {
+        if (*at == '"')
             quoted = !quoted;
-        if (*line == ',' && !quoted)
-            return ',';
-        semicolon |= *line == ';' && !quoted;
-        tab |= *line == '\t' && !quoted;
+        if (*at == ',' && !quoted && at > line && is_digit(at[-1]) && is_digit(at[1]))
+            decimal = true;
+        else
+            comma |= *at == ',' && !quoted;
+        semicolon |= *at == ';' && !quoted;
+        tab |= *at == '\t' && !quoted;
     }
-    return semicolon ? ';' : tab ? '\t' : ' ';
+    return comma || (decimal && !semicolon) ? ',' : semicolon ? ';' : tab ? '\t' : ' ';
 }
 
 static bool ends_cell(const struct csv *csv, char character) {
@@ -328,6 +335,23 @@ static enum number read_number(const char *text, double *value) {
     return isfinite(*value) ? NUMBER_FINITE : NUMBER_TOO_LARGE;
 }
 
+bool csv_decimal_comma(const char *text) {
+    char point[64];
+    double number;
+    size_t length = strlen(text), comma = strcspn(text, ",");
+    if (comma == length || length >= sizeof point)
+        return false;
+    memcpy(point, text, length + 1);
+    point[comma] = '.';
+    return read_number(point, &number) != NUMBER_NONE;
+}
+
+/* Is the cell meant as a number?  A text in quotes may be a name of any kind. */
+static bool is_number(const struct csv_cell *cell) {
+    double number;
+    return read_number(cell->text, &number) != NUMBER_NONE || (!cell->quoted && csv_decimal_comma(cell->text));
+}
+
 /* ---- Class names ---- */
 
 static uint32_t *find_slot(const struct csv_column *column, const char *name) {
@@ -419,8 +443,9 @@ static enum csv_result read_cell(struct csv *csv, size_t index, double *value, s
         break;
     }
     return fail_at_cell(csv, index, failure, show(text, shown),
-                        csv->labels_from ? text_format(csv->arena, "a number as in %s", csv->labels_from)
-                                         : "a number");
+                        csv_decimal_comma(text) ? "a number, whose decimal sign is a point"
+                        : csv->labels_from      ? text_format(csv->arena, "a number as in %s", csv->labels_from)
+                                                : "a number");
 }
 
 /* The first row says which columns hold text. */
@@ -428,8 +453,7 @@ static void find_kinds(struct csv *csv) {
     csv->kinds = arena_array(csv->arena, struct csv_column, csv->columns);
     csv->first_line = csv->line_number;
     for (size_t i = 0; i < csv->columns; i++) {
-        double number;
-        csv->kinds[i].text = *csv->cells[i].text && read_number(csv->cells[i].text, &number) == NUMBER_NONE;
+        csv->kinds[i].text = *csv->cells[i].text && !is_number(&csv->cells[i]);
         if (csv->kinds[i].text)
             grow_slots(csv->arena, &csv->kinds[i]);
     }
@@ -487,8 +511,7 @@ struct table_labels csv_labels(const struct csv *csv, size_t column) {
 static bool is_header(const struct csv *csv) {
     bool text = false;
     for (size_t i = 0; i < csv->cell_count; i++) {
-        double number;
-        if (*csv->cells[i].text && read_number(csv->cells[i].text, &number) != NUMBER_NONE)
+        if (is_number(&csv->cells[i]))
             return false;
         text |= *csv->cells[i].text != '\0';
     }

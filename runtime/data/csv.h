@@ -1,8 +1,8 @@
 /* Tables of numbers and class names from CSV text, whole or a row at a time.
  *
  * What is read:
- *  - Cells are separated by commas; when the first line has none, by semicolons; else by tabs; else by runs
- * of blanks.  Blanks around a cell do not count.  A cell may stand in double quotes ("" is a quote in it) and
+ *  - Cells are separated by commas; when the first line has none, or semicolons and commas between digits
+ * only, by semicolons; else by tabs; else by runs of blanks.  Blanks around a cell do not count.  A cell may stand in double quotes ("" is a quote in it) and
  *    ends in its line.  Blank lines and lines that start with # are skipped.  LF or CRLF; a UTF-8 mark at the
  *    start is skipped.
  *  - The first line is a header when it holds text and no number.
@@ -85,6 +85,8 @@ bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char 
 bool csv_follow(struct csv *csv, const struct table *like, const char *from, struct failure *failure);
 /* Fills row (columns) with the next row.  A file with another number of columns is a failure. */
 enum csv_result csv_next_row(struct csv *csv, double *row, size_t columns, struct failure *failure);
+/* Is the text a number but for a decimal comma, "0,5"? */
+bool csv_decimal_comma(const char *text);
 /* The file's name in messages. */
 const char *csv_name(const struct csv *csv);
 /* The place of a cell in the line that was read last, its quotes included; the line's end where it has none.
