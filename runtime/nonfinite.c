@@ -63,10 +63,12 @@ void nonfinite_report(struct run *run, const struct nonfinite *found, const stru
         diagnostic_note(
             run->sink, error, (struct span){0},
             "no update was made before this one: it comes from the rows and the first weights alone");
-    else
+    else {
         diagnostic_note(run->sink, error, (struct span){0},
                         "it often means that the solver's rate is too high%s; try a lower one",
                         isfinite(training->rate) ? text_format(run->arena, ": it is %s",
                                                                text_number(run->arena, training->rate, false))
                                                  : "");
+        run_note_large(run, error);
+    }
 }

@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,6 +34,31 @@ void run_columns(const struct model *model, const struct rows *rows, int64_t fro
         const struct type *type = &model->columns[i].node->type;
         size_t row_size = (size_t)shape_inner_size(&type->shape) * element_size(type->element);
         columns[i] = rows->columns[i] ? (const char *)rows->columns[i] + (size_t)from * row_size : NULL;
+    }
+}
+
+/* Of the reals of a column; 0 for any other. */
+static double largest(const struct column *column, const void *values, int64_t rows) {
+    const struct type *type = &column->node->type;
+    const int64_t count = type->element == ELEMENT_INT ? 0 : rows * shape_inner_size(&type->shape);
+    double most = 0;
+    for (int64_t i = 0; i < count; i++)
+        most = fmax(most, fabs(run_number(type->element, values, i)));
+    return most;
+}
+
+void run_note_large(const struct run *run, struct diagnostic *to) {
+    enum { USUAL = 100 };
+    const struct model *model = run->model;
+    for (int i = 0; i < model->column_count; i++) {
+        const struct column *column = &model->columns[i];
+        const double most =
+            run->train.columns[i] ? largest(column, run->train.columns[i], run->train.count) : 0;
+        if (most > USUAL)
+            diagnostic_note(
+                run->sink, to, column->span,
+                "numbers far from 1 need a low rate: '%s' reaches %.6g; divide it, as in '%s / %.0g'",
+                column->name, most, column->name, pow(10, ceil(log10(most))));
     }
 }
 

@@ -43,6 +43,9 @@ bool run_spares_inputs(const struct run *run, const char *path);
 /* The same for another file that is read, which is `what`. */
 bool run_spares_file(const struct run *run, const char *path, const char *input, const char *what);
 
+/* Notes which columns of the training data hold numbers so large that a usual rate is too high for them. */
+void run_note_large(const struct run *run, struct diagnostic *to);
+
 /* An element of an array of that type, as a double. */
 double run_number(enum element element, const void *values, int64_t index);
 

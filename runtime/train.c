@@ -266,7 +266,7 @@ static void warn_growth(struct trainer *trainer) {
         !(last > first + 9 * fabs(first)))
         return;
     struct arena *arena = trainer->run->arena;
-    diagnostic_warning(
+    struct diagnostic *warning = diagnostic_warning(
         trainer->run->sink, training->rate_span,
         "the loss grew, from %.6g in the first update to %.6g in the last epoch: it often means that "
         "the solver's rate is too high%s",
@@ -274,6 +274,7 @@ static void warn_growth(struct trainer *trainer) {
         isfinite(training->rate)
             ? text_format(arena, " (it is %s)", text_number(arena, training->rate, false))
             : "");
+    run_note_large(trainer->run, warning);
 }
 
 /* ---- the trainer ---- */

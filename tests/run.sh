@@ -292,6 +292,22 @@ expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
 # ---- what works and is not what was meant ----
 sed 's/rate = 1.0/rate = 900/; /expect/d; s/epochs = 300/epochs = 2/' $model >"$out/growing.nn"
 expect 0 "^test" "growing.nn:23:25: warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet
+awk 'BEGIN { for (i = 0; i < 30; i++) print i / 30 "," 40000 + 1000 * i }' >"$out/prices.csv"
+cat >"$out/prices.nn" <<'MODEL'
+data train = csv("prices.csv")
+model prices {
+    input  x : f64[batch, 1]
+    target t : f64[batch, 1]
+    loss   l = mse(tanh(dense(x, 8)) -> dense(1), t)
+}
+train {
+    solver = sgd(rate = 0.5)
+    epochs = 20
+}
+MODEL
+expect 0 "^train" "note: numbers far from 1 need a low rate: 't' reaches 69000; divide it, as in 't / 1e+05'" $nnrun "$out/prices.nn" --train --quiet
+sed 's/epochs = 20/epochs = 2000/' "$out/prices.nn" >"$out/high.nn"
+expect 1 "" "note: numbers far from 1 need a low rate: 't' reaches 69000" $nnrun "$out/high.nn" --train --quiet
 sed 's/rate = 1.0/rate = -1/; /expect/d; s/epochs = 300/epochs = 1/' $model >"$out/climbing.nn"
 expect 0 "^test" "climbing.nn:23.* warning: the rate is negative: every update makes the loss larger" $nnrun "$out/climbing.nn" --train --quiet
 printf 'x,y,t\n1,1,plum\n2,2,apple\n' >"$out/few.csv"
