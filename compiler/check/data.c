@@ -142,6 +142,25 @@ static bool text_data(struct checker *checker, const struct expression *call, st
            read_file_settings(checker, &s[3], data);
 }
 
+/* Behind the last row that is taken. */
+static int64_t rows_end(const struct data *data) {
+    return data->first ? data->skip + data->first : INT64_MAX;
+}
+
+/* Rows that were learned by heart say nothing of others. */
+static void warn_shared_rows(struct checker *checker, const struct data *data, const struct data *other) {
+    const int64_t from = data->skip > other->skip ? data->skip : other->skip,
+                  to = rows_end(data) < rows_end(other) ? rows_end(data) : rows_end(other);
+    if (!data->file_count || !other->file_count || strcmp(data->files[0], other->files[0]) != 0 ||
+        data->length != other->length || from >= to)
+        return;
+    struct diagnostic *warning = diagnostic_warning(
+        checker->sink, data->span, "'%s' and '%s' have rows in common: the test then says little of new rows",
+        other->name, data->name);
+    diagnostic_note(checker->sink, warning, (struct span){0},
+                    "divide the file: 'first = 100' takes the first hundred rows, 'skip = 100' all others");
+}
+
 /* ---- the statement ---- */
 
 static const struct source_kind {
@@ -182,6 +201,8 @@ void check_data(struct checker *checker, const struct statement *statement) {
         data.source = source_kinds[i].source;
         if (!source_kinds[i].read(checker, call, &data))
             return;
+        for (int k = 0; k < model->data_count; k++)
+            warn_shared_rows(checker, &data, &model->data[k]);
         model->data = arena_grow(checker->arena, model->data, (size_t)model->data_count,
                                  (size_t)model->data_count + 1, sizeof *model->data);
         model->data[model->data_count++] = data;
