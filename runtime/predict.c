@@ -142,15 +142,28 @@ static void print_header(const struct predictor *predictor, FILE *out) {
     fputc('\n', out);
 }
 
+/* A number, or the name of the class that was chosen. */
+static void print_value(enum element element, const void *values, int64_t index,
+                        const struct table_labels *classes, FILE *out) {
+    const double choice = classes ? run_number(element, values, index) : 0;
+    if (classes && choice < (double)classes->count)
+        print_cell(classes->names[(size_t)choice], out);
+    else
+        trace_number(element, values, index, out);
+}
+
 static void print_row(const struct predictor *predictor, int64_t row, FILE *out) {
     for (int i = 0; i < predictor->count; i++) {
-        const struct type *type = &predictor->outputs[i].node->type;
+        const struct result *output = &predictor->outputs[i];
+        const struct type *type = &output->node->type;
+        const struct table_labels *classes =
+            output->choices ? classes_of_target(predictor->run, output->choices) : NULL;
         int64_t inner = shape_inner_size(&type->shape);
         int64_t first = shape_batch_axis(&type->shape) >= 0 ? row * inner : 0;
         for (int64_t k = 0; k < inner; k++) {
             if (i || k)
                 fputc(',', out);
-            trace_number(type->element, predictor->results[i], first + k, out);
+            print_value(type->element, predictor->results[i], first + k, classes, out);
         }
     }
     fputc('\n', out);

@@ -180,6 +180,11 @@ expect 0 "accuracy 1" - $named --load "$weights" --train --quiet --save "$weight
 printf 'a,b\n0,3\n' >"$out/named/rows.csv"
 expect 0 '^probability\[red\],probability\[green\],"probability\[dark, blue\]"' - $named --load "$weights" --predict "$out/named/rows.csv"
 cp "$out/o" "$out/named/answer"
+# An argmax of as many as there are classes answers with the name; another with a number.
+sed 's/^    output.*/    output kind = argmax(score)\n    output side = argmax(concat([a, b], axis = 1))/' "$out/named/m.nn" >"$out/named/chosen.nn"
+printf '0,3\n-3,-3\n' >"$out/named/chosen.csv"
+expect 0 "^kind,side" - $nnrun "$out/named/chosen.nn" --load "$weights" --predict "$out/named/chosen.csv"
+printf 'kind,side\nred,1\n"dark, blue",0\n' | cmp -s - "$out/o" && ok || bad "the names of classes as answers: $(cat "$out/o")"
 expect 0 '^"probability\[dark, blue\]",probability\[green\],probability\[red\]' "untrained" $named --predict "$out/named/rows.csv"
 printf 'b,a\n3,0\n' >"$out/named/rows.csv"
 expect 0 "" - $named --load "$weights" --predict "$out/named/rows.csv"

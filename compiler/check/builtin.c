@@ -256,7 +256,9 @@ static struct value place_of_extreme(struct checker *checker, enum operator_code
     struct node *least = graph_ternary(graph, OPERATOR_where, graph_binary(graph, OPERATOR_equal, x, top),
                                        place, graph_number(graph, count, x->type.element));
     least = fold_axes(checker, OPERATOR_min, least, axes, is_true(&arguments[2]));
-    return value_tensor(graph_convert(graph, least, ELEMENT_INT), span);
+    struct node *choice = graph_convert(graph, least, ELEMENT_INT);
+    choice->choices = (int64_t)count;
+    return value_tensor(choice, span);
 }
 
 static struct value call_argmax(struct checker *checker, struct value *arguments, struct span span) {

@@ -102,7 +102,8 @@ static void add_result(struct checker *checker, struct scope *scope, const struc
     struct node *node = to_tensor(checker, &value, checker->real);
     if (!node)
         return;
-    struct result result = {statement->name.text, node, statement->span};
+    struct result result = {statement->name.text, node, statement->span,
+                            value.kind == VALUE_TENSOR ? value.tensor->choices : 0};
     if (statement->kind == STATEMENT_OUTPUT && is_result_twice(checker, statement, checker->output_names))
         return;
     if (statement->kind == STATEMENT_METRIC && is_result_twice(checker, statement, checker->metric_names))
@@ -142,7 +143,7 @@ static void keep_values(struct checker *checker, const struct scope *scope) {
         if (b->value.kind != VALUE_TENSOR)
             continue;
         arena_reserve(checker->arena, model->values, model->value_count, checker->value_capacity);
-        model->values[model->value_count++] = (struct result){b->name, b->value.tensor, b->value.span};
+        model->values[model->value_count++] = (struct result){b->name, b->value.tensor, b->value.span, 0};
     }
 }
 

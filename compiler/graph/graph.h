@@ -61,6 +61,7 @@ struct node {
     const char *name;           /* the model's name for this value, or NULL */
     const char *home;           /* the named value in whose statement the node was made, or NULL */
     struct span origin;         /* that statement, in the user's file */
+    int64_t choices;            /* of argmax: how many places there are to choose from; 0: it is no choice */
     const struct node *forward; /* in the backward part: the node whose derivative made this one */
     struct node *next_equal;    /* chain of graph->table */
 };

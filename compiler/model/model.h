@@ -36,6 +36,7 @@ struct result {
     const char *name;
     struct node *node;
     struct span span;
+    int64_t choices; /* an output that is an argmax: of how many; else 0 */
 };
 
 enum data_source { DATA_SPIRAL, DATA_CSV, DATA_IDX, DATA_TEXT };
