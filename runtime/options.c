@@ -155,6 +155,22 @@ static bool fail_unknown(const char *argument, struct failure *failure) {
                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+/* The option that a word is without its dashes, or NULL. */
+static const char *option_of(const char *word) {
+    for (int i = 0; i < OPTIONS; i++)
+        if (strncmp(option_table[i].name, "--", 2) == 0 && strcmp(option_table[i].name + 2, word) == 0)
+            return option_table[i].name;
+    return NULL;
+}
+
+static bool fail_second(const char *first, const char *second, struct failure *failure) {
+    const char *word = option_of(second) ? second : first;
+    if (option_of(word))
+        return failure_set(failure, FAILURE_USAGE, "'%s' is taken as a model; did you mean '%s'?", word,
+                           option_of(word));
+    return failure_set(failure, FAILURE_USAGE, "a second model, '%s': one at a time", second);
+}
+
 /* --predict takes the next argument where it can be a file: not an option, and not the model still to come.
  */
 static bool takes_next(const struct options *options, const struct option *option, const char *next) {
@@ -200,7 +216,7 @@ bool options_parse(int count, char **arguments, struct arena *arena, struct opti
         const char *argument = arguments[i], *value = NULL;
         if (argument[0] != '-' || argument[1] == '\0') {
             if (options->model)
-                return failure_set(failure, FAILURE_USAGE, "a second model, '%s': one at a time", argument);
+                return fail_second(options->model, argument, failure);
             options->model = argument;
             continue;
         }

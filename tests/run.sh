@@ -80,6 +80,9 @@ expect 0 "" "" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$ou
 [ "$(wc -l <"$out/o")" = 100001 ] && ok || bad "100000 rows have not 100000 answers"
 echo 2, 2.5 >"$out/sum.csv"
 input="$out/sum.csv" expect 0 "^4.5$" "" $nnrun models/add.nn --predict
+expect 2 "" "'train' is taken as a model; did you mean '--train'?" $nnrun $model train
+expect 2 "" "'train' is taken as a model; did you mean '--train'?" $nnrun train $model
+expect 2 "" "a second model, 'models/add.nn': one at a time" $nnrun $model models/add.nn
 expect 1 "" "missing.csv: cannot be read" $nnrun "$out/short.nn" --train --predict "$out/missing.csv"
 grep -q "epoch" "$out/e" && bad "rows that are not there are missed only after training" || ok
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet --plot "$out/p.svg"

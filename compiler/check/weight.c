@@ -126,12 +126,17 @@ static struct node *initial_value(struct checker *checker, struct scope *scope,
         value = run_initialiser(checker, &value, node);
     bool is_word = value.kind == VALUE_NUMBER && value.text;
     if ((value.kind != VALUE_NUMBER && value.kind != VALUE_TENSOR) || is_word) {
-        if (value.kind != VALUE_ERROR)
-            check_error(
-                checker, statement->value->span,
-                "the first value of a weight has to be a number, a tensor or an initialiser, or false for "
-                "no weight; found %s",
-                is_word ? value.text : value_describe(checker, &value));
+        if (value.kind == VALUE_ERROR)
+            return NULL;
+        struct diagnostic *error = check_error(
+            checker, statement->value->span,
+            "the first value of a weight has to be a number, a tensor or an initialiser, or false for "
+            "no weight; found %s",
+            is_word ? value.text : value_describe(checker, &value));
+        if (is_word && strcmp(value.text, "true") == 0 && statement->span.source == checker->prelude)
+            diagnostic_note(
+                checker->sink, error, (struct span){0},
+                "what is left out has its usual value: 'dense(x, 10)' has a bias, zeros at first");
         return NULL;
     }
     struct node *initial = to_tensor(checker, &value, node->type.element);
@@ -342,7 +347,8 @@ static void add_assignment(struct checker *checker, struct node *variable, const
 
 static void update_weight(struct checker *checker, struct update *update) {
     int first_state = checker->model->weight_count;
-    struct frame frame = {.caller = checker->frame, .callee = update->solver->name.text, .call = update->call};
+    struct frame frame = {
+        .caller = checker->frame, .callee = update->solver->name.text, .call = update->call};
     checker->frame = &frame;
     scope_add(checker, update->scope, "weight", value_tensor(update->weight, update->solver->span));
     scope_add(checker, update->scope, "grad", value_tensor(update->gradient, update->solver->span));
