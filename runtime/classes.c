@@ -201,9 +201,9 @@ static bool load_header(struct run *run, const struct safetensors_text *entry, c
     struct table_labels *header = &names_of(run, index)->header;
     size_t inner = (size_t)shape_inner_size(&run->model->columns[index].node->type.shape);
     return (read_labels(run, entry->text, header) && (header->count == inner || header->count == 1)) ||
-           failure_set(run->failure, FAILURE_DATA,
-                       "%s: '%s' is '%.80s', expected %zu different names, one a line", path, entry->key,
-                       entry->text, inner);
+           failure_set(run->failure, FAILURE_DATA, "%s: '%s' is '%.80s', expected %s, one a line", path,
+                       entry->key, entry->text,
+                       inner == 1 ? "a name" : text_format(run->arena, "%zu different names", inner));
 }
 
 bool classes_load(struct run *run, const struct safetensors *file, const char *path) {

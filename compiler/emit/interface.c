@@ -66,11 +66,15 @@ static void print_class_names(struct emitter *emitter, struct text *out) {
         text_print(out, ", ...");
 }
 
-static void print_columns_comment(struct emitter *emitter, struct text *out) {
+/* The comment on all functions that take rows. */
+static void print_columns(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
+    if (!model->column_count)
+        return;
+    text_print(out, "/* What the functions below take, row after row:\n");
     for (int i = 0; i < model->column_count; i++) {
         const struct column *column = &model->columns[i];
-        text_print(out, " *   %s (%s): n x %lld numbers, row after row", emitter->printer.column_names[i],
+        text_print(out, " *   %s (%s): n x %lld numbers", emitter->printer.column_names[i],
                    column->is_target ? "target" : "input",
                    (long long)shape_inner_size(&column->node->type.shape));
         if (column_range(column))
@@ -79,6 +83,7 @@ static void print_columns_comment(struct emitter *emitter, struct text *out) {
             print_class_names(emitter, out);
         text_print(out, "\n");
     }
+    text_print(out, " */\n\n");
 }
 
 static void print_state(struct emitter *emitter, struct text *out) {
@@ -111,15 +116,15 @@ void print_interface(struct emitter *emitter, struct text *out) {
     text_print(out,
                "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     print_state(emitter, out);
+    print_columns(emitter, out);
     text_print(out,
                "/* Sets every weight to its first value: to be called first. */\nvoid %s_init(%s *s, "
                "uint64_t seed);\n\n",
                p, p);
     if (emitter->train.plan) {
-        text_print(out, "/* One update from n rows; returns the loss before it.\n");
-        print_columns_comment(emitter, out);
+        text_print(out, "/* One update from n rows; returns the loss before it.");
         if (model->column_count)
-            text_print(out, " * With no row%s nothing is done and NAN returned.\n",
+            text_print(out, "\n * With no row%s nothing is done and NAN returned.",
                        refusals_text(emitter, " or "));
         text_print(out, " */\n");
         print_train_signature(emitter, out);
