@@ -121,11 +121,29 @@ static size_t *find_cells(struct run *run, const struct header *header, const st
  * unknown. */
 static bool fail_order(struct run *run, const struct csv *csv, const char *moved, size_t found, size_t place,
                        const char *missing) {
-    return failure_set(
-        run->failure, FAILURE_DATA,
-        "%s: found '%s' as column %zu of the header, expected it as column %zu, or '%s' once in the "
+    return failure_set_at(
+        run->failure, FAILURE_DATA, csv_place(csv, found),
+        "found '%s' as column %zu of the header, expected it as column %zu, or '%s' once in the "
         "header as well: columns are matched by name only where all names are there",
-        csv_name(csv), moved, found + 1, place + 1, missing);
+        moved, found + 1, place + 1, missing);
+}
+
+/* Columns are taken as they stand, and one is called otherwise than the one that was learnt from. */
+static void warn_header(struct run *run, const struct csv *csv, const struct rows_layout *layout) {
+    size_t cell = 0;
+    for (int i = 0; i < layout->count; i++)
+        for (int64_t k = 0; k < layout->slots[i].cells; k++, cell++) {
+            const struct rows_slot *slot = &layout->slots[i];
+            const char *learnt = classes_header(run, slot->column->node->attributes.index, slot->cells, k);
+            if (!learnt || strcmp(csv->names[cell], learnt) == 0 ||
+                (slot->cells == 1 && strcmp(csv->names[cell], slot->column->name) == 0))
+                continue;
+            diagnostic_warning(run->sink, csv_place(csv, cell),
+                               "found '%.60s' where the data that was learnt from has '%.60s': columns are "
+                               "taken as they stand",
+                               csv->names[cell], learnt);
+            return;
+        }
 }
 
 /* Cells without a name fill what is left, as they stand. */
@@ -159,7 +177,8 @@ static bool match_header(struct run *run, const struct csv *csv, struct rows_lay
     if (moved < csv->columns) {
         fill_order(run, csv, found);
         layout->order = found;
-    }
+    } else
+        warn_header(run, csv, layout);
     return true;
 }
 

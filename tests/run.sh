@@ -218,7 +218,7 @@ wide_rows() { # wide_rows STATUS OUT-PATTERN ERR-PATTERN ROWS
 }
 wide_rows 0 "^1,3$" - 'w,d,l\n2,3,1\n'
 wide_rows 0 "^1,3$" - 'deep,w,l\n3,2,1\n'
-wide_rows 0 "^1,3$" - 'long,width,depth\n1,2,3\n'
+wide_rows 0 "^1,3$" "rows.csv:1:1: warning: found 'long' where the data that was learnt from has 'l': columns are taken as they stand" 'long,width,depth\n1,2,3\n'
 wide_rows 0 "^1,3$" - '1,2,3\n'
 wide_rows 1 - "found 'd' as column 1 of the header, expected it as column 3, or 'l' once in the header" 'd,w,length\n3,2,1\n'
 wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'd' once in the header" 'w,d,d\n2,3,1\n'
@@ -232,11 +232,11 @@ many="timeout 10 $nnrun $out/named/many.nn --train --quiet"
 expect 0 "^train " - $many --save "$out/named/many.safetensors"
 expect 0 "^train " - $many --load "$out/named/many.safetensors"
 printf 'kind,d,w,length\nred,3,2,1\n' >"$out/named/other.csv"
-expect 1 - "wide.nn:2:1: error: .*other.csv: found 'w' as column 3 of the header, expected it as column 2" $wide --train
+expect 1 - "other.csv:1:8: error: found 'w' as column 3 of the header, expected it as column 2" $wide --train
 printf 't,b,a\nred,3,0\ngreen,0,3\n' >"$out/named/train.csv"
 expect 0 "accuracy 1" - $named --load "$weights" --evaluate
 printf 'b,a,colour\n3,0,red\n' >"$out/named/train.csv"
-expect 1 - "m.nn:1:1: error: .*found 'a' as column 2" $named --load "$weights" --evaluate
+expect 1 - "train.csv:1:3: error: found 'a' as column 2" $named --load "$weights" --evaluate
 printf '0,3,pink\n' >"$out/named/train.csv"
 expect 1 - "'pink', expected one of 'red', 'green', 'dark, blue', the classes of .*w.safetensors.*m.nn:1" $named --load "$weights" --evaluate
 printf '0,3,1\n' >"$out/named/train.csv"
