@@ -49,7 +49,7 @@ static int finish(const struct options *options, struct diagnostics *sink, const
     print_diagnostics(options, sink);
     if (failure->kind != FAILURE_NONE && !shown)
         fprintf(stderr, "nnrun: %s\n", failure->message);
-    if (failure->kind == FAILURE_USAGE)
+    if (failure->kind == FAILURE_USAGE && !options->json)
         fputs("Try 'nnrun --help'.\n", stderr);
     return failure->kind != FAILURE_NONE ? (int)failure->kind : code;
 }
@@ -192,13 +192,20 @@ static bool prepare(struct run *run, const struct options *options) {
 
 /* ---- actions ---- */
 
-static void say_interrupted(const struct run *run, const char *save) {
+static void say_interrupted(const struct run *run, const struct options *options, const char *save) {
     const struct progress *progress = &run->weights.progress;
-    fprintf(stderr, "nnrun: interrupted after update %lld (epoch %lld of %lld)", (long long)progress->updates,
-            (long long)progress->epochs + (progress->epoch_updates > 0), (long long)progress->goal);
+    struct text text = {.arena = run->arena};
+    text_print(&text, "interrupted after update %lld (epoch %lld of %lld); ", (long long)progress->updates,
+               (long long)progress->epochs + (progress->epoch_updates > 0), (long long)progress->goal);
     if (save)
-        fprintf(stderr, "; go on with --load %s --train", save);
-    fputc('\n', stderr);
+        text_print(&text, "go on with --load %s --train --save %s%s", save, save,
+                   options->definition_count ? ", and the same -D" : "");
+    else
+        text_print(&text, "nothing was kept: there was no --save");
+    if (options->json)
+        diagnostic_warning(run->sink, (struct span){0}, "%s", text_string(&text));
+    else
+        fprintf(stderr, "nnrun: %s\n", text_string(&text));
 }
 
 /* With --predict, standard output is for its rows alone. */
@@ -220,7 +227,7 @@ static int train(struct run *run, const struct options *options, const char *sav
         return FAILURE_MACHINE;
     if (!outcome->signal)
         return FAILURE_NONE;
-    say_interrupted(run, save);
+    say_interrupted(run, options, save);
     return 128 + outcome->signal;
 }
 
@@ -281,7 +288,7 @@ static int run_model(const struct options *options, struct arena *arena, struct 
                       .failure = failure,
                       .kernels = kernels_choose(options->fused),
                       .threads = threads_new(options->threads ? options->threads : threads_available()),
-                      .quiet = options->quiet};
+                      .quiet = options->quiet || options->json};
     struct model *model = NULL;
     if (!run.kernels)
         failure_set(failure, FAILURE_MACHINE, "--fma: this processor has no fused multiply-add");

@@ -171,11 +171,12 @@ static bool fail_second(const char *first, const char *second, struct failure *f
     return failure_set(failure, FAILURE_USAGE, "a second model, '%s': one at a time", second);
 }
 
-/* --predict takes the next argument where it can be a file: not an option, and not the model still to come.
- */
+/* What is itself an option is no value.  --predict takes the next argument where it can be a file: not an option
+ * of any name, and not the model still to come. */
 static bool takes_next(const struct options *options, const struct option *option, const char *next) {
+    const char *value;
     if (option->value == VALUE_NEEDED)
-        return true;
+        return next && !find_option(next, &value);
     return next && options->model && (next[0] != '-' || next[1] == '\0');
 }
 
@@ -188,6 +189,16 @@ static bool apply(struct options *options, const struct option *option, const ch
         *(bool *)field = true;
     else
         *(const char **)(void *)field = value ? value : "-";
+    return true;
+}
+
+static bool check_files(const struct options *options, struct failure *failure) {
+    const char *const files[] = {options->save, options->plot, options->log};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < i; k++)
+            if (files[i] && files[k] && strcmp(files[i], files[k]) == 0)
+                return failure_set(failure, FAILURE_USAGE,
+                                   "'%s' is named twice as a file to write; choose another name", files[i]);
     return true;
 }
 
@@ -206,7 +217,7 @@ static bool check_sense(const struct options *options, struct failure *failure) 
         return failure_set(failure, FAILURE_USAGE, "--prompt is what a text follows: it needs --sample N");
     if (options->log && !options->train)
         return failure_set(failure, FAILURE_USAGE, "--log writes down a training: it needs --train");
-    return true;
+    return check_files(options, failure);
 }
 
 bool options_parse(int count, char **arguments, struct arena *arena, struct options *options,

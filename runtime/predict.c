@@ -81,12 +81,14 @@ const void *predictor_values(const struct predictor *predictor, int index) {
     return predictor->results[index];
 }
 
-/* Does a row's output hang on the other rows? */
+/* Does a row's output hang on the other rows?  Through a sum over them, or their number where it is read. */
 static bool mixes_rows(const struct predictor *predictor) {
-    for (int id = 0; id < predictor->plan->graph.count; id++)
-        if ((predictor->plan->placements[id].sweep && predictor->plan->placements[id].group >= 0) ||
-            predictor->plan->graph.nodes[id]->code == OPERATOR_rows)
+    for (int id = 0; id < predictor->plan->graph.count; id++) {
+        const struct placement *p = &predictor->plan->placements[id];
+        if ((p->sweep && p->group >= 0) ||
+            (predictor->plan->graph.nodes[id]->code == OPERATOR_rows && p->last_group >= 0))
             return true;
+    }
     return false;
 }
 

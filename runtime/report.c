@@ -181,7 +181,7 @@ static void print_training(const struct run *run, struct text *out) {
         text_print(out, "stop: after %lld epoch%s without a %s %s on the rows for %s\n",
                    (long long)training->stop_epochs, training->stop_epochs == 1 ? "" : "s",
                    training->stop_highest ? "higher" : "lower", training->stop_measure,
-                   run->test.count ? "testing" : "training");
+                   model_data(run->model, "test") ? "testing" : "training");
     text_print(out, "seed: %llu, %s\n", (unsigned long long)run->seed,
                run->numpy ? "NumPy's legacy stream (data, weights, shuffles)" : "counter-based");
 }

@@ -172,6 +172,12 @@ static const struct progress_key progress_keys[] = {
 
 enum { PROGRESS_KEYS = sizeof progress_keys / sizeof *progress_keys, BEST_KEYS = 3 };
 
+/* "adam" of "adam(rate = 0.01)"; NULL: the model is not trained. */
+static const char *solver_name(const struct run *run) {
+    const char *text = run->model->training.solver_text;
+    return text ? text_format(run->arena, "%.*s", (int)strcspn(text, "( "), text) : NULL;
+}
+
 static void add_best(struct run *run, struct safetensors *file, struct safetensors_text *metadata) {
     const struct best *best = &run->weights.best;
     metadata[0] = (struct safetensors_text){"best_measure", best->measure};
@@ -190,7 +196,8 @@ bool weights_save(struct run *run, const char *path) {
     const struct model *model = run->model;
     struct safetensors_text *classes;
     size_t class_count = classes_save(run, &classes);
-    size_t known = PROGRESS_KEYS + 1 + (run->weights.best.epoch ? BEST_KEYS : 0);
+    const char *solver = solver_name(run);
+    size_t known = PROGRESS_KEYS + 1 + (run->weights.best.epoch ? BEST_KEYS : 0U) + (solver ? 1U : 0U);
     struct safetensors_text *metadata = arena_array(run->arena, struct safetensors_text, known + class_count);
     struct safetensors file = {.metadata = metadata, .metadata_count = known + class_count};
     metadata[0] = (struct safetensors_text){"model", model->name};
@@ -208,6 +215,8 @@ bool weights_save(struct run *run, const char *path) {
     }
     if (run->weights.best.epoch)
         add_best(run, &file, metadata + 1 + PROGRESS_KEYS);
+    if (solver)
+        metadata[known - 1] = (struct safetensors_text){"solver", solver};
     return safetensors_write(run->arena, path, &file, run->failure);
 }
 
@@ -249,10 +258,8 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
     const struct weight *weight = &run->model->weights[index];
     struct safetensor wanted = tensor_of(run, index), *found = safetensors_find(file, weight->name);
     char wanted_type[SAFETENSORS_TYPE_SIZE], found_type[SAFETENSORS_TYPE_SIZE];
-    if (!found && weight->is_state) {
-        run->weights.afresh = true;
+    if (weight->is_state && run->weights.afresh)
         return true;
-    }
     if (!found)
         return failure_set(run->failure, FAILURE_DATA,
                            "%s: there is no tensor '%s', a weight of the model (%s)", path, weight->name,
@@ -269,6 +276,19 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
                                                              : "");
     load_values(run, index, found, run->weights.values[index]);
     return true;
+}
+
+/* Does the file lack some of what the solver keeps?  Of another solver's, things of the same name mean something
+ * else. */
+static bool starts_afresh(const struct run *run, struct safetensors *file) {
+    const char *saved = safetensors_metadata(file, "solver"), *own = solver_name(run);
+    bool other = saved && own && strcmp(saved, own) != 0, keeps = false, lacks = false;
+    for (int i = 0; i < run->model->weight_count; i++) {
+        const struct weight *weight = &run->model->weights[i];
+        keeps |= weight->is_state;
+        lacks |= weight->is_state && !safetensors_find(file, weight->name);
+    }
+    return lacks || (keeps && other);
 }
 
 /* What an interrupted training had kept; a file that does not hold all of it has none. */
@@ -309,7 +329,7 @@ static void warn_unused(struct run *run, const struct safetensors *file, const c
 void weights_warn_afresh(struct run *run, const char *path) {
     if (run->weights.afresh)
         diagnostic_warning(run->sink, (struct span){0},
-                           "%s does not hold all that this solver keeps: it starts afresh, from update 1",
+                           "%s does not hold what this solver keeps: it starts afresh, from update 1",
                            path);
 }
 
@@ -326,6 +346,7 @@ bool weights_load(struct run *run, const char *path) {
     run->weights.file = NULL; /* another may be loaded later */
     if (!load_progress(run, file, path))
         return false;
+    run->weights.afresh = starts_afresh(run, file);
     for (int i = 0; i < run->model->weight_count; i++)
         if (!load_weight(run, i, file, path))
             return false;

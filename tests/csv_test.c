@@ -187,6 +187,13 @@ static void refusals_name_the_place(void **state) {
     assert_refused(TEXT("x,y\n"), "t: found a header, expected rows behind it");
     assert_refused(TEXT("x,y\n1,2\n3,oops\n"), "t:3:3: found 'oops' in column 'y', expected a number");
     assert_refused(TEXT("1,2\n3,\n"), "t:2:3: found an empty cell, expected a number");
+    assert_refused(TEXT("1,m\xfc"
+                        "de\n"),
+                   "t:1:3: found a byte 0xFC that is not UTF-8 in a name; save the file as UTF-8");
+    assert_refused(TEXT("a,m\xfc"
+                        "de\n1,2\n"),
+                   "t:1:3: found a byte 0xFC that is not UTF-8 in a name; save the file as UTF-8");
+    assert_refused(TEXT("1\nm\xfc\n"), "t:2:1: found 'm?', expected a number");
     assert_refused(TEXT("0,5;1,5\n"), "t:1:1: found '0,5', expected a number, whose decimal sign is a point");
     assert_refused(TEXT("a;b\n1;-1,5e3\n"),
                    "t:2:3: found '-1,5e3' in column 'b', expected a number, whose decimal sign is a point");

@@ -297,6 +297,43 @@ cmp -s "$out/w.safetensors" "$out/kept.safetensors" && ok || bad "a failed train
 sed 's/accuracy > 0.95/accuracy > 0.999/' $model >"$out/proud.nn"
 expect 1 "" "0.999" $nnrun "$out/proud.nn" --train --quiet
 
+# ---- another solver takes nothing of the one before ----
+cat >"$out/solver.nn" <<'MODEL'
+data train = spiral(classes = 3, points = 50)
+model solver_of {
+    input  x : f64[batch, 2]
+    target t : class[batch] of 3
+    score = x -> batch_norm -> dense(3)
+    output p = softmax(score)
+    loss   l = cross_entropy(score, t)
+}
+train {
+    solver = momentum(rate = 0.1)
+    epochs = 5
+    batch  = 10
+}
+MODEL
+sed 's/momentum/adam/' "$out/solver.nn" >"$out/another.nn"
+expect 0 "^train" - $nnrun "$out/solver.nn" --train --quiet --save "$out/solver.st"
+expect 0 "^train" - $nnrun "$out/solver.nn" --load "$out/solver.st" --train --quiet
+grep -q "^epoch 10 " "$out/o" && ok || bad "the same solver goes on"
+expect 0 "^epoch 5 " "does not hold what this solver keeps: it starts afresh" $nnrun "$out/another.nn" --load "$out/solver.st" --train --quiet --save "$out/another.st"
+expect 0 "^epoch 5 " "does not hold what this solver keeps: it starts afresh" $nnrun "$out/solver.nn" --load "$out/another.st" --train --quiet
+# Running means do not mix the rows of a prediction: each is answered as it comes.
+mkfifo "$out/pipe"
+{ echo 1,2; sleep 20; } >"$out/pipe" &
+writer=$!
+timeout 10 $nnrun "$out/solver.nn" --load "$out/solver.st" --predict <"$out/pipe" 2>/dev/null | sed -n 2q
+[ $? -eq 0 ] && kill -0 $writer 2>/dev/null && ok || bad "a row was not answered before the next"
+kill $writer 2>/dev/null
+
+# ---- what is written and said ----
+expect 2 "" "--save needs a value" $nnrun $model --train --save --quiet
+expect 2 "" "is named twice as a file to write" $nnrun $model --train --save "$out/both" --plot "$out/both"
+expect 0 "^train" - $nnrun "$out/solver.nn" --json --train
+{ cat "$out/solver.nn"; echo 'data test = spiral(classes = 3, points = 9)'; } | sed 's/^    epochs/    stop = patience(l, 3)\n&/' >"$out/stopping.nn"
+expect 0 "stop: after 3 epochs without a lower l on the rows for testing" - $nnrun "$out/stopping.nn" --explain
+
 # ---- what works and is not what was meant ----
 sed 's/rate = 1.0/rate = 900/; /expect/d; s/epochs = 300/epochs = 2/' $model >"$out/growing.nn"
 expect 0 "^test" "growing.nn:23:25: warning: the loss grew, from 1.1.* in the first update to .* in the last epoch: .* too high (it is 900)" $nnrun "$out/growing.nn" --train --quiet

@@ -416,11 +416,15 @@ static bool unify(struct checker *checker, struct scope *scope, const struct for
         return false;
     const struct shape *shape = &argument->tensor->type.shape;
     bool logits = type->element.text && strcmp(type->element.text, "logits") == 0;
-    if (logits && is_softmax(argument->tensor)) {
-        struct diagnostic *warning =
-            check_warning(checker, argument->span,
-                          "this loss takes scores and applies the softmax itself; it is given a softmax");
-        diagnostic_note(checker->sink, warning, (struct span){0}, "give it the value before the softmax");
+    const char *applied = !logits                                      ? NULL
+                          : is_softmax(argument->tensor)               ? "softmax"
+                          : argument->tensor->code == OPERATOR_sigmoid ? "sigmoid"
+                                                                       : NULL;
+    if (applied) {
+        struct diagnostic *warning = check_warning(
+            checker, argument->span, "this loss takes scores and applies the %s itself; it is given a %s",
+            type->dimensions && type->dimensions->next ? "softmax" : "sigmoid", applied);
+        diagnostic_note(checker->sink, warning, (struct span){0}, "give it the value before the %s", applied);
     }
     int count = 0, axis = 0;
     bool ellipsis = type->dimensions && type->dimensions->is_ellipsis;

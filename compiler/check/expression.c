@@ -288,8 +288,11 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
         return graph_node(checker->graph, OPERATOR_rows, NULL, 0, &attributes, NULL);
     }
     if (value->kind != VALUE_TENSOR) {
-        check_error(checker, value->span, "expected a number or a tensor, found %s",
-                    value_describe(checker, value));
+        struct diagnostic *error = check_error(
+            checker, value->span, "expected a number or a tensor, found %s", value_describe(checker, value));
+        if (value->kind == VALUE_LIST)
+            diagnostic_note(checker->sink, error, (struct span){0},
+                            "a tensor of numbers is 'stack([1, 2, 3], axis = 0)'");
         return NULL;
     }
     if (value->tensor->type.element == ELEMENT_INT && element != ELEMENT_INT)

@@ -83,7 +83,10 @@ static void print_columns(struct emitter *emitter, struct text *out) {
             print_class_names(emitter, out);
         text_print(out, "\n");
     }
-    text_print(out, " */\n\n");
+    text_print(
+        out,
+        " * Reals are not looked at: one row with NAN or infinity makes all weights NAN when it is trained.\n"
+        " */\n\n");
 }
 
 static void print_state(struct emitter *emitter, struct text *out) {

@@ -1,6 +1,7 @@
 /* A line is read into one buffer, split there into cells, and each cell is turned into a number by what its
  * column holds.  Reading a whole table is a loop over the same rows. */
 #include "data/csv.h"
+#include "support/utf8.h"
 
 #include <limits.h>
 #include <math.h>
@@ -29,15 +30,17 @@ struct csv_column {
 
 /* A cell as messages show it: quoted, on one line, cut between characters. */
 static const char *show(const char *text, char shown[SHOWN_SIZE]) {
-    size_t length = 0, limit = SHOWN_SIZE - 6;
-    shown[length++] = '\'';
-    for (; *text && length < limit; text++)
-        shown[length++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
-    if (*text) {
-        while ((*text & 0xc0) == 0x80 && length > 1) { /* a cut character goes */
-            text--;
-            length--;
-        }
+    size_t length = 1, left = strlen(text), size = 0;
+    const size_t limit = SHOWN_SIZE - 6;
+    shown[0] = '\'';
+    for (; left; text += size, left -= size) {
+        const uint32_t code = utf8_decode(text, left, &size);
+        if (length + size > limit)
+            break;
+        memcpy(shown + length, code < 0x20 || code == 0x7f || code == UTF8_MALFORMED ? "?" : text, size);
+        length += size;
+    }
+    if (left) {
         memcpy(shown + length, "...", 3);
         length += 3;
     }
@@ -70,6 +73,18 @@ static enum csv_result fail_at_cell(struct csv *csv, size_t column, struct failu
                    name ? " in column '" : "", name ? name : "", name ? "'" : "", expected);
     csv->failed = true;
     return CSV_FAILED;
+}
+
+/* Names go into messages, headers and weights' files, which are UTF-8. */
+static bool check_name(struct csv *csv, size_t column, struct failure *failure) {
+    const char *text = csv->cells[column].text;
+    size_t left = strlen(text), size = 0;
+    for (; left; text += size, left -= size)
+        if (utf8_decode(text, left, &size) == UTF8_MALFORMED)
+            return failure_set_at(failure, FAILURE_DATA, csv_place(csv, column),
+                                  "found a byte 0x%02X that is not UTF-8 in a name; save the file as UTF-8",
+                                  (unsigned)(unsigned char)*text);
+    return true;
 }
 
 /* ---- Lines ---- */
@@ -349,7 +364,8 @@ bool csv_decimal_comma(const char *text) {
 /* Is the cell meant as a number?  A text in quotes may be a name of any kind. */
 static bool is_number(const struct csv_cell *cell) {
     double number;
-    return read_number(cell->text, &number) != NUMBER_NONE || (!cell->quoted && csv_decimal_comma(cell->text));
+    return read_number(cell->text, &number) != NUMBER_NONE ||
+           (!cell->quoted && csv_decimal_comma(cell->text));
 }
 
 /* ---- Class names ---- */
@@ -415,6 +431,8 @@ static enum csv_result read_label(struct csv *csv, size_t index, double *value, 
         return fail_at_cell(csv, index, failure, show(cell->text, shown), known_labels(csv, column));
     if (!known && column->labels.count == LABEL_LIMIT)
         return fail_at_cell(csv, index, failure, "yet another text", "at most 65536 different class names");
+    if (!known && !check_name(csv, index, failure))
+        return CSV_FAILED;
     if (!known)
         add_label(csv->arena, column, cell->text);
     *value = known ? (double)(known - 1) : (double)(column->labels.count - 1);
@@ -444,8 +462,8 @@ static enum csv_result read_cell(struct csv *csv, size_t index, double *value, s
     }
     return fail_at_cell(csv, index, failure, show(text, shown),
                         csv_decimal_comma(text) ? "a number, whose decimal sign is a point"
-                        : csv->labels_from      ? text_format(csv->arena, "a number as in %s", csv->labels_from)
-                                                : "a number");
+                        : csv->labels_from ? text_format(csv->arena, "a number as in %s", csv->labels_from)
+                                           : "a number");
 }
 
 /* The first row says which columns hold text. */
@@ -518,11 +536,15 @@ static bool is_header(const struct csv *csv) {
     return text;
 }
 
-static void keep_header(struct csv *csv) {
+static bool keep_header(struct csv *csv, struct failure *failure) {
     csv->header_line = csv->line_number;
     csv->names = arena_array(csv->arena, char *, csv->columns);
-    for (size_t i = 0; i < csv->columns; i++)
+    for (size_t i = 0; i < csv->columns; i++) {
+        if (!check_name(csv, i, failure))
+            return false;
         csv->names[i] = arena_copy(csv->arena, csv->cells[i].text, strlen(csv->cells[i].text));
+    }
+    return true;
 }
 
 bool csv_follow(struct csv *csv, const struct table *like, const char *from, struct failure *failure) {
@@ -549,10 +571,9 @@ static bool start(struct csv *csv, const struct table *like, struct failure *fai
         return false;
     csv->columns = csv->cell_count;
     csv->first_line = csv->line_number;
-    if (is_header(csv))
-        keep_header(csv);
-    else
-        csv->pending = true;
+    csv->pending = !is_header(csv);
+    if (!csv->pending && !keep_header(csv, failure))
+        return false;
     return !like || csv_follow(csv, like, NULL, failure);
 }
 
