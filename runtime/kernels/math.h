@@ -258,6 +258,10 @@ NN_INLINE nn_vectorf nn_vector_fmaf(nn_vectorf a, nn_vectorf b, nn_vectorf c) {
 /*@ nn_vector_get: nn_vector nn_part */
 /* The first `count` numbers of a vector, and 0 behind them: what lies there is not read. */
 NN_INLINE nn_vector nn_vector_get(const double *from, long count) {
+#if defined __AVX__
+    if (__builtin_constant_p(count) && count == sizeof(nn_vector) / sizeof *from)
+        return *(const nn_vector *)from; /* a mask takes its time */
+#endif
 #if defined __AVX512F__
     return _mm512_maskz_loadu_pd(NN_PART(8, count), from);
 #elif defined __AVX__
@@ -274,6 +278,10 @@ NN_INLINE nn_vector nn_vector_get(const double *from, long count) {
 /*@ nn_vector_getf: nn_vectorf nn_part */
 /* The first `count` numbers of a vector, and 0 behind them: what lies there is not read. */
 NN_INLINE nn_vectorf nn_vector_getf(const float *from, long count) {
+#if defined __AVX__
+    if (__builtin_constant_p(count) && count == sizeof(nn_vectorf) / sizeof *from)
+        return *(const nn_vectorf *)from; /* a mask takes its time */
+#endif
 #if defined __AVX512F__
     return _mm512_maskz_loadu_ps(NN_PART(16, count), from);
 #elif defined __AVX__

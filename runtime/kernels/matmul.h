@@ -21,7 +21,7 @@ typedef struct {
  * first `last` numbers are there; then `more` times the same beside it, for which b moves on by b_j.
  * c.column is 1, or 0: one number for all l.  Distances a_k, b_k and b_j are in bytes: of a loop over an
  * unknown number of numbers gcc makes another for 1, and has no registers left. */
-NN_INLINE void nn_matmul_tile(const long results, const long vectors, const long last, long more, long depth,
+NN_INLINE void nn_matmul_tile(const long results, const long vectors, long last, long more, long depth,
                               const real *a, const long a_i, const long a_k, const real *b, const long b_k,
                               const long b_j, nn_matrix c, real *y, const long y_i) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
@@ -71,18 +71,25 @@ NN_INLINE void nn_matmul_tile(const long results, const long vectors, const long
 NN_SINGLE static void nn_matmul_block(long results, long vectors, long last, long more, long depth,
                                       const real *a, long a_i, long a_k, const real *b, long b_k, long b_j,
                                       const real *c, long c_i, long c_j, real *y, long y_i) {
-#define NN_TILE(n, wide)                                                                                  \
-    case 16 * n + wide:                                                                                   \
-        nn_matmul_tile(n, wide, last, more, depth, a, a_i, a_k, b, b_k, b_j, (nn_matrix){c, c_i, c_j}, y, \
-                       y_i);                                                                              \
+#define NN_TILE(n, wide, end) \
+    nn_matmul_tile(n, wide, end, more, depth, a, a_i, a_k, b, b_k, b_j, (nn_matrix){c, c_i, c_j}, y, y_i)
+#define NN_CASE(n, wide)        \
+    case 16 * n + wide:         \
+        NN_TILE(n, wide, last); \
         break
-#define NN_HIGH(n) \
-    NN_TILE(n, 1); \
-    NN_TILE(n, 2)
+#define NN_HIGH(n)                 \
+    NN_CASE(n, 1);                 \
+    case 16 * n + 2:               \
+        if (last == VECTOR)        \
+            NN_TILE(n, 2, VECTOR); \
+        else                       \
+            NN_TILE(n, 2, last);   \
+        break
 #define NN_WIDE(wide) \
-    NN_TILE(1, wide); \
-    NN_TILE(2, wide); \
-    NN_TILE(3, wide)
+    NN_CASE(1, wide); \
+    NN_CASE(2, wide); \
+    NN_CASE(3, wide)
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     switch (16 * results + vectors) {
         NN_HIGH(1);
         NN_HIGH(2);
@@ -107,6 +114,7 @@ NN_SINGLE static void nn_matmul_block(long results, long vectors, long last, lon
     }
 #undef NN_WIDE
 #undef NN_HIGH
+#undef NN_CASE
 #undef NN_TILE
 }
 
@@ -259,37 +267,47 @@ NN_INLINE void nn_matmul_few(const long terms, long m, long n, nn_matrix a, cons
     }
 }
 
-/*@ nn_matmul_flat: nn_matmul_pack nn_matmul_few */
-/* A product of up to NN_FEW terms. */
+/*@ nn_matmul_flat: nn_matmul_few nn_matmul_pack */
+/* A product of few terms; or of one row by a matrix that lies row after row, which is read from front to
+ * back, a few terms at a time, while the sums stay in the first-level cache.  y_j is 1, or there is one row.
+ */
 NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
-                                     const nn_matrix *c, real *y, long y_i) {
+                                     const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { PANEL = 64 * LANES };
-    real right[NN_FEW * PANEL];
-    for (long from = 0; from < n; from += PANEL) {
-        const long columns = n - from < PANEL ? n - from : PANEL;
-        const nn_matrix start = {c->at + from * c->column, c->row, c->column};
-        const real *p = b->at + from * b->column;
-        long p_k = b->row;
-        if (b->column != 1) {
-            nn_matmul_pack(columns, columns, depth, &(nn_matrix){p, b->column, b->row}, right);
-            p = right, p_k = columns;
-        }
-#define NN_CASE(terms)                                                      \
-    case terms:                                                             \
-        nn_matmul_few(terms, m, columns, *a, p, p_k, start, y + from, y_i); \
+    real right[NN_FEW * PANEL], sums[PANEL];
+    for (long from = 0; from < n; from += PANEL)
+        for (long k = 0; k < depth; k += NN_FEW) {
+            const long columns = n - from < PANEL ? n - from : PANEL;
+            const long terms = depth - k < NN_FEW ? depth - k : NN_FEW;
+            const nn_matrix left = {a->at + k * a->column, a->row, a->column};
+            const real *p = b->at + k * b->row + from * b->column;
+            real *const to = y_j == 1 ? y + from : sums;
+            nn_matrix start = {c->at + from * c->column, c->row, c->column};
+            long p_k = b->row;
+            if (k)
+                start = (nn_matrix){to, y_i, 1};
+            if (b->column != 1) {
+                nn_matmul_pack(columns, columns, terms, &(nn_matrix){p, b->column, b->row}, right);
+                p = right, p_k = columns;
+            }
+#define NN_CASE(terms)                                                  \
+    case terms:                                                         \
+        nn_matmul_few(terms, m, columns, left, p, p_k, start, to, y_i); \
         break
-        switch (depth) {
-            NN_CASE(1);
-            NN_CASE(2);
-            NN_CASE(3);
-            NN_CASE(4);
-            NN_CASE(5);
-            NN_CASE(6);
-            NN_CASE(7);
-            NN_CASE(8);
-        }
+            switch (terms) {
+                NN_CASE(1);
+                NN_CASE(2);
+                NN_CASE(3);
+                NN_CASE(4);
+                NN_CASE(5);
+                NN_CASE(6);
+                NN_CASE(7);
+                NN_CASE(8);
+            }
 #undef NN_CASE
-    }
+            for (long j = 0; j < columns && y_j != 1 && k + NN_FEW >= depth; j++)
+                y[(from + j) * y_j] = sums[j];
+        }
 }
 
 /*@ nn_matmul_dots: nn_matmul_pack nn_strip_fma nn_strip_turn */
@@ -377,11 +395,11 @@ NN_SINGLE static void nn_matmul_columns(long m, long n, long depth, const nn_mat
 #endif
 
 /*@ nn_matmul_tiles: nn_matmul_pack nn_matmul_turned */
-/* Tiles of results stay in registers; what they read is packed where that pays. */
+/* Tiles of results stay in registers; the columns that they read are packed where that pays. */
 static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                             const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRETCH = 256, PANEL = 18 * LANES };
-    real right[PANEL * STRETCH], left[NN_RESULTS * STRETCH];
+    real right[PANEL * STRETCH];
     const long wide = (m > 3 ? 2 : NN_ACROSS) * VECTOR;
     const long panels = (n + PANEL - 1) / PANEL,
                panel = panels == 1
@@ -389,10 +407,9 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
                            : ((n + panels - 1) / panels + 2 * VECTOR - 1) / (2 * VECTOR) * (2 * VECTOR);
     const long stretches = (depth + STRETCH - 1) / STRETCH,
                stretch = stretches == 1 ? depth : (depth + stretches - 1) / stretches;
-    /* What is used seldom is read as it lies. */
-    const int packs_a = n > 4 * wide, packs_b = b->column != 1 ||
-                                                (m > 4 * NN_RESULTS && n * depth > 256 * LANES) ||
-                                                (m > NN_RESULTS && n * depth > 32768 * LANES);
+    /* What lies in a row is read there, unless it is read several times and the second-level cache does not
+     * hold it. */
+    const int packs = b->column != 1 || (m > NN_RESULTS && n * depth > 16384 * LANES);
     for (long from = 0; from < n; from += panel)
         for (long k = 0; k < depth; k += stretch) {
             const long columns = n - from < panel ? n - from : panel,
@@ -400,7 +417,7 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
             const nn_matrix start = k ? (nn_matrix){y, y_i, y_j} : *c;
             const real *q = b->at + k * b->row + from * b->column;
             long q_k = b->row, last_k = b->row, q_j = wide;
-            if (packs_b) {
+            if (packs) {
                 for (long j = 0; j < columns; j += wide) {
                     const long width = columns - j < wide ? columns - j : wide;
                     last_k = (width + VECTOR - 1) / VECTOR * VECTOR;
@@ -411,11 +428,7 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
             }
             for (long i = 0; i < m; i += NN_RESULTS) {
                 const long results = m - i < NN_RESULTS ? m - i : NN_RESULTS;
-                nn_matrix p = {a->at + i * a->row + k * a->column, a->row, a->column};
-                if (packs_a) {
-                    nn_matmul_pack(results, results, count, &p, left);
-                    p = (nn_matrix){left, 1, results};
-                }
+                const nn_matrix p = {a->at + i * a->row + k * a->column, a->row, a->column};
                 const nn_matrix begin = {start.at + i * start.row + from * start.column, start.row,
                                          start.column};
                 real *const to = y + i * y_i + from * y_j;
@@ -432,8 +445,10 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
 /* nn_matmul with columns in lanes, for one thread: by whichever way suits the size. */
 static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                              const nn_matrix *c, real *y, long y_i, long y_j) {
-    if (depth <= NN_FEW && y_j == 1 && (c->column == 1 || c->column == 0)) {
-        nn_matmul_flat(m, n, depth, a, b, c, y, y_i);
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    if ((c->column == 1 || c->column == 0) &&
+        ((depth <= NN_FEW && y_j == 1) || (m == 1 && b->column == 1 && n > NN_ACROSS * VECTOR))) {
+        nn_matmul_flat(m, n, depth, a, b, c, y, y_i, y_j);
         return;
     }
 #if NN_SHUFFLES
