@@ -126,7 +126,7 @@ static void nn_matmul_strip(long results, long columns, long wide, long depth, c
                             const real *b, long b_k, long last_k, long b_j, const nn_matrix *c, real *y,
                             long y_i) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), SIZE = sizeof(real) };
-    const long tiles = columns / wide, rest = columns - tiles * wide;
+    const long tiles = columns < wide ? 0 : columns / wide, rest = columns - tiles * wide;
     if (tiles > 0)
         nn_matmul_block(results, wide / VECTOR, VECTOR, tiles - 1, depth, a->at, a->row, a->column * SIZE, b,
                         b_k * SIZE, b_j * SIZE, c->at, c->row, c->column, y, y_i);
@@ -401,15 +401,18 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRETCH = 256, PANEL = 18 * LANES };
     real right[PANEL * STRETCH];
     const long wide = (m > 3 ? 2 : NN_ACROSS) * VECTOR;
-    const long panels = (n + PANEL - 1) / PANEL,
-               panel = panels == 1
-                           ? n
-                           : ((n + panels - 1) / panels + 2 * VECTOR - 1) / (2 * VECTOR) * (2 * VECTOR);
-    const long stretches = (depth + STRETCH - 1) / STRETCH,
-               stretch = stretches == 1 ? depth : (depth + stretches - 1) / stretches;
     /* What lies in a row is read there, unless it is read several times and the second-level cache does not
      * hold it. */
     const int packs = b->column != 1 || (m > NN_RESULTS && n * depth > 16384 * LANES);
+    long panel = n, stretch = depth;
+    if (packs && n > PANEL) {
+        const long panels = (n + PANEL - 1) / PANEL;
+        panel = ((n + panels - 1) / panels + 2 * VECTOR - 1) / (2 * VECTOR) * (2 * VECTOR);
+    }
+    if ((packs || a->row == 1) && depth > STRETCH) { /* also where results share lines of the cache */
+        const long stretches = (depth + STRETCH - 1) / STRETCH;
+        stretch = (depth + stretches - 1) / stretches;
+    }
     for (long from = 0; from < n; from += panel)
         for (long k = 0; k < depth; k += stretch) {
             const long columns = n - from < panel ? n - from : panel,
