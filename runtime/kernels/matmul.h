@@ -177,6 +177,17 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
             nn_matmul_copy(count, x->at + k * x->column, to + k * wide);
         return;
     }
+    if (count < 4) {
+        const real *p = x->at;
+        for (long k = 0; k < depth; k++, p += x->column, to += wide) {
+            to[0] = p[0];
+            if (count > 1)
+                to[1] = p[x->row];
+            if (count > 2)
+                to[2] = p[2 * x->row];
+        }
+        return;
+    }
     /* A line of the cache from every row, then the next. */
     for (long from = 0; from < depth; from += LANES) {
         const long end = depth - from < LANES ? depth : from + LANES;
@@ -195,7 +206,7 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
             }
         }
 #endif
-        for (; i < count && count >= 4; i += 4) {
+        for (; i < count; i += 4) {
             i = i + 4 <= count ? i : count - 4; /* the last few with some before */
             const real *const p = x->at + i * x->row;
             long k = from;
@@ -208,9 +219,6 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
                 for (long q = 0; q < 4; q++)
                     to[k * wide + i + q] = p[q * x->row + k * x->column];
         }
-        for (; i < count; i++)
-            for (long k = from; k < end; k++)
-                to[k * wide + i] = x->at[i * x->row + k * x->column];
     }
 }
 
