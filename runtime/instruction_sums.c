@@ -125,7 +125,7 @@ static void rows_by_weights(struct interpreter *in, const struct instruction *i,
         const void *start = affine ? plane_of(in, &i->operands[2], bias) : NULL;
         int64_t x_k = left ? a.column : b.row, w_k = left ? b.row : a.column, w_j = left ? b.column : a.row;
         if (y_step == 1 && i->small)
-            i->kernels->matmul_rows_small((long)n, (long)mm->k, (long)in->stride, (long)in->stride, rows,
+            i->kernels->matmul_rows_small((long)n, (long)mm->k, (long)in->rows, (long)in->stride, rows,
                                           (long)x_k, weights, (long)w_k, (long)w_j, start, (long)bias_step,
                                           i->operands[2].rows, plane_of(in, &i->result, y));
         else if (y_step == 1) {
@@ -233,7 +233,7 @@ static void run_matmul_sweep(struct interpreter *in, const struct instruction *i
 
 static void run_product_rows(struct interpreter *in, const struct instruction *i) {
     const struct product *p = &i->product;
-    i->kernels->matmul_rows_small(p->n, p->depth, (long)in->stride, (long)in->stride, p->x, p->x_step, p->w,
+    i->kernels->matmul_rows_small(p->n, p->depth, (long)in->rows, (long)in->stride, p->x, p->x_step, p->w,
                                   p->w_k, p->w_step, p->c, p->c_step, p->c_rows, i->y);
 }
 

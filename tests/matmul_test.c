@@ -130,9 +130,13 @@ static void try_rows(struct trial *t) {
                                         : 0),
                   y = room(t, t->m * stride);
     x.row = gap * stride, x.column = 1;
-    t->kernel = "rows";
-    kernels_of(t)->matmul_rows(t->m, t->k, rows, t->n, stride, x.memory, gap, w.memory, w.column, w.row,
-                               kind ? c.memory : NULL, kind ? 1 : 0, kind == 2, y.memory);
+    t->kernel = bench_below(t->bench, 2) ? "rows" : "rows, small";
+    if (strcmp(t->kernel, "rows") == 0)
+        kernels_of(t)->matmul_rows(t->m, t->k, rows, t->n, stride, x.memory, gap, w.memory, w.column, w.row,
+                                   kind ? c.memory : NULL, kind ? 1 : 0, kind == 2, y.memory);
+    else
+        kernels_of(t)->matmul_rows_small(t->m, t->k, t->n, stride, x.memory, gap, w.memory, w.column, w.row,
+                                         kind ? c.memory : NULL, kind ? 1 : 0, kind == 2, y.memory);
     c.row = kind == 2 ? stride : 1, c.column = kind == 2;
     y.row = stride, y.column = 1;
     for (long i = 0; i < t->m; i++)

@@ -68,9 +68,10 @@ struct real_kernels {
                  void *planes);
 };
 
-/* Does matmul_rows_small take less time?  Where packing does not pay, and whole vectors of rows are no waste. */
+/* Does matmul_rows_small take less time?  It packs nothing and calls nothing; but it fills no vectors with weights where
+ * there are few rows, and does not go on to the next results with what it has read. */
 static inline bool kernels_small(long results, long terms, long rows) {
-    return (terms <= 12 || results < 8) && (rows > 16 || results * terms < 64);
+    return rows >= 8 ? terms <= 32 && (terms > 4 || results < 16) : results * terms < 100;
 }
 
 struct kernels {

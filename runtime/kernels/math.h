@@ -174,8 +174,10 @@ static inline void nn_treesf(long count, const float *restrict lanes, float *res
 #endif
 #if defined __AVX512F__ || defined __aarch64__
 #define NN_RESULTS 12
+#define NN_ACROSS 8
 #else
 #define NN_RESULTS 6
+#define NN_ACROSS 4
 #endif
 #if defined __clang__
 #pragma clang diagnostic ignored "-Wpass-failed" /* of a loop that it leaves as it is: the same, but slower \
@@ -186,6 +188,7 @@ static inline void nn_treesf(long count, const float *restrict lanes, float *res
 #else
 #define NN_UNROLL
 #endif
+#define NN_EACH(i, count) NN_UNROLL for (long i = 0; i < (count); i++)
 #if defined __GNUC__
 #pragma GCC diagnostic ignored "-Wpsabi" /* what takes such vectors is always inlined */
 #endif
@@ -235,6 +238,150 @@ NN_INLINE nn_vectorf nn_vector_fmaf(nn_vectorf a, nn_vectorf b, nn_vectorf c) {
     return c;
 #else
     return fmaf(a, b, c);
+#endif
+}
+
+/*@ nn_part: nn_vectors */
+/* What masks the first `count` of the numbers of a vector. */
+#if defined __AVX512F__
+#define NN_PART(width, count) ((__mmask##width)((1U << (count)) - 1))
+#elif defined __AVX__
+#define NN_PART(width, count) NN_PART_##width(count)
+#define NN_PART_4(count) \
+    _mm256_castpd_si256( \
+        _mm256_cmp_pd(_mm256_setr_pd(0, 1, 2, 3), _mm256_set1_pd((double)(count)), _CMP_LT_OQ))
+#define NN_PART_8(count) \
+    _mm256_castps_si256( \
+        _mm256_cmp_ps(_mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_ps((float)(count)), _CMP_LT_OQ))
+#endif
+
+/*@ nn_vector_get: nn_vector nn_part */
+/* The first `count` numbers of a vector, and 0 behind them: what lies there is not read. */
+NN_INLINE nn_vector nn_vector_get(const double *from, long count) {
+#if defined __AVX__
+    if (__builtin_constant_p(count) && count == sizeof(nn_vector) / sizeof *from)
+        return *(const nn_vector *)from; /* a mask takes its time */
+#endif
+#if defined __AVX512F__
+    return _mm512_maskz_loadu_pd(NN_PART(8, count), from);
+#elif defined __AVX__
+    return _mm256_maskload_pd(from, NN_PART(4, count));
+#elif defined __GNUC__
+    if (count == sizeof(nn_vector) / sizeof *from)
+        return *(const nn_vector *)from;
+    return (nn_vector){from[0], count > 1 ? from[1] : 0};
+#else
+    return count ? *from : 0;
+#endif
+}
+
+/*@ nn_vector_getf: nn_vectorf nn_part */
+/* The first `count` numbers of a vector, and 0 behind them: what lies there is not read. */
+NN_INLINE nn_vectorf nn_vector_getf(const float *from, long count) {
+#if defined __AVX__
+    if (__builtin_constant_p(count) && count == sizeof(nn_vectorf) / sizeof *from)
+        return *(const nn_vectorf *)from; /* a mask takes its time */
+#endif
+#if defined __AVX512F__
+    return _mm512_maskz_loadu_ps(NN_PART(16, count), from);
+#elif defined __AVX__
+    return _mm256_maskload_ps(from, NN_PART(8, count));
+#elif defined __GNUC__
+    if (count == sizeof(nn_vectorf) / sizeof *from)
+        return *(const nn_vectorf *)from;
+    return (nn_vectorf){from[0], count > 1 ? from[1] : 0, count > 2 ? from[2] : 0, count > 3 ? from[3] : 0};
+#else
+    return count ? *from : 0;
+#endif
+}
+
+/*@ nn_vector_put: nn_vector nn_part */
+/* Writes the first `count` numbers of a vector. */
+NN_INLINE void nn_vector_put(double *to, long count, nn_vector v) {
+#if defined __AVX512F__
+    _mm512_mask_storeu_pd(to, NN_PART(8, count), v);
+#elif defined __AVX__ /* a store with a mask takes long in some processors */
+    if (count == 4)
+        _mm256_storeu_pd(to, v);
+    __m128d half = _mm256_castpd256_pd128(v);
+    if (count & 2) {
+        _mm_storeu_pd(to, half);
+        half = _mm256_extractf128_pd(v, 1), to += 2;
+    }
+    if (count & 1)
+        _mm_store_sd(to, half);
+#elif defined __GNUC__
+    to[0] = v[0];
+    if (count > 1)
+        to[1] = v[1];
+#else
+    *to = v;
+#endif
+}
+
+/*@ nn_vector_putf: nn_vectorf nn_part */
+/* Writes the first `count` numbers of a vector. */
+NN_INLINE void nn_vector_putf(float *to, long count, nn_vectorf v) {
+#if defined __AVX512F__
+    _mm512_mask_storeu_ps(to, NN_PART(16, count), v);
+#elif defined __AVX__
+    if (count == 8)
+        _mm256_storeu_ps(to, v);
+    __m128 half = _mm256_castps256_ps128(v);
+    if (count & 4) {
+        _mm_storeu_ps(to, half);
+        half = _mm256_extractf128_ps(v, 1), to += 4;
+    }
+    if (count & 2) {
+        _mm_storel_pi((__m64 *)to, half);
+        half = _mm_movehl_ps(half, half), to += 2;
+    }
+    if (count & 1)
+        _mm_store_ss(to, half);
+#elif defined __GNUC__
+    if (count == 4) {
+        *(nn_vectorf *)to = v;
+        return;
+    }
+    to[0] = v[0];
+    if (count > 1)
+        to[1] = v[1];
+    if (count > 2)
+        to[2] = v[2];
+#else
+    *to = v;
+#endif
+}
+
+/*@ nn_vector_mix: nn_vector nn_part */
+/* The first `count` numbers of v and the others of rest. */
+NN_INLINE nn_vector nn_vector_mix(nn_vector v, long count, nn_vector rest) {
+#if defined __AVX512F__
+    return _mm512_mask_blend_pd(NN_PART(8, count), rest, v);
+#elif defined __AVX__
+    return _mm256_blendv_pd(rest, v, _mm256_castsi256_pd(NN_PART(4, count)));
+#elif defined __GNUC__
+    for (long l = 0; l < count; l++)
+        rest[l] = v[l];
+    return rest;
+#else
+    return count > 0 ? v : rest;
+#endif
+}
+
+/*@ nn_vector_mixf: nn_vectorf nn_part */
+/* The first `count` numbers of v and the others of rest. */
+NN_INLINE nn_vectorf nn_vector_mixf(nn_vectorf v, long count, nn_vectorf rest) {
+#if defined __AVX512F__
+    return _mm512_mask_blend_ps(NN_PART(16, count), rest, v);
+#elif defined __AVX__
+    return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(NN_PART(8, count)));
+#elif defined __GNUC__
+    for (long l = 0; l < count; l++)
+        rest[l] = v[l];
+    return rest;
+#else
+    return count > 0 ? v : rest;
 #endif
 }
 

@@ -37,36 +37,40 @@ static inline NAME(vector) NAME(vector_fma)(NAME(vector) a, NAME(vector) b, NAME
 #endif
 }
 
-/* `height` results, at most HEIGHT, over SPAN rows.  w: the weights of each result, w_k apart; start: what the sums
+/* `height` results, at most HEIGHT, over one or two vectors of rows.  w: the weights of each result, w_k apart; start: what the sums
  * begin with (rows, or one number), or NULL where they begin with their first product. */
 static inline __attribute__((always_inline)) void
-NAME(small_block)(const int height, long depth, const real *x, long x_step, const real *const *w, long w_k,
+NAME(small_block)(const int height, const int vectors, long depth, const real *x, long x_step, const real *const *w, long w_k,
                   const real *const *start, int start_rows, real *const *y) {
-    NAME(vector) sum[HEIGHT][2];
+    NAME(vector) sum[HEIGHT][2], here[2];
     for (int h = 0; h < height; h++)
-        for (int v = 0; v < 2; v++)
+        for (int v = 0; v < vectors; v++)
             if (!start)
                 sum[h][v] = NAME(at)(x + v * WIDTH) * NAME(each)(w[h][0]);
             else
                 sum[h][v] = start_rows ? NAME(at)(start[h] + v * WIDTH) : NAME(each)(start[h][0]);
     for (long k = start ? 0 : 1; k < depth; k++) {
-        const NAME(vector) a = NAME(at)(x + k * x_step), b = NAME(at)(x + k * x_step + WIDTH);
-        for (int h = 0; h < height; h++) {
-            const NAME(vector) weight = NAME(each)(w[h][k * w_k]);
-            sum[h][0] = NAME(vector_fma)(a, weight, sum[h][0]);
-            sum[h][1] = NAME(vector_fma)(b, weight, sum[h][1]);
-        }
+        for (int v = 0; v < vectors; v++)
+            here[v] = NAME(at)(x + k * x_step + v * WIDTH);
+        for (int h = 0; h < height; h++)
+            for (int v = 0; v < vectors; v++)
+                sum[h][v] = NAME(vector_fma)(here[v], NAME(each)(w[h][k * w_k]), sum[h][v]);
     }
     for (int h = 0; h < height; h++)
-        for (int v = 0; v < 2; v++)
+        for (int v = 0; v < vectors; v++)
             NAME(put)(y[h] + v * WIDTH, sum[h][v]);
 }
 
+/* Over `rows`, of which the last vector may hold more. */
 static inline __attribute__((always_inline)) void
 NAME(small_rows)(const int height, long depth, long rows, const real *x, long x_step, const real *const *w, long w_k,
                  const real **start, int start_rows, real **y) {
     for (long r = 0; r < rows; r += SPAN) {
-        NAME(small_block)(height, depth, x + r, x_step, w, w_k, start[0] ? start : NULL, start_rows, y);
+        const real *const *const from = start[0] ? start : NULL;
+        if (rows - r > WIDTH)
+            NAME(small_block)(height, 2, depth, x + r, x_step, w, w_k, from, start_rows, y);
+        else
+            NAME(small_block)(height, 1, depth, x + r, x_step, w, w_k, from, start_rows, y);
         for (int h = 0; h < height; h++) {
             start[h] += start_rows ? SPAN : 0;
             y[h] += SPAN;

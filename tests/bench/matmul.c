@@ -60,7 +60,7 @@ static void ours(const struct product *s, const struct room *room) {
         const long stride = stride_of(s, s->n), w_k = s->form == ROWS ? s->m : 1,
                    w_j = s->form == ROWS ? 1 : s->k;
         if (kernels_small(s->m, s->k, s->n))
-            k->matmul_rows_small(s->m, s->k, stride, stride, room->b, 1, room->a, w_k, w_j, NULL, 0, 0,
+            k->matmul_rows_small(s->m, s->k, s->n, stride, room->b, 1, room->a, w_k, w_j, NULL, 0, 0,
                                  room->y);
         else
             k->matmul_rows(s->m, s->k, stride, s->n, stride, room->b, 1, room->a, w_k, w_j, NULL, 0, 0,
