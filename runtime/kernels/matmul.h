@@ -476,18 +476,52 @@ NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix
     }
 }
 
-/*@ nn_matmul_tiles: nn_matmul_behind nn_matmul_edge nn_matmul_pack */
+/*@ nn_matmul_pack_blocks: nn_matmul_pack */
+/* Of m results in `blocks`, those from `first` to before `end`, each packed `apart` behind the one before.
+ * Results side by side share lines of the cache: a few k of all, then the next few. */
+static void nn_matmul_pack_blocks(long m, long blocks, long first, long end, long depth, const nn_matrix *a,
+                                  real *to, long apart) {
+    const long some = a->row == 1 ? 8 : depth;
+    for (long k = 0; k < depth; k += some)
+        for (long block = first; block < end; block++) {
+            const long i = m * block / blocks, results = m * (block + 1) / blocks - i;
+            nn_matmul_pack(results, results, depth - k < some ? depth - k : some,
+                           &(nn_matrix){a->at + i * a->row + k * a->column, a->row, a->column},
+                           to + (block - first) * apart + k * results);
+        }
+}
+
+/*@ nn_matmul_pack_panel: nn_matmul_pack */
+/* Tiles of columns, from column j on; the last is `wide_last` columns wide, and its first `apart_last` terms
+ * are left out. */
+static void nn_matmul_pack_panel(long j, long columns, long depth, long wide_last, long apart_last,
+                                 const nn_matrix *b, real *to) {
+    enum { WIDE = 2 * sizeof(nn_vector) / sizeof(real) };
+    for (; j < columns; j += WIDE) {
+        const long width = columns - j < WIDE ? columns - j : WIDE;
+        const long wide = width < WIDE ? wide_last : WIDE, apart = width < WIDE ? apart_last : 0;
+        for (long u = 0; u < depth * wide && width < wide && b->column != 1; u++)
+            to[j * depth + u] = 0;
+        nn_matmul_pack(width, wide, depth - apart,
+                       &(nn_matrix){b->at + apart * b->row + j * b->column, b->column, b->row},
+                       to + j * depth);
+    }
+}
+
+/*@ nn_matmul_tiles: nn_matmul_behind nn_matmul_edge nn_matmul_pack_blocks nn_matmul_pack_panel */
 /* Tiles of results stay in registers; what they read is packed where that pays. */
 static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                             const nn_matrix *c, real *y, long y_i, long y_j) {
-    enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR, STRETCH = 256, PANEL = 18 * LANES };
-    real right[PANEL * STRETCH], left[NN_RESULTS * STRETCH];
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real), WIDE = 2 * VECTOR, STRETCH = 256 };
+    enum { PANEL = 18 * LANES, BLOCK = NN_RESULTS * STRETCH, GROUP = LANES };
+    real right[PANEL * STRETCH], left[GROUP * BLOCK];
     const long panels = (n + PANEL - 1) / PANEL, panel = ((n + panels - 1) / panels + WIDE - 1) / WIDE * WIDE;
     const long stretches = (depth + STRETCH - 1) / STRETCH, stretch = (depth + stretches - 1) / stretches;
     /* What is used once is read as it lies; up to four times, where no turning is needed. */
     const int packs_a = n > (a->row == 1 ? 4 : 1) * WIDE;
     const long most = a->row == 1 || packs_a ? NN_RESULTS : NN_RESULTS / 2, blocks = (m + most - 1) / most;
     const int packs_b = b->column != 1 || (blocks > 1 && n * depth > 256 * LANES);
+    const long group = a->row == 1 ? GROUP : 1; /* so many blocks are whole lines of the cache */
     for (long from = 0; from < n; from += panel)
         for (long k = 0; k < depth; k += stretch) {
             const long columns = n - from < panel ? n - from : panel,
@@ -499,23 +533,19 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
             const long ragged = columns % WIDE, wide_last = ragged > VECTOR ? WIDE : VECTOR;
             const long fit = depth - NN_BEHIND(ragged ? wide_last - ragged : 0, depth, b->row) - k;
             const long apart_last = packs_b || fit < 0 ? 0 : fit < count ? fit : count;
-            for (long j = packs_b ? 0 : columns - ragged; j < columns; j += WIDE) {
-                const long width = columns - j < WIDE ? columns - j : WIDE;
-                const long wide = width < WIDE ? wide_last : WIDE, apart = width < WIDE ? apart_last : 0;
-                for (long u = 0; u < count * wide && width < wide && b->column != 1; u++)
-                    right[j * count + u] = 0;
-                nn_matmul_pack(width, wide, count - apart,
-                               &(nn_matrix){b_at + apart * b->row + j * b->column, b->column, b->row},
-                               right + j * count);
-            }
+            nn_matmul_pack_panel(packs_b ? 0 : columns - ragged, columns, count, wide_last, apart_last,
+                                 &(nn_matrix){b_at, b->row, b->column}, right);
             for (long block = 0; block < blocks; block++) {
                 const long i = m * block / blocks, results = m * (block + 1) / blocks - i;
                 const nn_matrix a_here = {a->at + i * a->row + k * a->column, a->row, a->column};
-                if (packs_a)
-                    nn_matmul_pack(results, results, count, &a_here, left);
+                if (packs_a && block % group == 0)
+                    nn_matmul_pack_blocks(m, blocks, block, block + group < blocks ? block + group : blocks,
+                                          count, &(nn_matrix){a->at + k * a->column, a->row, a->column}, left,
+                                          BLOCK);
                 for (long j = 0; j < columns; j += WIDE) {
                     const long width = columns - j < WIDE ? columns - j : WIDE;
-                    const nn_matrix p = packs_a ? (nn_matrix){left, 1, results} : a_here;
+                    const nn_matrix p =
+                        packs_a ? (nn_matrix){left + block % group * BLOCK, 1, results} : a_here;
                     const nn_matrix begin = {start.at ? start.at + i * start.row + (from + j) * start.column
                                                       : NULL,
                                              start.row, start.column};
