@@ -176,6 +176,7 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long count, lo
         for (long i = 0; i < results; i++)
             sum[i][n] = *(const nn_vector *)(sums + i * sums_result + taps[n].sum);
     }
+    const int borders = from > 0 || to < columns; /* else nothing is asked for each tap in each line */
     to = to < from ? from : to;
 #define NN_PLACES(n, start, end)                                                                          \
     for (long k = start; k < end; k++) {                                                                  \
@@ -185,9 +186,11 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long count, lo
             sum[i][n] = nn_vector_fma(v, *(const nn_vector *)(g + (k * results + i) * LANES), sum[i][n]); \
     }
     for (long line = 0; line < lines; line++) {
-        NN_UNROLL
-        for (long n = 0; n < count; n++)
-            NN_PLACES(n, taps[n].across.from, (taps[n].across.to < from ? taps[n].across.to : from))
+        if (borders) {
+            NN_UNROLL
+            for (long n = 0; n < count; n++)
+                NN_PLACES(n, taps[n].across.from, (taps[n].across.to < from ? taps[n].across.to : from))
+        }
         for (long k = from; k < to; k++) {
             nn_vector with[4];
             NN_UNROLL
@@ -202,9 +205,11 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long count, lo
                     sum[i][n] = nn_vector_fma(v, with[i], sum[i][n]);
             }
         }
-        NN_UNROLL
-        for (long n = 0; n < count; n++)
-            NN_PLACES(n, (taps[n].across.from > to ? taps[n].across.from : to), taps[n].across.to)
+        if (borders) {
+            NN_UNROLL
+            for (long n = 0; n < count; n++)
+                NN_PLACES(n, (taps[n].across.from > to ? taps[n].across.from : to), taps[n].across.to)
+        }
         x += x_line;
         g += columns * results * LANES;
     }
