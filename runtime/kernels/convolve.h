@@ -9,11 +9,11 @@
  * computed by one turn, in the same order whatever their number.
  */
 
-/*@ nn_convolve_tile: nn_vector nn_vector_fma nn_convolution */
+/*@ nn_convolve_tile: nn_vector nn_vector_fma nn_convolution nn_twofold */
 /* sums of `results` channels for `vectors` vectors of rows at one place, from start[i], or where that is NULL
  * from what y holds.  x_ are the distances of channels, lines and columns of the source; weights of one tap
- * lie side by side, w_ apart.  One loop over all taps: where a line and a channel end is found by arithmetic,
- * since a processor guesses the ends of short loops wrong too often. */
+ * lie side by side, w_ apart.  The lines of all channels are one loop, and where a channel ends is found by
+ * arithmetic, since a processor guesses the ends of short loops wrong too often. */
 NN_INLINE void nn_convolve_tile(const long results, const long vectors, long channels, struct taps down,
                                 struct taps across, const real *x, long x_channel, long x_line, long x_column,
                                 const real *w, long w_channel, long w_line, long w_column, const real *start,
@@ -30,32 +30,30 @@ NN_INLINE void nn_convolve_tile(const long results, const long vectors, long cha
         else
             sum[i][q] = *(const nn_vector *)(y + i * y_channel + q * VECTOR);
     const long x_next = across.at_step * x_column, w_next = across.step * w_column;
-    const long x_down = down.at_step * x_line - across.count * x_next;
-    const long w_down = down.step * w_line - across.count * w_next;
-    const long x_over = x_channel - down.count * down.at_step * x_line;
-    const long w_over = w_channel - down.count * down.step * w_line;
+    const long x_down = down.at_step * x_line, x_over = x_channel - down.count * x_down;
+    const long w_down = down.step * w_line, w_over = w_channel - down.count * w_down;
     x += down.at * x_line + across.at * x_column;
     w += down.first * w_line + across.first * w_column;
-    const long all = channels * down.count * across.count;
-    long line = across.count,
-         lines = down.count; /* where the line ends, and those that the channel has left */
-    for (long k = 1; k <= all; k++) {
-        nn_vector from[2];
-        NN_UNROLL
-        for (long q = 0; q < vectors; q++)
-            from[q] = *(const nn_vector *)(x + q * VECTOR);
-        NN_UNROLL
-        for (long i = 0; i < results; i++)
+    for (long lines = channels * down.count, left = down.count; lines > 0; lines--) {
+        const real *x_k = x, *w_k = w;
+        NN_TWOFOLD
+        for (long k = 0; k < across.count; k++) {
+            nn_vector from[2];
             NN_UNROLL
-        for (long q = 0; q < vectors; q++)
-            sum[i][q] = nn_vector_fma(from[q], w[i] - zero, sum[i][q]);
-        const long ends = -(long)(k == line);
-        line += ends & across.count;
-        lines += ends;
-        const long over = -(long)(lines == 0);
-        lines += over & down.count;
-        x += x_next + (ends & x_down) + (over & x_over);
-        w += w_next + (ends & w_down) + (over & w_over);
+            for (long q = 0; q < vectors; q++)
+                from[q] = *(const nn_vector *)(x_k + q * VECTOR);
+            NN_UNROLL
+            for (long i = 0; i < results; i++)
+                NN_UNROLL
+            for (long q = 0; q < vectors; q++)
+                sum[i][q] = nn_vector_fma(from[q], w_k[i] - zero, sum[i][q]);
+            x_k += x_next;
+            w_k += w_next;
+        }
+        const long over = -(long)(--left == 0); /* the channel's last line */
+        left += over & down.count;
+        x += x_down + (over & x_over);
+        w += w_down + (over & w_over);
     }
     NN_UNROLL
     for (long i = 0; i < results; i++)
@@ -65,23 +63,25 @@ NN_INLINE void nn_convolve_tile(const long results, const long vectors, long cha
 }
 
 /*@ nn_convolve_tiles: nn_convolve_tile */
-/* The same for numbers of results and rows known only when it runs. */
-static void nn_convolve_tiles(long results, long rows, long channels, struct taps down, struct taps across,
-                              const real *x, long x_channel, long x_line, long x_column, const real *w,
-                              long w_channel, long w_line, long w_column, const real *start, real *y,
-                              long y_channel) {
+/* The same for the places of a line, and numbers of results and rows known only when it runs. */
+static void nn_convolve_tiles(long results, long columns, long rows, long channels, const struct taps *down,
+                              const struct taps *across, const real *x, long x_channel, long x_line,
+                              long x_column, const real *w, long w_channel, long w_line, long w_column,
+                              const real *start, real *y, long y_channel) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-#define NN_TILE(n, vectors)                                                                                \
-    nn_convolve_tile(n, vectors, channels, down, across, x + r, x_channel, x_line, x_column, w, w_channel, \
-                     w_line, w_column, start, y + r, y_channel)
-#define NN_TILES(n)                                \
-    case n:                                        \
-        for (; r + VECTOR < rows; r += 2 * VECTOR) \
-            NN_TILE(n, 2);                         \
-        if (r < rows)                              \
-            NN_TILE(n, 1);                         \
+#define NN_TILE(n, vectors)                                                                         \
+    nn_convolve_tile(n, vectors, channels, *down, across[j], x + r, x_channel, x_line, x_column, w, \
+                     w_channel, w_line, w_column, start, y + j * x_column + r, y_channel)
+#define NN_TILES(n)                                    \
+    case n:                                            \
+        for (long j = 0; j < columns; j++) {           \
+            long r = 0;                                \
+            for (; r + VECTOR < rows; r += 2 * VECTOR) \
+                NN_TILE(n, 2);                         \
+            if (r < rows)                              \
+                NN_TILE(n, 1);                         \
+        }                                              \
         break;
-    long r = 0;
     switch (results) {
         NN_TILES(1)
         NN_TILES(2)
@@ -148,11 +148,10 @@ static void nn_convolve(const struct convolution *s, long turn, long turns, long
                     const struct taps down = taps_of(&s->down, s->transposed, line);
                     real *const result =
                         y + (group * s->results + first) * y_channel + line * y_line + left * stride;
-                    for (long j = 0; j < end; j++)
-                        nn_convolve_tiles(count, rows, channels, down, across[j], source, x_channel, x_line,
-                                          stride, most ? packed : weights, most ? area * count : w_channel,
-                                          most ? wide_kernel * count : wide_kernel, most ? count : 1,
-                                          channel ? NULL : start, result + j * stride, y_channel);
+                    nn_convolve_tiles(count, end, rows, channels, &down, across, source, x_channel, x_line,
+                                      stride, most ? packed : weights, most ? area * count : w_channel,
+                                      most ? wide_kernel * count : wide_kernel, most ? count : 1,
+                                      channel ? NULL : start, result, y_channel);
                 }
             }
         }
@@ -177,6 +176,7 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long count, lo
         for (long i = 0; i < results; i++)
             sum[i][n] = *(const nn_vector *)(sums + i * sums_result + taps[n].sum);
     }
+    const int borders = from > 0 || to < columns; /* else nothing is asked for each tap in each line */
     to = to < from ? from : to;
 #define NN_PLACES(n, start, end)                                                                          \
     for (long k = start; k < end; k++) {                                                                  \
@@ -186,9 +186,11 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long count, lo
             sum[i][n] = nn_vector_fma(v, *(const nn_vector *)(g + (k * results + i) * LANES), sum[i][n]); \
     }
     for (long line = 0; line < lines; line++) {
-        NN_UNROLL
-        for (long n = 0; n < count; n++)
-            NN_PLACES(n, taps[n].across.from, (taps[n].across.to < from ? taps[n].across.to : from))
+        if (borders) {
+            NN_UNROLL
+            for (long n = 0; n < count; n++)
+                NN_PLACES(n, taps[n].across.from, (taps[n].across.to < from ? taps[n].across.to : from))
+        }
         for (long k = from; k < to; k++) {
             nn_vector with[4];
             NN_UNROLL
@@ -203,9 +205,11 @@ NN_INLINE void nn_convolve_weights_tile(const long results, const long count, lo
                     sum[i][n] = nn_vector_fma(v, with[i], sum[i][n]);
             }
         }
-        NN_UNROLL
-        for (long n = 0; n < count; n++)
-            NN_PLACES(n, (taps[n].across.from > to ? taps[n].across.from : to), taps[n].across.to)
+        if (borders) {
+            NN_UNROLL
+            for (long n = 0; n < count; n++)
+                NN_PLACES(n, (taps[n].across.from > to ? taps[n].across.from : to), taps[n].across.to)
+        }
         x += x_line;
         g += columns * results * LANES;
     }
