@@ -149,21 +149,18 @@ static void print_vector(struct nest_printer *np, const char *indent) {
     text_print(np->out, "%s}\n", indent);
 }
 
-/* With sums: whole vectors, then the last under a mask, whole or not.  Where there is no other the loop is
- * left out, not skipped: so compilers see that it begins, and keep the sums in registers. */
+/* With sums: whole vectors, then the last under a mask, whole or not, which stores the sums.  Where there is
+ * no other, or one, there is no loop either, and sums begin and end in registers. */
 static void print_summed_vectors(struct nest_printer *np, const char *indent) {
     const struct nest *nest = np->nest;
     for (int i = 0; i < nest->count; i++)
         if (nest_is_sweep(np, nest->nodes[i]))
             nest_start_sums(np, nest->nodes[i], indent);
-    text_print(np->out, "%slong r = 0;\n%sif (several)\n%s    do\n", indent, indent, indent);
+    text_print(np->out, "%slong r = 0;\n%sif (whole)\n%s    do\n", indent, indent, indent);
     print_vector(np, text_format(np->printer->arena, "%s        ", indent));
-    text_print(np->out, "%s    while ((r += %d) < last);\n", indent, lanes_of(nest->element));
+    text_print(np->out, "%s    while ((r += %d) < last && whole > 1);\n", indent, lanes_of(nest->element));
     np->masked = true;
     print_vector(np, indent);
-    for (int i = 0; i < nest->count; i++)
-        if (nest_is_sweep(np, nest->nodes[i]))
-            nest_end_sums(np, nest->nodes[i], indent);
 }
 
 static void print_row_nest(struct nest_printer *np) {
@@ -184,7 +181,7 @@ static void print_row_nest(struct nest_printer *np) {
     if (np->sums)
         print_summed_vectors(np, indent);
     else {
-        text_print(np->out, "%sfor (long r = 0; r < m; r += %d)\n", indent, lanes);
+        text_print(np->out, "%sNN_ROLLED for (long r = 0; r < m; r += %d)\n", indent, lanes);
         print_vector(np, text_format(np->printer->arena, "%s    ", indent));
     }
     if (loop)
@@ -319,19 +316,22 @@ static void print_body(struct nest_printer *np, const char *head, const struct t
     text_print(out, "%s}\n\n", text_string(body));
 }
 
-/* A function that the compiler makes twice, for either value of a flag. */
-static void print_twice(struct nest_printer *np, const char *name, const struct signature *signature,
+/* A function that the compiler makes once for each value of a flag. */
+static void print_cases(struct nest_printer *np, const char *name, const struct signature *signature,
                         const struct text *body) {
     struct arena *arena = np->printer->arena;
-    const char *flag = np->sums ? "several" : "inside", *parameters = text_string(&signature->parameters),
+    const char *flag = np->sums ? "whole" : "inside", *parameters = text_string(&signature->parameters),
                *names = text_string(&signature->names);
     const char *inner =
         unique_ident(arena, np->printer->functions, text_format(arena, "%s_if_%s", name, flag));
+    const int lanes = lanes_of(np->nest->element);
     print_body(np, text_format(arena, "NN_INLINE void %s(const int %s, %s)", inner, flag, parameters), body);
     struct text *out = &np->printer->body;
     if (np->sums)
-        text_print(out, "NN_WORK static void %s(%s) {\n    if (rows > %d)\n", name, parameters,
-                   lanes_of(np->nest->element));
+        text_print(out,
+                   "NN_WORK static void %s(%s) {\n    if (rows > %d)\n        %s(2, %s);\n"
+                   "    else if (rows > %d)\n",
+                   name, parameters, 2 * lanes, inner, names, lanes);
     else
         text_print(out, "NN_WORK static void %s(int inside, %s) {\n    if (inside)\n", name, parameters);
     text_print(out, "        %s(1, %s);\n    else\n        %s(0, %s);\n}\n\n", inner, names, inner, names);
@@ -343,7 +343,7 @@ static void print_function(struct nest_printer *np, const struct text *body, str
     const char *name = function_name(np);
     add_parameters(np, &signature);
     if (np->sums || np->range)
-        print_twice(np, name, &signature, body);
+        print_cases(np, name, &signature, body);
     else
         print_body(np,
                    text_format(arena, "NN_WORK static void %s(%s)", name, text_string(&signature.parameters)),

@@ -54,7 +54,6 @@ void nest_print_value(struct nest_printer *np, struct node *node, int64_t elemen
 /* A sweep's lanes into local arrays before the rows, the terms of a row, and the arrays back after them. */
 void nest_start_sums(struct nest_printer *np, const struct node *node, const char *indent);
 void nest_print_sums(struct nest_printer *np, const struct node *node);
-void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent);
 
 void nest_print_kernel(struct nest_printer *np);
 

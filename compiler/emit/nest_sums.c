@@ -66,20 +66,6 @@ void nest_start_sums(struct nest_printer *np, const struct node *node, const cha
     }
 }
 
-void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent) {
-    struct sums sums = sums_of(np, node);
-    int lanes = lanes_of(node->type.element);
-    const char *together = "";
-    if (lanes == LANES_F32) {
-        use_kernel(np->printer, "nn_together", ELEMENT_F64);
-        together = "NN_TOGETHER ";
-    }
-    for (int64_t c = 0; c < sums.count; c++)
-        text_print(np->out, "%s%sfor (long l = 0; l < %d; l++)\n%s    %s[%s * %d + l] = %s_%lld[l];\n",
-                   indent, together, lanes, indent, nest_ident(np, node), sum_index(np, &sums, c), lanes,
-                   nest_ident(np, node), (long long)c);
-}
-
 /* The row's terms.  Where the vector is not whole, rows past the end of the batch change nothing. */
 void nest_print_sums(struct nest_printer *np, const struct node *node) {
     struct sums sums = sums_of(np, node);
@@ -112,7 +98,8 @@ void nest_print_sums(struct nest_printer *np, const struct node *node) {
         const char *f = node->type.element == ELEMENT_F32 ? "f" : "";
         use_kernel(np->printer, "nn_bits", node->type.element);
         text_print(np->out, "%sconst %s %s_%lld_next = %s;\n", np->indent, real, name, (long long)c, next);
-        text_print(np->out, "%s%s = nn_select%s(valid%s[l], %s_%lld_next, %s);\n", np->indent, sum, f, f,
-                   name, (long long)c, sum);
+        text_print(np->out, "%s%s[%s * %d + l] = nn_select%s(valid%s[l], %s_%lld_next, %s);\n", np->indent,
+                   name, sum_index(np, &sums, c), lanes_of(node->type.element), f, f, name, (long long)c,
+                   sum);
     }
 }
