@@ -338,12 +338,21 @@ static void start_sweeps(struct interpreter *in, const struct sequence *sequence
     }
 }
 
-static void finish_sweeps(const struct sequence *sequence) {
+static void finish_sweeps(const struct interpreter *in, int g) {
+    const struct sequence *sequence = &in->groups[g];
+    for (int e = ELEMENT_F32; e <= ELEMENT_F64; e++) {
+        const struct lane_sums *sums = &in->plan->groups[g].sums[e];
+        const size_t size = element_size((enum element)e);
+        char *memory = in->once_memory[e];
+        if (sums->count)
+            (e == ELEMENT_F32 ? in->kernels->f32 : in->kernels->f64)
+                ->tree[OPERATOR_sum]((long)sums->count, memory + (size_t)sums->lanes * size,
+                                     memory + (size_t)sums->results * size);
+    }
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
-        enum operator_code fold = operators[i->node->code].kind == KIND_FOLD ? i->node->code : OPERATOR_sum;
-        if (i->lanes)
-            i->kernels->tree[fold]((long)i->count, i->lanes, i->y);
+        if (i->lanes && !plan_placement(in->plan, i->node)->summed)
+            i->kernels->tree[i->node->code]((long)i->count, i->lanes, i->y);
     }
 }
 
@@ -358,7 +367,7 @@ static void run_rows(struct interpreter *in, int g) {
         run_instructions(in, g);
         store_results(in, g);
     }
-    finish_sweeps(&in->groups[g]);
+    finish_sweeps(in, g);
 }
 
 static void store_once(struct interpreter *in) {
