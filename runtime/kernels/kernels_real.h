@@ -65,6 +65,10 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
     }                                                                                                        \
     static void NAME(sweep_##fold)(long count, long rows, const struct planes *x, bool first, void *to) {    \
         real *restrict lanes = to;                                                                           \
+        if (OPERATOR_##fold == OPERATOR_sum && !x->index) { /* several at a time */                          \
+            NAME(sums_small)(count, rows, x, first, lanes);                                                   \
+            return;                                                                                          \
+        }                                                                                                    \
         const long rest = rows % LANES, whole = rows - rest;                                                 \
         for (long e = 0; e < count; e++, lanes += LANES) {                                                   \
             const real *const z = NAME(plane)(x, e);                                                         \
