@@ -148,6 +148,16 @@ static struct instruction new_instruction(struct interpreter *in, const struct n
     return i;
 }
 
+/* Is the assignment the only reader of what the instruction before it computes, number by number?  That then writes
+ * into the weight's memory, and nothing is left to be copied. */
+static bool takes_over(const struct interpreter *in, const struct instruction *before,
+                       const struct instruction *assign) {
+    const struct placement *p = plan_placement(in->plan, before->node);
+    return assign->node->code == OPERATOR_assign && assign->operands[1].identity &&
+           plan_operand(assign->node, 1).source == before->node && before->kernel && before->flat && p->local &&
+           p->last_index == plan_placement(in->plan, assign->node)->index;
+}
+
 static void make_sequence(struct interpreter *in, const struct group *group, struct sequence *sequence) {
     int count = 0;
     for (int n = 0; n < group->nest_count; n++)
@@ -162,6 +172,10 @@ static void make_sequence(struct interpreter *in, const struct group *group, str
                 i->loop = graph_loop(&in->plan->graph, group->nests[n].loop);
             if (plan_placement(in->plan, i->node)->sweep)
                 sequence->sweeps[sequence->sweep_count++] = i;
+            if (k > 0 && takes_over(in, i - 1, i)) {
+                i[-1].result = i->operands[0];
+                sequence->count--;
+            }
         }
 }
 

@@ -4,12 +4,14 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
     return (const real *)(const void *)(x->at + (x->index ? x->index[e] : e) * x->step);
 }
 
-/* A loop for each choice of operands that are one number, so that each is vectorised by itself. */
+/* A loop for each choice of operands that are one number, so that each is vectorised by itself.  y may be one of the
+ * operands: no number is read after another was written in its place. */
 #define ELEMENTWISE(code, arity, callable, maths, ...)                                                       \
-    static inline void NAME(code##_rows)(long n, real *restrict y, const real *p, const long p_i, const real *q, \
+    static inline void NAME(code##_rows)(long n, real *y, const real *p, const long p_i, const real *q,      \
                                          const long q_i, const real *s, const long s_i) {                    \
-        for (long i = 0; i < n; i++) {                                                                       \
-            const real a = p[i * p_i], b = q[i * q_i], c = s[i * s_i];                                       \
+        const real first[] = {*p, *q, *s};                                                                   \
+        NO_CARRY for (long i = 0; i < n; i++) {                                                              \
+            const real a = p_i ? p[i] : first[0], b = q_i ? q[i] : first[1], c = s_i ? s[i] : first[2];      \
             (void)a, (void)b, (void)c;                                                                       \
             y[i] = maths;                                                                                    \
         }                                                                                                    \
