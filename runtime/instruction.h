@@ -61,12 +61,21 @@ struct instruction {
     struct convolution convolution;
 };
 
-/* The instructions of a group, in order, and those of them that are sweeps. */
+/* The instructions of a group, in order, and those of them that are sweeps, but for sums in lanes, which are
+ * begun and finished all at once. */
 struct sequence {
     struct instruction *instructions;
     int count;
     struct instruction **sweeps;
     int sweep_count;
+};
+
+/* A value that the caller may ask for. */
+struct root {
+    const struct node *node;
+    int number, group; /* among the plan's roots; the group that computes it */
+    bool rows;
+    struct operand operand;
 };
 
 struct interpreter {
@@ -80,9 +89,9 @@ struct interpreter {
     struct sequence *groups;     /* by group of the plan */
     double *rows_f64, *step_f64; /* leaves that change with the batch */
     float *rows_f32, *step_f32;
-    struct operand *roots; /* where the value of each root lies, */
-    int *root_groups;      /* and the group that computes it */
-    char *spread[2];       /* a plane that holds one number for all rows */
+    struct root *roots; /* that are no assignments */
+    int root_count;
+    char *spread[2]; /* a plane that holds one number for all rows */
     const struct batch *batch;
     int64_t placed_rows; /* of the batch that addresses were last worked out for */
     int64_t stride;      /* between planes, in rows: those of a tile, padding included */

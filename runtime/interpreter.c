@@ -99,9 +99,8 @@ static void locate(struct interpreter *in) {
     for (int g = 0; g < in->plan->group_count; g++)
         for (int k = 0; k < in->groups[g].count; k++)
             locate_instruction(in, &in->groups[g].instructions[k]);
-    for (int k = 0; k < in->plan->root_count; k++)
-        if (in->plan->roots[k]->code != OPERATOR_assign)
-            locate_operand(in, &in->roots[k]);
+    for (int k = 0; k < in->root_count; k++)
+        locate_operand(in, &in->roots[k].operand);
 }
 
 /* What runs a node, by its subject. */
@@ -148,6 +147,16 @@ static struct instruction new_instruction(struct interpreter *in, const struct n
     return i;
 }
 
+/* Is the assignment the only reader of what the instruction before it computes, number by number?  That then
+ * writes into the weight's memory, and nothing is left to be copied. */
+static bool takes_over(const struct interpreter *in, const struct instruction *before,
+                       const struct instruction *assign) {
+    const struct placement *p = plan_placement(in->plan, before->node);
+    return assign->node->code == OPERATOR_assign && assign->operands[1].identity &&
+           plan_operand(assign->node, 1).source == before->node && before->kernel && before->flat &&
+           p->local && p->last_index == plan_placement(in->plan, assign->node)->index;
+}
+
 static void make_sequence(struct interpreter *in, const struct group *group, struct sequence *sequence) {
     int count = 0;
     for (int n = 0; n < group->nest_count; n++)
@@ -160,8 +169,13 @@ static void make_sequence(struct interpreter *in, const struct group *group, str
             *i = new_instruction(in, group->nests[n].nodes[k]);
             if (group->nests[n].loop)
                 i->loop = graph_loop(&in->plan->graph, group->nests[n].loop);
-            if (plan_placement(in->plan, i->node)->sweep)
+            const struct placement *p = plan_placement(in->plan, i->node);
+            if (p->sweep && !p->summed)
                 sequence->sweeps[sequence->sweep_count++] = i;
+            if (k > 0 && takes_over(in, i - 1, i)) {
+                i[-1].result = i->operands[0];
+                sequence->count--;
+            }
         }
 }
 
@@ -187,13 +201,14 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
     in->groups = arena_array(arena, struct sequence, (size_t)plan->group_count);
     for (int g = 0; g < plan->group_count; g++)
         make_sequence(in, &plan->groups[g], &in->groups[g]);
-    in->roots = arena_array(arena, struct operand, (size_t)plan->root_count);
-    in->root_groups = arena_array(arena, int, (size_t)plan->root_count);
+    in->roots = arena_array(arena, struct root, (size_t)plan->root_count);
     for (int k = 0; k < plan->root_count; k++) {
+        const struct node *node = plan->roots[k];
         struct access access = whole(plan->roots[k]);
-        if (plan->roots[k]->code != OPERATOR_assign)
-            in->roots[k] = place_operand(in, &access);
-        in->root_groups[k] = plan_placement(plan, access.source)->group;
+        if (node->code != OPERATOR_assign)
+            in->roots[in->root_count++] =
+                (struct root){node, k, plan_placement(plan, access.source)->group,
+                              shape_batch_axis(&node->type.shape) >= 0, place_operand(in, &access)};
     }
     return in;
 }
@@ -299,51 +314,65 @@ static void load_inputs(struct interpreter *in, const struct group *group) {
 }
 
 /* From planes to the caller's rows. */
-static void store_rows(struct interpreter *in, const struct node *root, const struct operand *operand,
-                       char *to) {
-    size_t size = element_size(root->type.element);
-    int64_t inner = shape_inner_size(&root->type.shape);
+static void store_rows(struct interpreter *in, const struct root *root, char *to) {
+    size_t size = element_size(root->node->type.element);
+    int64_t inner = shape_inner_size(&root->node->type.shape);
     for (int64_t e = 0; e < inner; e++) {
-        const char *from = operand_at(in, operand, e);
+        const char *from = operand_at(in, &root->operand, e);
         for (int64_t r = 0; r < in->rows; r++)
             memcpy(to + (size_t)((in->from + r) * inner + e) * size,
-                   from + (size_t)(operand->rows ? r : 0) * size, size);
+                   from + (size_t)(root->operand.rows ? r : 0) * size, size);
     }
 }
 
 static void store_results(struct interpreter *in, int g) {
-    const struct plan *plan = in->plan;
-    for (int k = 0; k < plan->root_count; k++) {
-        const struct node *root = plan->roots[k];
-        if (!in->batch->results[k] || root->code == OPERATOR_assign ||
-            shape_batch_axis(&root->type.shape) < 0)
-            continue;
-        if (in->root_groups[k] == g)
-            store_rows(in, root, &in->roots[k], in->batch->results[k]);
+    for (int k = 0; k < in->root_count; k++) {
+        const struct root *root = &in->roots[k];
+        if (root->rows && root->group == g && in->batch->results[root->number])
+            store_rows(in, root, in->batch->results[root->number]);
     }
+}
+
+static void fill_with(const struct instruction *i, void *y, int64_t n) {
+    const double start = operators[i->node->code].start;
+    const float start_f32 = (float)start;
+    fill(i->kernels, n, y, i->node->type.element == ELEMENT_F64 ? (const void *)&start : &start_f32);
 }
 
 /* Sums of products and in lanes begin by themselves in the first tile, if there is one; the others add to
  * their results, which start here. */
-static void start_sweeps(struct interpreter *in, const struct sequence *sequence) {
+static void start_sweeps(struct interpreter *in, int g) {
+    const struct sequence *sequence = &in->groups[g];
+    const bool empty = in->batch->rows == 0;
+    for (int e = ELEMENT_F32; empty && e <= ELEMENT_F64; e++) {
+        const struct lane_sums *sums = &in->plan->groups[g].sums[e];
+        const size_t size = element_size((enum element)e);
+        memset(in->once_memory[e] + (size_t)sums->lanes * size, 0,
+               (size_t)(sums->count * lanes_of((enum element)e)) * size);
+    }
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
-        if ((i->lanes || i->matmul.kind == MATMUL_CHAIN) && in->batch->rows > 0)
-            continue;
-        double start = operators[i->node->code].start;
-        float start_f32 = (float)start;
-        int64_t n = i->lanes ? i->count * lanes_of(i->node->type.element) : i->count;
-        fill(i->kernels, n, i->lanes ? i->lanes : i->y,
-             i->node->type.element == ELEMENT_F64 ? (const void *)&start : &start_f32);
+        if (empty || !(i->lanes || i->matmul.kind == MATMUL_CHAIN))
+            fill_with(i, i->lanes ? i->lanes : i->y,
+                      i->lanes ? i->count * lanes_of(i->node->type.element) : i->count);
     }
 }
 
-static void finish_sweeps(const struct sequence *sequence) {
+static void finish_sweeps(const struct interpreter *in, int g) {
+    const struct sequence *sequence = &in->groups[g];
+    for (int e = ELEMENT_F32; e <= ELEMENT_F64; e++) {
+        const struct lane_sums *sums = &in->plan->groups[g].sums[e];
+        const size_t size = element_size((enum element)e);
+        char *memory = in->once_memory[e];
+        if (sums->count)
+            (e == ELEMENT_F32 ? in->kernels->f32 : in->kernels->f64)
+                ->tree[OPERATOR_sum]((long)sums->count, memory + (size_t)sums->lanes * size,
+                                     memory + (size_t)sums->results * size);
+    }
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
-        enum operator_code fold = operators[i->node->code].kind == KIND_FOLD ? i->node->code : OPERATOR_sum;
         if (i->lanes)
-            i->kernels->tree[fold]((long)i->count, i->lanes, i->y);
+            i->kernels->tree[i->node->code]((long)i->count, i->lanes, i->y);
     }
 }
 
@@ -351,27 +380,25 @@ static void run_rows(struct interpreter *in, int g) {
     const struct group *group = &in->plan->groups[g];
     if (group->nest_count == 0)
         return;
-    start_sweeps(in, &in->groups[g]);
+    start_sweeps(in, g);
     for (in->tile = 0, in->from = 0; in->from < in->batch->rows; in->tile++, in->from += in->stride) {
         in->rows = in->batch->rows - in->from < in->stride ? in->batch->rows - in->from : in->stride;
         load_inputs(in, group);
         run_instructions(in, g);
         store_results(in, g);
     }
-    finish_sweeps(&in->groups[g]);
+    finish_sweeps(in, g);
 }
 
 static void store_once(struct interpreter *in) {
-    const struct plan *plan = in->plan;
-    for (int k = 0; k < plan->root_count; k++) {
-        const struct node *root = plan->roots[k];
-        if (!in->batch->results[k] || root->code == OPERATOR_assign ||
-            shape_batch_axis(&root->type.shape) >= 0)
+    for (int k = 0; k < in->root_count; k++) {
+        const struct root *root = &in->roots[k];
+        char *to = in->batch->results[root->number];
+        if (root->rows || !to)
             continue;
-        size_t size = element_size(root->type.element);
-        char *to = in->batch->results[k];
-        for (int64_t e = 0; e < shape_inner_size(&root->type.shape); e++)
-            memcpy(to + (size_t)e * size, operand_at(in, &in->roots[k], e), size);
+        size_t size = element_size(root->node->type.element);
+        for (int64_t e = 0; e < shape_inner_size(&root->node->type.shape); e++)
+            memcpy(to + (size_t)e * size, operand_at(in, &root->operand, e), size);
     }
 }
 

@@ -340,7 +340,10 @@ static void add_node_lives(const struct inspection *in, const int64_t *start, co
         life.region = REGION_TILE;
         life.to = last_read(in, start, node, from, spot.group);
     } else {
-        life.size = (size + 15) / 16 * 16; /* it has its vectors for itself */
+        const struct lane_sums *sums = &in->plan->groups[spot.group].sums[node->type.element];
+        const int64_t before = p->summed ? p->offset - sums->results : 0;
+        if (!p->summed || before + size == sums->count) /* it has all of its last vector */
+            life.size = (before + size + 15) / 16 * 16 - before;
         life.from = p->sweep ? start[spot.group] : from;
         life.to = last_read(in, start, node, p->sweep ? finish : from, -1);
     }

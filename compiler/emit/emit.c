@@ -230,18 +230,12 @@ static void print_stores(struct emitter *emitter, const struct plan *plan, int g
     }
 }
 
-/* The lanes of a sum as a tree, lane i and lane i + half until one is left: the interpreter's order. */
+/* The lanes of a fold as a tree, lane i and lane i + half until one is left: the interpreter's order. */
 static void print_tree(struct emitter *emitter, const struct node *node, int64_t from, int64_t to,
                        struct text *out) {
     enum element e = node->type.element;
     const char *work = work_name(e), *name = emitter->printer.idents[node->id];
     long long count = (long long)shape_inner_size(&node->type.shape);
-    if (operators[node->code].kind != KIND_FOLD || node->code == OPERATOR_sum) {
-        text_print(out, "    %s(%lld, %s + %lld, %s + %lld); /* %s */\n",
-                   use_kernel(&emitter->printer, "nn_trees", e), count, work, (long long)from, work,
-                   (long long)to, name);
-        return;
-    }
     text_print(out, "    for (long i = 0; i < %lld; i++) { /* %s */\n        %s lanes[%d];\n", count, name,
                real_name(e), lanes_of(e));
     text_print(out, "        for (long l = 0; l < %d; l++)\n            lanes[l] = %s[%lld + i * %d + l];\n",
@@ -253,6 +247,20 @@ static void print_tree(struct emitter *emitter, const struct node *node, int64_t
         lanes_of(e) / 2,
         maths_text(&emitter->printer, node, (const char *const[]){"lanes[l]", "lanes[l + half]", ""}));
     text_print(out, "        %s[%lld + i] = lanes[0];\n    }\n", work, (long long)to);
+}
+
+/* The same for all sums. */
+static void print_trees(struct emitter *emitter, const struct plan *plan, const struct group *group,
+                        struct text *out) {
+    for (int e = 0; e < 3; e++) {
+        const struct lane_sums *sums = &group->sums[e];
+        const int64_t base = plan->tile_planes[e] * plan->tile;
+        if (sums->count)
+            text_print(out, "    %s(%lld, %s + %lld, %s + %lld);\n",
+                       use_kernel(&emitter->printer, "nn_trees", (enum element)e), (long long)sums->count,
+                       work_name((enum element)e), (long long)(base + sums->lanes),
+                       work_name((enum element)e), (long long)(base + sums->results));
+    }
 }
 
 /* All sums but those of some kernels begin with the first tile by themselves: only without rows are they set.
@@ -279,7 +287,7 @@ static void print_sweeps(struct emitter *emitter, const struct plan *plan, const
                            starts_itself(&group->nests[n], node) ? " && n == 0" : "", work_name(e),
                            (long long)(base + (lanes ? p->lanes : p->offset)),
                            number_text(&emitter->printer, operators[node->code].start, e));
-            else if (lanes)
+            else if (lanes && !p->summed)
                 print_tree(emitter, node, base + p->lanes, base + p->offset, out);
         }
 }
@@ -327,6 +335,7 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
     if (uses(&loop, "tile"))
         text_print(out, "        const size_t tile = from / %d;\n", plan->tile);
     text_print(out, "%s    }\n", text_string(&loop));
+    print_trees(emitter, plan, group, out);
     print_sweeps(emitter, plan, group, false, out);
 }
 

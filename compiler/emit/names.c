@@ -17,7 +17,7 @@ static const char reserved[] =
     "cos tan exp log pow sqrt fabs fma fmaf sqrtf fabsf floor ceil round abs signbit isnan isinf "
     "isfinite printf fprintf stdout stderr stdin errno memcpy memset strcmp strlen size_t int32_t "
     "uint32_t int64_t uint64_t y0 y1 yn j0 j1 jn gamma index log1p expm1 erf tanh remainder time T NAN "
-    "EOF NULL to whole valid validf first several last begun e c o v at epoch sum metrics loss updates name "
+    "EOF NULL to whole valid validf first last begun live e c o v at epoch sum metrics loss updates name "
     "count real order "
     "random a b cells class new delete this template operator private public protected virtual namespace "
     "using try catch throw friend explicit mutable typename export and or not xor drawn inside lanes row "

@@ -96,6 +96,20 @@ static void print_unrolled(struct nest_printer *np) {
 
 /* ---- loops ---- */
 
+bool nest_has_loop(const struct nest_printer *np) {
+    return np->nest->kind == NEST_LOOP && np->nest->size > 1;
+}
+
+void nest_open_loop(const struct nest_printer *np, struct text *out) {
+    if (nest_has_loop(np))
+        text_print(out, "    for (long u = 0; u < %lld; u++) {\n", (long long)np->nest->size);
+}
+
+void nest_close_loop(const struct nest_printer *np, struct text *out) {
+    if (nest_has_loop(np))
+        text_print(out, "    }\n");
+}
+
 static void print_loop_body(struct nest_printer *np) {
     for (int i = 0; i < np->nest->count; i++) {
         struct node *node = np->nest->nodes[i];
@@ -135,74 +149,40 @@ static void print_block_nest(struct nest_printer *np) {
     text_print(out, "            }\n");
 }
 
-/* The nodes of one vector of rows. */
-static void print_vector(struct nest_printer *np, const char *indent) {
-    if (!np->sums)
-        use_kernel(np->printer, "nn_rolled", ELEMENT_F64);
-    text_print(np->out, "%s%sfor (long l = 0; l < %d; l++) {\n", indent, np->sums ? "" : "NN_ROLLED ",
-               lanes_of(np->nest->element));
-    np->indent = text_format(np->printer->arena, "%s    ", indent);
+static void print_nodes(struct nest_printer *np) {
     if (np->nest->kind == NEST_UNROLLED)
         print_unrolled(np);
     else
         print_loop_body(np);
-    text_print(np->out, "%s}\n", indent);
 }
 
-/* With sums: whole vectors, then the last under a mask, whole or not.  Where there is no other the loop is
- * left out, not skipped: so compilers see that it begins, and keep the sums in registers. */
-static void print_summed_vectors(struct nest_printer *np, const char *indent) {
-    const struct nest *nest = np->nest;
-    for (int i = 0; i < nest->count; i++)
-        if (nest_is_sweep(np, nest->nodes[i]))
-            nest_start_sums(np, nest->nodes[i], indent);
-    text_print(np->out, "%slong r = 0;\n%sif (several)\n%s    do\n", indent, indent, indent);
-    print_vector(np, text_format(np->printer->arena, "%s        ", indent));
-    text_print(np->out, "%s    while ((r += %d) < last);\n", indent, lanes_of(nest->element));
-    np->masked = true;
-    print_vector(np, indent);
-    for (int i = 0; i < nest->count; i++)
-        if (nest_is_sweep(np, nest->nodes[i]))
-            nest_end_sums(np, nest->nodes[i], indent);
+/* With sums, one row is a function of its own: see nest_sums.c. */
+static void print_summed_row(struct nest_printer *np) {
+    np->indent = "    ";
+    print_nodes(np);
 }
 
 static void print_row_nest(struct nest_printer *np) {
     const struct nest *nest = np->nest;
-    bool loop = nest->kind == NEST_LOOP && nest->size > 1;
-    const char *indent = loop ? "        " : "    ";
-    int lanes = lanes_of(nest->element);
-    for (int i = 0; i < nest->count; i++)
-        np->sums = np->sums || nest_is_sweep(np, nest->nodes[i]);
-    if (np->sums) {
-        bool single = nest->element == ELEMENT_F32;
-        text_print(np->out, "    const long last = (rows - 1) / %d * %d;\n", lanes, lanes);
-        text_print(np->out, "    const uint%d_t begun = nn_mask%s(!first);\n", single ? 32 : 64,
-                   single ? "f" : "");
-    }
-    if (loop)
-        text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
-    if (np->sums)
-        print_summed_vectors(np, indent);
-    else {
-        text_print(np->out, "%sfor (long r = 0; r < m; r += %d)\n", indent, lanes);
-        print_vector(np, text_format(np->printer->arena, "%s    ", indent));
-    }
-    if (loop)
-        text_print(np->out, "    }\n");
+    const char *indent = nest_has_loop(np) ? "        " : "    ";
+    const int lanes = lanes_of(nest->element);
+    nest_open_loop(np, np->out);
+    use_kernel(np->printer, "nn_rolled", ELEMENT_F64);
+    /* Of many statements clang keeps what several vectors share on the stack; of few, several pay. */
+    text_print(np->out, "%s%sfor (long r = 0; r < m; r += %d)\n", indent,
+               nest_has_loop(np) ? "" : "NN_ROLLED ", lanes);
+    text_print(np->out, "%s    NN_ROLLED for (long l = 0; l < %d; l++) {\n", indent, lanes);
+    np->indent = text_format(np->printer->arena, "%s        ", indent);
+    print_nodes(np);
+    text_print(np->out, "%s    }\n", indent);
+    nest_close_loop(np, np->out);
 }
 
 static void print_once_nest(struct nest_printer *np) {
-    const struct nest *nest = np->nest;
-    bool loop = nest->kind == NEST_LOOP && nest->size > 1;
-    np->indent = loop ? "        " : "    ";
-    if (loop)
-        text_print(np->out, "    for (long u = 0; u < %lld; u++) {\n", (long long)nest->size);
-    if (nest->kind == NEST_UNROLLED)
-        print_unrolled(np);
-    else
-        print_loop_body(np);
-    if (loop)
-        text_print(np->out, "    }\n");
+    np->indent = nest_has_loop(np) ? "        " : "    ";
+    nest_open_loop(np, np->out);
+    print_nodes(np);
+    nest_close_loop(np, np->out);
 }
 
 /* ---- functions ---- */
@@ -242,25 +222,22 @@ static const char *function_name(struct nest_printer *np) {
     return unique_ident(np->printer->arena, np->printer->functions, name);
 }
 
-/* Parameters with their types, their names alone, and what a call passes for them. */
-struct signature {
-    struct text parameters, names, arguments;
-};
-
-static void add_parameter(struct signature *signature, const char *type, const char *name,
-                          const char *argument) {
+void nest_add_parameter(struct signature *signature, const char *type, const char *name,
+                        const char *argument) {
     const char *comma = signature->names.length ? ", " : "";
     text_print(&signature->parameters, "%s%s%s", comma, type, name);
     text_print(&signature->names, "%s%s", comma, name);
     text_print(&signature->arguments, "%s%s", comma, argument);
 }
 
-static void add_memory(struct nest_printer *np, struct signature *signature) {
+void nest_add_memory(struct nest_printer *np, bool lanes, struct signature *signature) {
     for (int i = 0; i < np->used_count; i++)
-        add_parameter(signature,
-                      text_format(np->printer->arena, "%s%s *restrict ", np->written[i] ? "" : "const ",
-                                  real_name(np->used[i]->type.element)),
-                      nest_ident(np, np->used[i]), nest_memory(np, np->used[i]));
+        if (lanes || !nest_holds(np, np->used[i]) || !nest_is_sweep(np, np->used[i]))
+            nest_add_parameter(signature,
+                               text_format(np->printer->arena, "%s%s *restrict ",
+                                           np->written[i] ? "" : "const ",
+                                           real_name(np->used[i]->type.element)),
+                               nest_ident(np, np->used[i]), nest_memory(np, np->used[i]));
 }
 
 /* Is nothing summed yet?  In the first tile, and of a loop in the first round. */
@@ -272,41 +249,45 @@ static const char *first_text(const struct nest_printer *np) {
                        loop->backwards ? (long long)loop->steps - 1 : 0LL);
 }
 
+void nest_add_scalars(const struct nest_printer *np, struct signature *signature) {
+    if (np->uses_batch_rows)
+        nest_add_parameter(signature, "long ", "batch_rows", "batch_rows");
+    if (np->uses_turn)
+        nest_add_parameter(signature, "long ", "turn", "turn");
+    if (np->uses_step)
+        nest_add_parameter(signature, "double ", "step", "step");
+}
+
 static void add_parameters(struct nest_printer *np, struct signature *signature) {
     const struct node *first = np->nest->nodes[0];
     bool numpy = np->printer->model->training.generator == GENERATOR_NUMPY;
     bool single = np->nest->element == ELEMENT_F32;
     if (np->rows && !np->sums)
-        add_parameter(signature, "int ", "m", "m");
-    if (np->rows && (np->sums || np->nest->kind == NEST_KERNEL))
-        add_parameter(signature, "int ", "rows", "rows");
+        nest_add_parameter(signature, "int ", "m", "m");
+    if (np->rows && np->nest->kind == NEST_KERNEL)
+        nest_add_parameter(signature, "int ", "rows", "rows");
     if (np->sums)
-        add_parameter(signature, single ? "const uint32_t *" : "const uint64_t *",
-                      single ? "validf" : "valid", single ? "validf" : "valid");
-    if (np->uses_batch_rows)
-        add_parameter(signature, "long ", "batch_rows", "batch_rows");
-    if (np->uses_turn)
-        add_parameter(signature, "long ", "turn", "turn");
+        nest_add_parameter(signature, single ? "const uint32_t *" : "const uint64_t *",
+                           single ? "validf" : "valid", single ? "validf" : "valid");
     if (np->uses_first)
-        add_parameter(signature, "int ", "first", first_text(np));
-    if (np->uses_step)
-        add_parameter(signature, "double ", "step", "step");
+        nest_add_parameter(signature, "int ", "first", first_text(np));
+    nest_add_scalars(np, signature);
     if (first->code == OPERATOR_noise) {
-        add_parameter(signature, "uint64_t ", "seed", "s->seed");
-        add_parameter(signature, "uint32_t ", "drawn", "drawn");
+        nest_add_parameter(signature, "uint64_t ", "seed", "s->seed");
+        nest_add_parameter(signature, "uint32_t ", "drawn", "drawn");
         if (np->rows)
-            add_parameter(signature, "uint64_t ", "row", "from");
+            nest_add_parameter(signature, "uint64_t ", "row", "from");
     }
     if (first->code == OPERATOR_uniform || first->code == OPERATOR_normal) {
         if (numpy)
-            add_parameter(signature, "struct nn_numpy *", "stream", "stream");
+            nest_add_parameter(signature, "struct nn_numpy *", "stream", "stream");
         else
-            add_parameter(signature, "uint64_t ", "seed", "seed");
+            nest_add_parameter(signature, "uint64_t ", "seed", "seed");
     }
-    add_memory(np, signature);
+    nest_add_memory(np, true, signature);
 }
 
-static void print_body(struct nest_printer *np, const char *head, const struct text *body) {
+void nest_print_body(struct nest_printer *np, const char *head, const struct text *body) {
     struct text *out = &np->printer->body;
     bool kernel = np->rows && np->nest->kind == NEST_KERNEL;
     text_print(out, "%s {\n", head);
@@ -319,22 +300,18 @@ static void print_body(struct nest_printer *np, const char *head, const struct t
     text_print(out, "%s}\n\n", text_string(body));
 }
 
-/* A function that the compiler makes twice, for either value of a flag. */
+/* A function that the compiler makes for arguments in range, and for any. */
 static void print_twice(struct nest_printer *np, const char *name, const struct signature *signature,
                         const struct text *body) {
     struct arena *arena = np->printer->arena;
-    const char *flag = np->sums ? "several" : "inside", *parameters = text_string(&signature->parameters),
-               *names = text_string(&signature->names);
-    const char *inner =
-        unique_ident(arena, np->printer->functions, text_format(arena, "%s_if_%s", name, flag));
-    print_body(np, text_format(arena, "NN_INLINE void %s(const int %s, %s)", inner, flag, parameters), body);
-    struct text *out = &np->printer->body;
-    if (np->sums)
-        text_print(out, "NN_WORK static void %s(%s) {\n    if (rows > %d)\n", name, parameters,
-                   lanes_of(np->nest->element));
-    else
-        text_print(out, "NN_WORK static void %s(int inside, %s) {\n    if (inside)\n", name, parameters);
-    text_print(out, "        %s(1, %s);\n    else\n        %s(0, %s);\n}\n\n", inner, names, inner, names);
+    const char *parameters = text_string(&signature->parameters), *names = text_string(&signature->names);
+    const char *inner = unique_ident(arena, np->printer->functions, text_format(arena, "%s_if_inside", name));
+    nest_print_body(np, text_format(arena, "NN_INLINE void %s(const int inside, %s)", inner, parameters),
+                    body);
+    text_print(&np->printer->body,
+               "NN_WORK static void %s(int inside, %s) {\n    if (inside)\n        %s(1, %s);\n"
+               "    else\n        %s(0, %s);\n}\n\n",
+               name, parameters, inner, names, inner, names);
 }
 
 static void print_function(struct nest_printer *np, const struct text *body, struct text *calls) {
@@ -342,15 +319,19 @@ static void print_function(struct nest_printer *np, const struct text *body, str
     struct signature signature = {.parameters.arena = arena, .names.arena = arena, .arguments.arena = arena};
     const char *name = function_name(np);
     add_parameters(np, &signature);
-    if (np->sums || np->range)
+    if (np->sums)
+        nest_print_summed(np, name, &signature, body);
+    else if (np->range)
         print_twice(np, name, &signature, body);
     else
-        print_body(np,
-                   text_format(arena, "NN_WORK static void %s(%s)", name, text_string(&signature.parameters)),
-                   body);
+        nest_print_body(
+            np, text_format(arena, "NN_WORK static void %s(%s)", name, text_string(&signature.parameters)),
+            body);
     text_print(calls, "%s%s(", np->rows || np->one ? "        " : "    ", name);
     if (np->range)
         text_print(calls, "%s, ", np->range);
+    if (np->sums)
+        text_print(calls, "rows, ");
     text_print(calls, "%s);\n", text_string(&signature.arguments));
 }
 
@@ -396,9 +377,14 @@ void print_group(struct printer *printer, int group, struct text *calls) {
         else if (np.nest->kind == NEST_BLOCKS)
             print_block_nest(&np);
         else if (of->rows) {
+            for (int i = 0; i < np.nest->count; i++)
+                np.sums = np.sums || nest_is_sweep(&np, np.nest->nodes[i]);
             if (strcmp(printer->job, "train") == 0) /* a prediction may have too few rows to be worth it */
                 np.range = nest_find_range(&np);
-            print_row_nest(&np);
+            if (np.sums)
+                print_summed_row(&np);
+            else
+                print_row_nest(&np);
         } else
             print_once_nest(&np);
         print_function(&np, &body, calls);

@@ -26,11 +26,28 @@ struct nest_printer {
     bool *written;           /* by position in used */
     int used_count, used_capacity;
     bool uses_batch_rows, uses_step, uses_turn, uses_first;
-    bool sums;   /* it holds sweeps: */
-    bool masked; /* whole vectors are printed, now it is the last */
+    bool sums; /* it holds sweeps */
     const char *
         range; /* the C condition that its functions' arguments are in range: `inside` in it; NULL: unknown */
 };
+
+/* Parameters with their types, their names alone, and what a call passes for them. */
+struct signature {
+    struct text parameters, names, arguments;
+};
+void nest_add_parameter(struct signature *signature, const char *type, const char *name,
+                        const char *argument);
+/* The numbers that a row's statements may read beside memory. */
+void nest_add_scalars(const struct nest_printer *np, struct signature *signature);
+/* All memory, with or without that of the sums in lanes. */
+void nest_add_memory(struct nest_printer *np, bool lanes, struct signature *signature);
+/* A function of that head. */
+void nest_print_body(struct nest_printer *np, const char *head, const struct text *body);
+
+/* The loop over the elements, if it is one. */
+bool nest_has_loop(const struct nest_printer *np);
+void nest_open_loop(const struct nest_printer *np, struct text *out);
+void nest_close_loop(const struct nest_printer *np, struct text *out);
 
 /* Is the node computed in this nest? */
 bool nest_holds(const struct nest_printer *np, const struct node *node);
@@ -51,10 +68,11 @@ int64_t nest_block_size(const struct nest_printer *np, const struct node *node);
 /* Prints one element (element >= 0) or the loop's element u of a node's value. */
 void nest_print_value(struct nest_printer *np, struct node *node, int64_t element);
 
-/* A sweep's lanes into local arrays before the rows, the terms of a row, and the arrays back after them. */
-void nest_start_sums(struct nest_printer *np, const struct node *node, const char *indent);
+/* The row's terms of a sweep. */
 void nest_print_sums(struct nest_printer *np, const struct node *node);
-void nest_end_sums(struct nest_printer *np, const struct node *node, const char *indent);
+/* The functions of a nest with sums, of which `row` are the statements for one row. */
+void nest_print_summed(struct nest_printer *np, const char *name, const struct signature *signature,
+                       const struct text *row);
 
 void nest_print_kernel(struct nest_printer *np);
 

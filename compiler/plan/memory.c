@@ -91,6 +91,51 @@ static void place_value(struct placing *placing, const struct node *node) {
     }
 }
 
+/* Those of a group's sweeps that are sums in lanes, until their last reader: side by side. */
+static void place_sums(struct placing *placing, struct group *group, int g) {
+    struct plan *plan = placing->plan;
+    int64_t last[3] = {0};
+    for (int n = 0; n < group->nest_count; n++)
+        for (int i = 0; i < group->nests[n].count; i++) {
+            const struct node *node = group->nests[n].nodes[i];
+            struct placement *p = &plan->placements[node->id];
+            const enum element element = node->type.element;
+            struct lane_sums *sums = &group->sums[element];
+            if (!p->sweep || !is_in_lanes(node) || (is_fold(node) && node->code != OPERATOR_sum))
+                continue;
+            const struct interval life = life_of(placing, node);
+            last[element] = life.end > last[element] ? life.end : last[element];
+            p->place = PLACE_ONCE;
+            p->summed = true;
+            p->offset = sums->count; /* and, in the end, where the first is */
+            p->lanes = sums->count * lanes_of(element);
+            sums->count += shape_inner_size(&node->type.shape);
+        }
+    for (int e = 0; e < 3; e++) {
+        struct lane_sums *sums = &group->sums[e];
+        struct interval results = {.start = on_line(placing, g, 0), .end = last[e], .offset = &sums->results},
+                        lanes = {.start = on_line(placing, g, 0), .offset = &sums->lanes};
+        if (sums->count == 0)
+            continue;
+        results.size = padded(sums->count);
+        sums->results = pool_place(plan->arena, &placing->once[e], results);
+        lanes.end = on_line(placing, g + 1, 0) - 1; /* then they are added */
+        lanes.size = sums->count * lanes_of((enum element)e);
+        sums->lanes = pool_place(plan->arena, &placing->once[e], lanes);
+    }
+}
+
+static void settle_sums(struct plan *plan) {
+    for (int id = 0; id < plan->graph.count; id++) {
+        struct placement *p = &plan->placements[id];
+        if (!p->summed)
+            continue;
+        const struct lane_sums *sums = &plan->groups[p->group].sums[plan->graph.nodes[id]->type.element];
+        p->offset += sums->results;
+        p->lanes += sums->lanes;
+    }
+}
+
 /* Inputs are loaded anew for each group that reads them, before its first nest. */
 static void place_inputs(struct placing *placing, int g) {
     struct plan *plan = placing->plan;
@@ -121,15 +166,16 @@ static void place_values(struct placing *placing, int g, int first, int last, en
                                      : node->code == OPERATOR_loop_stack ? STACKS
                                      : is_register(plan, p)              ? REGISTERS
                                                                          : OTHERS;
-            if (kind == which)
+            if (kind == which && !p->summed)
                 place_value(placing, node);
         }
 }
 
 /* In the order in which lives begin: sweeps do with their group, and stacks with their loop. */
 static void place_group(struct placing *placing, int g) {
-    const struct group *group = &placing->plan->groups[g];
+    struct group *group = &placing->plan->groups[g];
     place_inputs(placing, g);
+    place_sums(placing, group, g);
     place_values(placing, g, 0, group->nest_count - 1, SWEEPS);
     for (int n = 0; n < group->nest_count; n++) {
         const struct stretch *loop = &placing->stretches[group->nests[n].loop];
@@ -180,5 +226,6 @@ void plan_memory(struct plan *plan, const struct stretch *stretches) {
         plan->tile_planes[e] = placing.tiles[e].size;
         plan->once_size[e] = placing.once[e].size;
     }
+    settle_sums(plan);
     plan->tile = tile_of(plan);
 }

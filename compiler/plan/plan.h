@@ -9,8 +9,9 @@
  *
  * Groups come in the order once 0, rows 0, once 1, rows 1, ...: what needs a finished sweep is in a later
  * group. In a group, nodes are fused into nests: a loop over the elements of a value, inside it the rows of
- * the tile, and in that the nodes which share the loop, whose values pass in registers.  Long loops over values
- * a few times apart, as around a pooling, become one over blocks, which hands on a few elements at a time.
+ * the tile, and in that the nodes which share the loop, whose values pass in registers.  Long loops over
+ * values a few times apart, as around a pooling, become one over blocks, which hands on a few elements at a
+ * time.
  *
  * The nests of a loop stand one behind the other in their group: all of them are run for the first round,
  * then for the second.  Inside, planes may be used again in the next round; a state, a stack and what is read
@@ -33,7 +34,9 @@
 
 enum { LANES_F64 = 8, LANES_F32 = 16 };
 
-enum { LANES_RESULTS = 256 }; /* so many results of a matmul over the batch are summed in lanes, more in a chain */
+enum {
+    LANES_RESULTS = 256
+}; /* so many results of a matmul over the batch are summed in lanes, more in a chain */
 
 enum { NEST_NODES = 64 }; /* nodes of one nest: a C function of bounded size, with so many parameters */
 
@@ -84,12 +87,19 @@ struct nest {
     int count, capacity;
 };
 
+/* The sums over the batch that a group keeps in lanes lie side by side, and so do their results: all are
+ * added up in one call.  Offsets in the arena of values without rows. */
+struct lane_sums {
+    int64_t count, lanes, results;
+};
+
 struct group {
     bool rows;
     struct nest *nests;
     int nest_count, nest_capacity;
     struct node **inputs; /* columns that it reads */
     int input_count;
+    struct lane_sums sums[3]; /* by element type */
 };
 
 enum place {
@@ -104,6 +114,7 @@ struct placement {
     enum place place;
     int64_t offset;            /* in elements of its type: in planes for PLACE_TILE and PLACE_KEPT */
     int64_t lanes;             /* a sweep in lanes: offset of its lanes in the once arena; else -1 */
+    bool summed;               /* it is one of its group's `sums` */
     int group, nest;           /* where it is computed; -1: nowhere */
     int last_group, last_nest; /* where it is last read */
     int index, last_index;     /* the same within its nest */

@@ -14,6 +14,15 @@
 #include "kernels/math.h"
 #include "kernels/random.h"
 
+/* Before a loop in which no turn reads what another wrote, though the arrays may be one. */
+#if defined __clang__
+#define NO_CARRY _Pragma("clang loop vectorize(assume_safety)")
+#elif defined __GNUC__
+#define NO_CARRY _Pragma("GCC ivdep")
+#else
+#define NO_CARRY
+#endif
+
 /* Vectors as wide as the instruction set's, and their fused product and sum, for small.h. */
 #if defined __AVX512F__
 #define VECTOR_BYTES 64

@@ -4,12 +4,14 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
     return (const real *)(const void *)(x->at + (x->index ? x->index[e] : e) * x->step);
 }
 
-/* A loop for each choice of operands that are one number, so that each is vectorised by itself. */
+/* A loop for each choice of operands that are one number, so that each is vectorised by itself.  y may be one of the
+ * operands: no number is read after another was written in its place. */
 #define ELEMENTWISE(code, arity, callable, maths, ...)                                                       \
-    static inline void NAME(code##_rows)(long n, real *restrict y, const real *p, const long p_i, const real *q, \
+    static inline void NAME(code##_rows)(long n, real *y, const real *p, const long p_i, const real *q,      \
                                          const long q_i, const real *s, const long s_i) {                    \
-        for (long i = 0; i < n; i++) {                                                                       \
-            const real a = p[i * p_i], b = q[i * q_i], c = s[i * s_i];                                       \
+        const real first[] = {*p, *q, *s};                                                                   \
+        NO_CARRY for (long i = 0; i < n; i++) {                                                              \
+            const real a = p_i ? p[i] : first[0], b = q_i ? q[i] : first[1], c = s_i ? s[i] : first[2];      \
             (void)a, (void)b, (void)c;                                                                       \
             y[i] = maths;                                                                                    \
         }                                                                                                    \
@@ -65,6 +67,10 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
     }                                                                                                        \
     static void NAME(sweep_##fold)(long count, long rows, const struct planes *x, bool first, void *to) {    \
         real *restrict lanes = to;                                                                           \
+        if (OPERATOR_##fold == OPERATOR_sum && !x->index) { /* several at a time */                          \
+            NAME(sums_small)(count, rows, x, first, lanes);                                                   \
+            return;                                                                                          \
+        }                                                                                                    \
         const long rest = rows % LANES, whole = rows - rest;                                                 \
         for (long e = 0; e < count; e++, lanes += LANES) {                                                   \
             const real *const z = NAME(plane)(x, e);                                                         \

@@ -30,27 +30,6 @@
 #define NN_INLINE static inline
 #endif
 
-/*@ nn_apart: */
-/* Between two statements of a loop over lanes: makes each a loop of its own.  With registers of 32 bytes, gcc
- * keeps the factors of all statements of one loop in registers at once, and then its sums have no room; with
- * 16 bytes the sums have no room anyhow, and one loop is better. */
-#if defined __AVX__
-#define NN_APART(lanes) \
-    }                   \
-    for (long l = 0; l < lanes; l++) {
-#else
-#define NN_APART(lanes)
-#endif
-
-/*@ nn_together: */
-/* Before a loop that stores sixteen floats: else gcc, with registers of 64 bytes, takes the vector apart and
- * puts it together again. */
-#if defined __AVX512F__ && !defined __clang__
-#define NN_TOGETHER _Pragma("GCC unroll 1")
-#else
-#define NN_TOGETHER
-#endif
-
 /*@ nn_twofold: */
 /* Before a short loop: gcc takes two turns at once, so that a processor has half as many jumps to guess. */
 #if defined __GNUC__ && !defined __clang__

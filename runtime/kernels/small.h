@@ -113,8 +113,14 @@ static const real_bits NAME(ones)[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1
 #endif
 };
 
-/* to[h][r mod LANES] += a[h][r] * b[r], or where `first` from 0, for `height` results, at most HEIGHT, and the rows of
- * a tile, whose padding is there to be read. */
+static inline NAME(vector) NAME(add_term)(const real *a, const real *b, long r, NAME(vector) sum) {
+    if (!b)
+        return sum + NAME(at)(a + r);
+    return NAME(vector_fma)(NAME(at)(a + r), NAME(at)(b + r), sum);
+}
+
+/* to[h][r mod LANES] += a[h][r] * b[r], or a[h][r] where b is NULL, and where `first` from 0, for `height` results, at
+ * most HEIGHT, and the rows of a tile, whose padding is there to be read. */
 static inline __attribute__((always_inline)) void
 NAME(lanes_block)(const int height, long rows, const real *const *a, const real *b, int first, real *const *to) {
     enum { PARTS = LANES / WIDTH };
@@ -126,13 +132,11 @@ NAME(lanes_block)(const int height, long rows, const real *const *a, const real 
     for (long r = 0; r < whole; r += LANES)
         for (int v = 0; v < PARTS; v++)
             for (int h = 0; h < height; h++)
-                sum[h][v] =
-                    NAME(vector_fma)(NAME(at)(a[h] + r + v * WIDTH), NAME(at)(b + r + v * WIDTH), sum[h][v]);
+                sum[h][v] = NAME(add_term)(a[h], b, r + v * WIDTH, sum[h][v]);
     for (int v = 0; rest && v < PARTS; v++) {
         const NAME(bits) mask = *(const NAME(bits) *)(NAME(ones) + LANES - rest + v * WIDTH);
         for (int h = 0; h < height; h++) {
-            const NAME(vector) next =
-                NAME(vector_fma)(NAME(at)(a[h] + whole + v * WIDTH), NAME(at)(b + whole + v * WIDTH), sum[h][v]);
+            const NAME(vector) next = NAME(add_term)(a[h], b, whole + v * WIDTH, sum[h][v]);
             sum[h][v] = (NAME(vector))(((NAME(bits))next & mask) | ((NAME(bits))sum[h][v] & ~mask));
         }
     }
@@ -141,36 +145,47 @@ NAME(lanes_block)(const int height, long rows, const real *const *a, const real 
             NAME(put)(to[h] + v * WIDTH, sum[h][v]);
 }
 
+/* The same for any number of results, whose a and whose sums are so far apart. */
+static inline __attribute__((always_inline)) void NAME(lanes_column)(long height, long rows, const real *a, long a_step,
+                                                                     const real *b, int first, real *to, long to_step) {
+    for (long i = 0; i < height; i += HEIGHT) {
+        const real *p[HEIGHT];
+        real *sums[HEIGHT];
+        for (long h = 0; h < HEIGHT; h++) { /* those after the last are not used */
+            const long at = i + h < height ? i + h : i;
+            p[h] = a + at * a_step;
+            sums[h] = to + at * to_step;
+        }
+        switch (height - i) {
+        case 1:
+            NAME(lanes_block)(1, rows, p, b, first, sums);
+            break;
+        case 2:
+            NAME(lanes_block)(2, rows, p, b, first, sums);
+            break;
+        case 3:
+            NAME(lanes_block)(3, rows, p, b, first, sums);
+            break;
+        default:
+            NAME(lanes_block)(HEIGHT, rows, p, b, first, sums);
+        }
+    }
+}
+
 /* lanes[i][j][r mod LANES] += a[i][r] * b[j][r] over the rows of a tile, see nn_matmul_lanes.  The longer side is
  * taken in blocks. */
 static void NAME(lanes_small)(long m, long n, long rows, long stride, const real *a, long a_i, const real *b, long b_j,
                               int first, real *lanes) {
-    const int turn = n > m;
-    const real *const tall = turn ? b : a, *const flat = turn ? a : b;
-    const long height = turn ? n : m, width = turn ? m : n;
-    const long tall_step = (turn ? b_j : a_i) * stride, flat_step = (turn ? a_i : b_j) * stride;
-    const long to_i = (turn ? 1 : n) * LANES, to_j = (turn ? n : 1) * LANES;
-    for (long i = 0; i < height; i += HEIGHT)
-        for (long j = 0; j < width; j++) {
-            const real *p[HEIGHT], *const q = flat + j * flat_step;
-            real *to[HEIGHT];
-            for (long h = 0; h < HEIGHT; h++) { /* those after the last are not used */
-                const long at = i + h < height ? i + h : i;
-                p[h] = tall + at * tall_step;
-                to[h] = lanes + at * to_i + j * to_j;
-            }
-            switch (height - i) {
-            case 1:
-                NAME(lanes_block)(1, rows, p, q, first, to);
-                break;
-            case 2:
-                NAME(lanes_block)(2, rows, p, q, first, to);
-                break;
-            case 3:
-                NAME(lanes_block)(3, rows, p, q, first, to);
-                break;
-            default:
-                NAME(lanes_block)(HEIGHT, rows, p, q, first, to);
-            }
-        }
+    if (n > m)
+        for (long i = 0; i < m; i++)
+            NAME(lanes_column)(n, rows, b, b_j * stride, a + i * a_i * stride, first, lanes + i * n * LANES, LANES);
+    else
+        for (long j = 0; j < n; j++)
+            NAME(lanes_column)(m, rows, a, a_i * stride, b + j * b_j * stride, first, lanes + j * LANES, n * LANES);
+}
+
+/* lanes[i][r mod LANES] += a[i][r], for planes that have no index. */
+static void NAME(sums_small)(long count, long rows, const struct planes *a, int first, real *lanes) {
+    NAME(lanes_column)(count, rows, (const real *)(const void *)a->at, a->step / (long)sizeof(real), NULL, first, lanes,
+                       LANES);
 }
