@@ -402,12 +402,23 @@ NN_SINGLE static void nn_matmul_columns(long m, long n, long depth, const nn_mat
 }
 #endif
 
-/*@ nn_matmul_tiles: nn_matmul_pack nn_matmul_turned */
-/* Tiles of results stay in registers; the columns that they read are packed where that pays. */
+/*@ nn_matmul_pack_blocks: nn_matrix nn_matmul_copy */
+/* Blocks of results that lie side by side, each term of all before the next: they share lines of the cache. */
+static void nn_matmul_pack_blocks(long m, long depth, const nn_matrix *a, real *to) {
+    for (long k = 0; k < depth; k++)
+        for (long i = 0; i < m; i += NN_RESULTS) {
+            const long results = m - i < NN_RESULTS ? m - i : NN_RESULTS;
+            nn_matmul_copy(results, a->at + k * a->column + i, to + i * depth + k * results);
+        }
+}
+
+/*@ nn_matmul_tiles: nn_matmul_pack nn_matmul_pack_blocks nn_matmul_turned */
+/* Tiles of results stay in registers; what they read is packed where that pays. */
 static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                             const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), STRETCH = 256, PANEL = 18 * LANES };
-    real right[PANEL * STRETCH];
+    enum { GROUP = 4 * NN_RESULTS, PAGE = 4096 / sizeof(real) };
+    real right[PANEL * STRETCH], left[GROUP * STRETCH];
     const long wide = (m > 3 ? 2 : NN_ACROSS) * VECTOR;
     /* What lies in a row is read there, unless it is read several times and the second-level cache does not
      * hold it. */
@@ -421,6 +432,8 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
         const long stretches = (depth + STRETCH - 1) / STRETCH;
         stretch = (depth + stretches - 1) / stretches;
     }
+    /* Of results side by side, each term lies in another page. */
+    const int scattered = a->row == 1 && a->column >= PAGE && panel > 4 * wide;
     for (long from = 0; from < n; from += panel)
         for (long k = 0; k < depth; k += stretch) {
             const long columns = n - from < panel ? n - from : panel,
@@ -439,7 +452,11 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
             }
             for (long i = 0; i < m; i += NN_RESULTS) {
                 const long results = m - i < NN_RESULTS ? m - i : NN_RESULTS;
-                const nn_matrix p = {a->at + i * a->row + k * a->column, a->row, a->column};
+                nn_matrix p = {a->at + i * a->row + k * a->column, a->row, a->column};
+                if (scattered && i % GROUP == 0)
+                    nn_matmul_pack_blocks(m - i < GROUP ? m - i : GROUP, count, &p, left);
+                if (scattered)
+                    p = (nn_matrix){left + i % GROUP * count, 1, results};
                 const nn_matrix begin = {start.at + i * start.row + from * start.column, start.row,
                                          start.column};
                 real *const to = y + i * y_i + from * y_j;
