@@ -360,8 +360,9 @@ NN_INLINE void nn_matmul_dots(const long most, const long strips, long m, long n
         NN_EACH (g, strips) {
             nn_strip turned[TURNS]; /* the last few with some before */
             nn_strip_turn(b->at + depth - TURNS, at[g], turned);
-            for (long u = k; u < depth; u++)
-                NN_TERM(u + TURNS - depth, turned, u)
+            NN_EACH (u, TURNS)
+                if (u + depth - TURNS >= k)
+                    NN_TERM(u, turned, u + depth - TURNS)
         }
 #undef NN_TERM
     NN_EACH (i, most)
