@@ -170,17 +170,22 @@ static bool read_rows(struct run *run, const char *name, const struct emit_rows 
     return true;
 }
 
-/* The names of the target's classes, for metrics that are tables. */
+/* The names of classes: of all columns for the interface, of the only target for metrics that are tables. */
 static void find_class_names(const struct run *run, struct emit_options *options) {
+    struct emit_names *columns = arena_array(run->arena, struct emit_names, (size_t)run->model->column_count);
     for (int i = 0; i < run->model->column_count; i++) {
         const struct column *column = &run->model->columns[i];
+        const struct table_labels *names = classes_names(run, i);
         int64_t classes = column->classes ? column->classes : shape_inner_size(&column->node->type.shape);
-        const struct table_labels *names = column->is_target ? classes_of_target(run, classes) : NULL;
+        if (names)
+            columns[i] = (struct emit_names){(const char *const *)names->names, (int64_t)names->count};
+        names = column->is_target ? classes_of_target(run, classes) : NULL;
         if (!names || (int64_t)names->count != classes)
             continue;
         options->class_names = (const char *const *)names->names;
         options->class_count = classes;
     }
+    options->columns = columns;
 }
 
 /* Some weight starts from a file, whose numbers go into the C file. */

@@ -327,6 +327,22 @@ timeout 10 $nnrun "$out/solver.nn" --load "$out/solver.st" --predict <"$out/pipe
 [ $? -eq 0 ] && kill -0 $writer 2>/dev/null && ok || bad "a row was not answered before the next"
 kill $writer 2>/dev/null
 
+# ---- the header names the classes of inputs and targets ----
+printf '1,eco,ok\n2,full,worn\n' >"$out/pump.csv"
+cat >"$out/pump.nn" <<'MODEL'
+data train = csv("pump.csv")
+model pump {
+    input  x    : f64[batch, 1]
+    input  mode : class[batch] of 2
+    target t    : class[batch] of 2
+    score = dense(concat([x, one_hot(mode, 2)], axis = 1), 2)
+    output p = softmax(score)
+    loss   l = cross_entropy(score, t)
+}
+MODEL
+expect 0 "mode (input): n x 1 numbers, each from 0 to 1: eco, full$" - $nnc "$out/pump.nn" --header
+expect 0 "t (target): n x 1 numbers, each from 0 to 1: ok, worn$" - $nnc "$out/pump.nn" --header
+
 # ---- what is written and said ----
 expect 2 "" "--save needs a value" $nnrun $model --train --save --quiet
 expect 2 "" "is named twice as a file to write" $nnrun $model --train --save "$out/both" --plot "$out/both"

@@ -12,6 +12,12 @@ struct emit_rows {
     const void *const *columns; /* by input index: count x inner, of the column's element type */
 };
 
+/* What the numbers of a column are called, from 0; count 0: not known. */
+struct emit_names {
+    const char *const *names;
+    int64_t count;
+};
+
 struct emit_options {
     const char *file_name; /* of the C file, for its first line */
     bool header;           /* only the interface */
@@ -19,6 +25,7 @@ struct emit_options {
     const struct emit_rows *train_rows, *test_rows; /* for csv data; else NULL */
     const char *const *class_names; /* (class_count) of the model's only target; NULL: not known */
     int64_t class_count;
+    const struct emit_names *columns; /* by column of the model: its classes; NULL: none is known */
     const void *const
         *weights; /* by weight: first values, of its element type; only those from files are read, */
     bool loaded;  /* unless all weights begin as these do, after so many updates; there is no program then */

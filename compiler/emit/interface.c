@@ -54,15 +54,13 @@ static const char *refusals_text(struct emitter *emitter, const char *before) {
                        ranges ? " or " : "", range);
 }
 
-/* Of the only target, where they are known. */
-static void print_class_names(struct emitter *emitter, struct text *out) {
+static void print_class_names(const struct emit_names *classes, struct text *out) {
     enum { LISTED = 20 };
-    const struct emit_options *options = emitter->printer.options;
-    for (int64_t i = 0; i < options->class_count && i < LISTED; i++) {
+    for (int64_t i = 0; i < classes->count && i < LISTED; i++) {
         text_print(out, i ? ", " : ": ");
-        print_in_comment(out, options->class_names[i], strlen(options->class_names[i]));
+        print_in_comment(out, classes->names[i], strlen(classes->names[i]));
     }
-    if (options->class_count > LISTED)
+    if (classes->count > LISTED)
         text_print(out, ", ...");
 }
 
@@ -79,8 +77,8 @@ static void print_columns(struct emitter *emitter, struct text *out) {
                    (long long)shape_inner_size(&column->node->type.shape));
         if (column_range(column))
             text_print(out, ", each from 0 to %lld", (long long)column_range(column) - 1);
-        if (column->is_target && column->classes)
-            print_class_names(emitter, out);
+        if (column->classes && emitter->printer.options->columns)
+            print_class_names(&emitter->printer.options->columns[i], out);
         text_print(out, "\n");
     }
     text_print(
