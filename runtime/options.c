@@ -163,16 +163,24 @@ static const char *option_of(const char *word) {
     return NULL;
 }
 
+static bool is_model(const char *path) {
+    const size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".nn") == 0;
+}
+
 static bool fail_second(const char *first, const char *second, struct failure *failure) {
     const char *word = option_of(second) ? second : first;
     if (option_of(word))
         return failure_set(failure, FAILURE_USAGE, "'%s' is taken as a model; did you mean '%s'?", word,
                            option_of(word));
+    if (!is_model(first) && is_model(second))
+        return failure_set(failure, FAILURE_USAGE,
+                           "'%s' is taken as the model: name the model before '--predict FILE'", first);
     return failure_set(failure, FAILURE_USAGE, "a second model, '%s': one at a time", second);
 }
 
-/* What is itself an option is no value.  --predict takes the next argument where it can be a file: not an option
- * of any name, and not the model still to come. */
+/* What is itself an option is no value.  --predict takes the next argument where it can be a file: not an
+ * option of any name, and not the model still to come. */
 static bool takes_next(const struct options *options, const struct option *option, const char *next) {
     const char *value;
     if (option->value == VALUE_NEEDED)

@@ -83,6 +83,7 @@ input="$out/sum.csv" expect 0 "^4.5$" "" $nnrun models/add.nn --predict
 expect 2 "" "'train' is taken as a model; did you mean '--train'?" $nnrun $model train
 expect 2 "" "'train' is taken as a model; did you mean '--train'?" $nnrun train $model
 expect 2 "" "a second model, 'models/add.nn': one at a time" $nnrun $model models/add.nn
+expect 2 "" "'rows.csv' is taken as the model: name the model before '--predict FILE'" $nnrun --predict rows.csv $model
 expect 1 "" "missing.csv: cannot be read" $nnrun "$out/short.nn" --train --predict "$out/missing.csv"
 grep -q "epoch" "$out/e" && bad "rows that are not there are missed only after training" || ok
 expect 0 "" "" $nnrun "$out/short.nn" --train --quiet --plot "$out/p.svg"
