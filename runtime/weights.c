@@ -172,12 +172,6 @@ static const struct progress_key progress_keys[] = {
 
 enum { PROGRESS_KEYS = sizeof progress_keys / sizeof *progress_keys, BEST_KEYS = 3 };
 
-/* "adam" of "adam(rate = 0.01)"; NULL: the model is not trained. */
-static const char *solver_name(const struct run *run) {
-    const char *text = run->model->training.solver_text;
-    return text ? text_format(run->arena, "%.*s", (int)strcspn(text, "( "), text) : NULL;
-}
-
 static void add_best(struct run *run, struct safetensors *file, struct safetensors_text *metadata) {
     const struct best *best = &run->weights.best;
     metadata[0] = (struct safetensors_text){"best_measure", best->measure};
@@ -196,7 +190,7 @@ bool weights_save(struct run *run, const char *path) {
     const struct model *model = run->model;
     struct safetensors_text *classes;
     size_t class_count = classes_save(run, &classes);
-    const char *solver = solver_name(run);
+    const char *solver = model->training.solver;
     size_t known = PROGRESS_KEYS + 1 + (run->weights.best.epoch ? BEST_KEYS : 0U) + (solver ? 1U : 0U);
     struct safetensors_text *metadata = arena_array(run->arena, struct safetensors_text, known + class_count);
     struct safetensors file = {.metadata = metadata, .metadata_count = known + class_count};
@@ -278,10 +272,10 @@ static bool load_weight(struct run *run, int index, struct safetensors *file, co
     return true;
 }
 
-/* Does the file lack some of what the solver keeps?  Of another solver's, things of the same name mean something
- * else. */
+/* Does the file lack some of what the solver keeps?  Of another solver's, things of the same name mean
+ * something else. */
 static bool starts_afresh(const struct run *run, struct safetensors *file) {
-    const char *saved = safetensors_metadata(file, "solver"), *own = solver_name(run);
+    const char *saved = safetensors_metadata(file, "solver"), *own = run->model->training.solver;
     bool other = saved && own && strcmp(saved, own) != 0, keeps = false, lacks = false;
     for (int i = 0; i < run->model->weight_count; i++) {
         const struct weight *weight = &run->model->weights[i];
@@ -329,8 +323,7 @@ static void warn_unused(struct run *run, const struct safetensors *file, const c
 void weights_warn_afresh(struct run *run, const char *path) {
     if (run->weights.afresh)
         diagnostic_warning(run->sink, (struct span){0},
-                           "%s does not hold what this solver keeps: it starts afresh, from update 1",
-                           path);
+                           "%s does not hold what this solver keeps: it starts afresh, from update 1", path);
 }
 
 bool weights_open(struct run *run, const char *path) {

@@ -183,6 +183,8 @@ void check_note_operand(struct checker *checker, struct diagnostic *to, const ch
                         const struct node *node);
 void check_note_operands(struct checker *checker, struct diagnostic *to, struct node *const *inputs,
                          int count);
+/* Of a list that stands where a tensor is expected: how it becomes one. */
+void check_note_list(struct checker *checker, struct diagnostic *to, const struct value *value);
 /* The model's column that a node is, as it was read, where that holds classes; or NULL. */
 const struct column *check_classes(const struct checker *checker, const struct node *node);
 /* "f64[batch, 3]", "an f64 scalar" */

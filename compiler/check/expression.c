@@ -225,6 +225,12 @@ static void note_classes(struct checker *checker, struct diagnostic *to, const s
                         column->name, (long long)column->classes);
 }
 
+void check_note_list(struct checker *checker, struct diagnostic *to, const struct value *value) {
+    if (value->kind == VALUE_LIST)
+        diagnostic_note(checker->sink, to, (struct span){0},
+                        "a tensor of numbers is 'stack([1, 2, 3], axis = 0)'");
+}
+
 /* [batch, 1] beside [batch]: what `dense(x, 1)` gives beside a plain column. */
 static bool note_axis_of_one(struct checker *checker, struct diagnostic *to, const struct node *longer,
                              const struct node *shorter) {
@@ -290,9 +296,7 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
     if (value->kind != VALUE_TENSOR) {
         struct diagnostic *error = check_error(
             checker, value->span, "expected a number or a tensor, found %s", value_describe(checker, value));
-        if (value->kind == VALUE_LIST)
-            diagnostic_note(checker->sink, error, (struct span){0},
-                            "a tensor of numbers is 'stack([1, 2, 3], axis = 0)'");
+        check_note_list(checker, error, value);
         return NULL;
     }
     if (value->tensor->type.element == ELEMENT_INT && element != ELEMENT_INT)

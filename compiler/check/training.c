@@ -22,6 +22,7 @@ static bool set_solver(struct checker *checker, const struct expression *express
     const struct span span = expression->span;
     struct training *training = &checker->model->training;
     const struct binding *rate = scope_find_here(value.arguments, "rate");
+    training->solver = value.declaration->name.text;
     training->solver_text = arena_copy(checker->arena, span.source->text + span.start, span.end - span.start);
     if (rate && rate->value.kind == VALUE_NUMBER && rate->value.number < 0)
         diagnostic_warning(checker->sink, rate->value.span,

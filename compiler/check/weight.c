@@ -133,9 +133,7 @@ static struct node *initial_value(struct checker *checker, struct scope *scope,
             "the first value of a weight has to be a number, a tensor or an initialiser, or false for "
             "no weight; found %s",
             is_word ? value.text : value_describe(checker, &value));
-        if (value.kind == VALUE_LIST)
-            diagnostic_note(checker->sink, error, (struct span){0},
-                            "a tensor of numbers is 'stack([1, 2, 3], axis = 0)'");
+        check_note_list(checker, error, &value);
         if (is_word && strcmp(value.text, "true") == 0 && statement->span.source == checker->prelude)
             diagnostic_note(
                 checker->sink, error, (struct span){0},

@@ -71,6 +71,7 @@ struct training {
     enum generator generator;
     int64_t report;            /* epochs between two lines of the report; 0: about twenty lines in all */
     const char *checkpoint;    /* safetensors file for the weights at the end; or NULL */
+    const char *solver;        /* its name, "adam" */
     const char *solver_text;   /* the solver as written, for reports */
     double rate;               /* the solver's `rate` where it is a plain number, else NaN */
     struct span rate_span;     /* of the rate, or of a solver that is given none */

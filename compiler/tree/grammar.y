@@ -721,36 +721,23 @@ static struct diagnostic *say_of_unknown_statement(struct surprise *surprise) {
     return error;
 }
 
-/* The name right before or behind a place, on the same line; an empty span if there is none. */
-static struct span name_beside(const struct source *source, size_t place, int step) {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-    const char *text = source->text, *limit = text + source->length, *start = text + place, *end = start;
-    if (step < 0) {
-        while (end > text && (end[-1] == ' ' || end[-1] == '\t'))
-            end--;
-        for (start = end; start > text && start[-1] && strchr(letters, start[-1]);)
-            start--;
-    } else {
-        while (start < limit && (*start == ' ' || *start == '\t' || *start == '='))
-            start++;
-        for (end = start; end < limit && *end && strchr(letters, *end);)
-            end++;
-    }
-    return (struct span){source, (size_t)(start - text), (size_t)(end - text)};
-}
-
 /* An operator of other languages that is a word was read as a name: here, before what is not understood, or as
  * the name of a function before a block. */
 static struct diagnostic *say_of_foreign_operator(struct surprise *surprise) {
     struct lexer *lexer = surprise->lexer;
     const struct source *source = surprise->span.source;
-    const struct span places[] = {surprise->span, name_beside(source, surprise->span.start, -1),
-                                  name_beside(source, lexer->first.span.end, 1)};
-    for (int i = surprise->found != TOK_NAME; i < 2 + (surprise->found == '{' && lexer->first.text); i++) {
-        const char *word = text_of(lexer, places[i]), *advice = *word ? foreign_operator(word) : NULL;
+    const struct {
+        bool is_name;
+        struct span span;
+    } places[] = {{surprise->found == TOK_NAME, surprise->span},
+                  {lexer->kind_before == TOK_NAME, lexer->span_before},
+                  {surprise->found == '{' && lexer->third_kind == TOK_NAME, lexer->third}};
+    for (int i = 0; i < 3; i++) {
+        const char *word = places[i].is_name ? text_of(lexer, places[i].span) : NULL,
+                   *advice = word ? foreign_operator(word) : NULL;
         if (!advice)
             continue;
-        struct diagnostic *error = lexer_error(lexer, places[i], "there is no '%s' in this language", word);
+        struct diagnostic *error = lexer_error(lexer, places[i].span, "there is no '%s' in this language", word);
         lexer_note(lexer, error, (struct span){0}, "%s", advice);
         size_t rest = surprise->span.start + strcspn(source->text + surprise->span.start, "{\n");
         lexer->is_stopped |= source->text[rest] == '{'; /* its braces are no mistakes of their own */

@@ -32,10 +32,12 @@ struct lexer {
 
     int kind;          /* of the last token, 0 before the first one */
     int kind_before;   /* of the one before that */
-    struct span span;  /* of the last token */
+    struct span span, span_before; /* of the last token, and of the one before that */
     int token_count;   /* of the statement, the last token included */
     struct name first; /* the statement's first token, if it was a word */
     int first_kind;
+    struct span third; /* its third token, with which a value begins; kind 0: not there yet */
+    int third_kind;
     size_t indent; /* of the statement's first line, in bytes */
 
     struct openings brackets, braces;

@@ -587,6 +587,7 @@ static void begin_statement(struct lexer *lexer) {
     lexer->token_count = 0;
     lexer->first = (struct name){0};
     lexer->first_kind = 0;
+    lexer->third_kind = 0;
     lexer->unclosed = (struct span){0};
     lexer->statement_is_bad = false;
 }
@@ -595,7 +596,10 @@ static int give(struct lexer *lexer, int kind, struct span place, struct span *s
     lexer->kind_before = lexer->kind;
     lexer->kind = kind;
     lexer->token_count++;
+    lexer->span_before = lexer->span;
     lexer->span = *span = place;
+    if (lexer->token_count == 3)
+        lexer->third = place, lexer->third_kind = kind;
     return kind;
 }
 

@@ -300,7 +300,7 @@ struct decimal {
 };
 
 static const char *scan_digits(const char *text, struct decimal *decimal, int exponent_step) {
-    for (; *text >= '0' && *text <= '9'; text++) {
+    for (; is_digit(*text); text++) {
         decimal->any = true;
         if (decimal->count < 19) {
             decimal->digits = 10 * decimal->digits + (uint64_t)(*text - '0');
@@ -318,8 +318,8 @@ static const char *scan_exponent(const char *text, struct decimal *decimal) {
         return text;
     const char *digits = text + 1 + (text[1] == '-' || text[1] == '+');
     int exponent = 0;
-    decimal->any = decimal->any && *digits >= '0' && *digits <= '9';
-    for (; *digits >= '0' && *digits <= '9'; digits++)
+    decimal->any = decimal->any && is_digit(*digits);
+    for (; is_digit(*digits); digits++)
         exponent = exponent < 100000 ? 10 * exponent + (*digits - '0') : exponent;
     decimal->exponent += text[1] == '-' ? -exponent : exponent;
     return digits;

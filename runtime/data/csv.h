@@ -2,8 +2,8 @@
  *
  * What is read:
  *  - Cells are separated by commas; when the first line has none, or semicolons and commas between digits
- * only, by semicolons; else by tabs; else by runs of blanks.  Blanks around a cell do not count.  A cell may stand in double quotes ("" is a quote in it) and
- *    ends in its line.  Blank lines and lines that start with # are skipped.  LF or CRLF; a UTF-8 mark at the
+ *    only, by semicolons; else by tabs; else by runs of blanks.  Blanks around a cell do not count.  A cell
+ *    may stand in double quotes ("" is a quote in it) and ends in its line.  Blank lines and lines that start with # are skipped.  LF or CRLF; a UTF-8 mark at the
  *    start is skipped.
  *  - The first line is a header when it holds text and no number.
  *  - The first row fixes what a column holds.  Numbers are finite decimals, rounded correctly to 64 bits,

@@ -2,9 +2,9 @@
  * (`real`, LANES), and emitted C contains the sections that it calls, with the type written in.
  *
  * One kernel serves all products: rows of the batch, weights, or results lie in vectors, whichever leaves
- * fewer lanes idle.  A block of results is kept in registers while k runs; what it reads is packed so that it
- * lies in a row; stretches of k and panels of columns are as long as the caches hold.  How large they are
- * changes no bit: each result is its start, then product after product in the order of k.
+ * fewer lanes idle.  A block of results is kept in registers while k runs; what it reads is packed only where
+ * it does not lie in a row, or not close enough, and then stretches of k and panels of columns are as long as
+ * the caches hold.  How large they are changes no bit: each result is its start, then product after product in the order of k.
  *
  * A plane is `stride` numbers, one for each row of a tile.
  */
