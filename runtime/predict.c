@@ -192,16 +192,6 @@ static bool answer(struct predictor *predictor, int64_t rows, FILE *out) {
 
 /* ---- reading ---- */
 
-static bool fail_cells(const struct predictor *predictor, const struct csv *csv) {
-    struct run *run = predictor->run;
-    struct rows_layout all = rows_plan(run, true, (int64_t)csv->columns);
-    bool targets = all.cells == (int64_t)csv->columns;
-    return failure_set(run->failure, FAILURE_DATA,
-                       "%s: found %zu column%s, expected %lld: the model's inputs%s", csv->name, csv->columns,
-                       csv->columns == 1 ? "" : "s", (long long)predictor->layout.cells,
-                       targets ? "; the targets are there as well: cut them off" : "");
-}
-
 /* Whether more input is known to be there, so that it is worth while to wait for a full chunk. What the C
  * library has read already does not show here: then chunks are short, and the next one begins with it. */
 static bool more_waits(bool standard_input) {
@@ -244,8 +234,6 @@ bool predict_file(struct run *run, const char *path, FILE *out) {
         return true;
     }
     bool done = csv_open(&csv, run->arena, path, NULL, run->failure);
-    if (done && (int64_t)csv.columns != predictor->layout.cells)
-        done = fail_cells(predictor, &csv);
     done = done && rows_fit(run, &csv, &predictor->layout);
     if (done) {
         print_header(predictor, out);

@@ -160,6 +160,7 @@ static void fill_order(struct run *run, const struct csv *csv, size_t *order) {
     }
 }
 
+/* Of a file that has as many columns as the layout has cells. */
 static bool match_header(struct run *run, const struct csv *csv, struct rows_layout *layout) {
     if (!csv->names)
         return true;
@@ -168,7 +169,7 @@ static bool match_header(struct run *run, const struct csv *csv, struct rows_lay
     size_t *found = find_cells(run, &header, layout, names), moved = csv->columns;
     for (size_t cell = 0; cell < csv->columns; cell++) {
         if (names[cell] && found[cell] == csv->columns)
-            missing = names[cell];
+            missing = missing ? missing : names[cell];
         else if (names[cell] && found[cell] != cell && moved == csv->columns)
             moved = cell;
     }
@@ -182,8 +183,80 @@ static bool match_header(struct run *run, const struct csv *csv, struct rows_lay
     return true;
 }
 
+/* ---- a file with more columns ---- */
+
+/* The file has more columns than cells are wanted: those wanted are found where the header names each.
+ * *missing is the first that it does not name once, or NULL where its name is not known. */
+static bool find_among_more(struct run *run, const struct csv *csv, struct rows_layout *layout,
+                            const char **missing) {
+    const char **names = arena_array(run->arena, const char *, csv->columns);
+    struct header header = sort_header(run, csv);
+    size_t *found = find_cells(run, &header, layout, names);
+    for (int64_t cell = 0; cell < layout->cells; cell++)
+        if (found[cell] == csv->columns) {
+            *missing = names[cell];
+            return false;
+        }
+    layout->order = found;
+    return true;
+}
+
+/* Inputs are wanted, and the file has the targets as well, in the place that they have in data. */
+static bool leave_targets(struct run *run, const struct csv *csv, struct rows_layout *layout) {
+    struct rows_layout all = rows_plan(run, true, (int64_t)csv->columns);
+    const int64_t targets = all.cells - layout->cells;
+    if (!match_header(run, csv, &all))
+        return false;
+    size_t *order = arena_array(run->arena, size_t, (size_t)layout->cells);
+    for (int64_t cell = 0; cell < layout->cells; cell++)
+        order[cell] = rows_file_column(&all, cell);
+    layout->order = order;
+    diagnostic_warning(run->sink, (struct span){0},
+                       "%s: found %zu columns where the inputs take %lld: the last %s taken for %s, and "
+                       "passed over",
+                       csv->name, csv->columns, (long long)layout->cells,
+                       targets == 1 ? "is" : text_format(run->arena, "%lld are", (long long)targets),
+                       targets == 1 ? "the target" : "targets");
+    return true;
+}
+
+static bool fail_more(struct run *run, const struct csv *csv, const struct rows_layout *layout,
+                      const char *missing) {
+    const char *way =
+        missing ? text_format(
+                      run->arena,
+                      "of more columns those are read that the header names, and '%.60s' is not there once",
+                      missing)
+                : "cut the others off, or declare an input for each, named as in the header, as in 'input "
+                  "age : f64[batch, 1]'";
+    return failure_set(run->failure, FAILURE_DATA, "%s: found %zu columns, expected %lld: %s; %s", csv->name,
+                       csv->columns, (long long)layout->cells, layout_text(run, layout), way);
+}
+
+/* For a file with another number of columns than the layout has cells: which of them are read. */
+static bool choose_columns(struct run *run, struct csv *csv, struct rows_layout *layout) {
+    const int64_t columns = (int64_t)csv->columns;
+    const bool whole = layout->count && layout->slots[layout->count - 1].column->is_target;
+    const char *missing = NULL;
+    if (columns < layout->cells)
+        return rows_fail_count(run, layout, csv->name, columns);
+    if (!csv->names || !find_among_more(run, csv, layout, &missing)) {
+        if (whole || rows_plan(run, true, columns).cells != columns)
+            return fail_more(run, csv, layout, missing);
+        if (!leave_targets(run, csv, layout))
+            return false;
+    }
+    bool *wanted = arena_array(run->arena, bool, csv->columns);
+    for (int64_t cell = 0; cell < layout->cells; cell++)
+        wanted[layout->order[cell]] = true;
+    csv_select(csv, wanted);
+    return true;
+}
+
 bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout) {
-    return match_header(run, csv, layout) && classes_follow(run, csv, layout);
+    const bool same = (int64_t)csv->columns == layout->cells;
+    return (same ? match_header(run, csv, layout) : choose_columns(run, csv, layout)) &&
+           classes_follow(run, csv, layout);
 }
 
 /* ---- one row ---- */

@@ -56,10 +56,11 @@ struct rows_layout rows_plan(struct run *run, bool targets, int64_t cells);
 /* FAILURE_DATA: the source `name` has `cells` cells in a row, the layout another number. */
 bool rows_fail_count(struct run *run, const struct rows_layout *layout, const char *name, int64_t cells);
 
-/* Makes an opened file ready to be read with the layout, which has as many cells: a header's names say where
- * columns of one cell stand, and those that the header of an earlier file named; the run's class names keep
- * their numbers.  FAILURE_DATA for a header that
- * names some of them in another order, and not all. */
+/* Makes an opened file ready to be read with the layout: a header's names say where columns of one cell
+ * stand, and those that the header of an earlier file named; the run's class names keep their numbers.  A
+ * file may have more columns where its header names all that are wanted, or where inputs are wanted and the
+ * targets follow; of these only the wanted ones are read.  FAILURE_DATA for a header that names some of the
+ * columns in another order, and not all, and for a number of columns that does not fit. */
 bool rows_fit(struct run *run, struct csv *csv, struct rows_layout *layout);
 /* The column of the file, from 0, that cell `cell` of the layout comes from. */
 size_t rows_file_column(const struct rows_layout *layout, int64_t cell);

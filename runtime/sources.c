@@ -120,9 +120,7 @@ static bool make_csv(struct run *run, const struct data *data, struct rows *rows
     bool read = csv_open(&csv, run->arena, path, NULL, run->failure);
     if (read) {
         struct rows_layout layout = rows_plan(run, true, (int64_t)csv.columns);
-        read = layout.cells == (int64_t)csv.columns
-                   ? rows_fit(run, &csv, &layout) && read_csv(run, data, &layout, &csv, rows)
-                   : rows_fail_count(run, &layout, path, (int64_t)csv.columns);
+        read = rows_fit(run, &csv, &layout) && read_csv(run, data, &layout, &csv, rows);
         if (read)
             classes_keep(run, &csv, &layout);
     }

@@ -303,6 +303,30 @@ static void rows_stream_through_a_pipe(void **state) {
     arena_free(&arena);
 }
 
+static void columns_that_are_not_wanted_hold_anything(void **state) {
+    (void)state;
+    FILE *file = tmpfile();
+    fputs("a,b,c\n1,,x\n2,nan,\n3,4,0x\n", file);
+    rewind(file);
+    jmp_buf out_of_memory;
+    struct arena arena = {NULL, &out_of_memory};
+    struct failure failure = {0};
+    struct csv csv;
+    const bool wanted[] = {true, false, false};
+    assert_int_equal(setjmp(out_of_memory), 0);
+    assert_true(csv_open_file(&csv, &arena, file, "t", NULL, &failure));
+    csv_select(&csv, wanted);
+    double row[3] = {0, -1, -2};
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(csv_next_row(&csv, row, 3, &failure), CSV_ROW);
+        assert_true(row[0] == i && row[1] == -1 && row[2] == -2);
+    }
+    assert_int_equal(csv_next_row(&csv, row, 3, &failure), CSV_END);
+    csv_close(&csv);
+    fclose(file);
+    arena_free(&arena);
+}
+
 static void a_stream_needs_no_more_memory(void **state) {
     (void)state;
     FILE *file = tmpfile();
@@ -400,6 +424,7 @@ int main(void) {
         cmocka_unit_test(a_huge_line_is_refused),
         cmocka_unit_test(bad_paths_are_data_errors),
         cmocka_unit_test(rows_stream_through_a_pipe),
+        cmocka_unit_test(columns_that_are_not_wanted_hold_anything),
         cmocka_unit_test(a_stream_needs_no_more_memory),
 #ifdef HAVE_ZLIB
         cmocka_unit_test(gzip_reads_like_plain_text),

@@ -99,7 +99,7 @@ expect_predict() { # expect_predict TEXT ERR-PATTERN
     printf "$1" >"$out/wrong.csv"
     expect 1 "" "$2" $nnrun "$out/short.nn" --load "$out/w.safetensors" --predict "$out/wrong.csv"
 }
-expect_predict '1,2,3\n' "wrong.csv"
+expect_predict '1,2,3,4\n' "wrong.csv: found 4 columns, expected 2"
 expect_predict '1,2\n3\n' "wrong.csv:2"
 expect_predict '1,abc\n' "wrong.csv"
 expect_predict '1,2\n3,x\n' "wrong.csv:2:3: error"
@@ -222,9 +222,41 @@ wide_rows 0 "^1,3$" - 'deep,w,l\n3,2,1\n'
 wide_rows 0 "^1,3$" "rows.csv:1:1: warning: found 'long' where the data that was learnt from has 'l': columns are taken as they stand" 'long,width,depth\n1,2,3\n'
 wide_rows 0 "^1,3$" - '1,2,3\n'
 wide_rows 1 - "found 'd' as column 1 of the header, expected it as column 3, or 'l' once in the header" 'd,w,length\n3,2,1\n'
-wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'd' once in the header" 'w,d,d\n2,3,1\n'
+wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'l' once in the header" 'w,d,d\n2,3,1\n'
 sed 's/"columns.size":"l\\nw"/"columns.size":"l\\nl"/' "$widened" >"$out/named/twice.safetensors"
 expect 1 - "'columns.size' is 'l.l', expected 2 different names, one a line" $wide --load "$out/named/twice.safetensors"
+# Of more columns, those are read that the header names; the others may hold anything.
+wide_rows 0 "^1,3$" - 'id,w,who,l,d\n7,2,"a, b",1,3\n'
+wide_rows 0 "^1,3$" - 'id,w,who,l,d\n7,2,,1,3\nx,2,9,1,3\n'
+wide_rows 0 "^1,3$" - 'kind,l,w,d\npuce,1,2,3\n'
+wide_rows 1 - "rows.csv: found 5 columns, expected 3: size takes 2 (.*), deep takes 1 (.*); of more columns those are read that the header names, and 'l' is not there once" 'l,l,who,w,d\n1,1,a,2,3\n'
+wide_rows 1 - "rows.csv: found 5 columns, expected 3: size takes 2 .*; cut the others off, or declare an input for each" '1,2,3,red,9\n'
+wide_rows 1 - "rows.csv: found 2 columns, expected 3: size takes 2 (.*), deep takes 1 (.*)$" '1,2\n'
+wide_rows 1 '^long,depth$' "rows.csv:2:3: error: found an empty cell in column 'l', expected a number" 'w,l,who,kind,d\n2,,a,red,3\n'
+# Targets behind the inputs are passed over, whatever they hold.
+wide_rows 0 "^1,3$" "rows.csv: found 4 columns where the inputs take 3: the last is taken for the target, and passed over" '1,2,3,red\n'
+wide_rows 0 "^1,3$" "passed over" '1,2,3,\n'
+wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'l' once" 'w,length,d,what\n2,1,3,red\n'
+cat >"$out/named/few.nn" <<'NN'
+data train = csv("many.csv")
+model few {
+    input  age  : f64[batch]
+    input  fare : f64[batch]
+    target kind : class[batch] of 2
+    score = unsqueeze(age + fare, 1) -> dense(2)
+    loss cost = cross_entropy(score, kind)
+    metric young = mean(age)
+    metric poor = mean(fare)
+}
+train { solver = sgd(rate = 0.1) }
+NN
+printf 'id,fare,name,kind,age\n1,2,"Braund, O",red,20\n2,4,,green,40\n' >"$out/named/many.csv"
+expect 0 "^train .*young 30  poor 3$" - $nnrun "$out/named/few.nn" --train --quiet
+expect 0 "0 red, 1 green" - $nnrun "$out/named/few.nn"
+printf 'id,fare,name,kind\n1,2,a,red\n' >"$out/named/many.csv"
+expect 1 - "few.nn:1:1: error: .*many.csv: found 4 columns, expected 3: .*; of more columns those are read that the header names, and 'age' is not there once" $nnrun "$out/named/few.nn" --train
+printf '1,2,a,red\n' >"$out/named/many.csv"
+expect 1 - "few.nn:1:1: error: .*many.csv: found 4 columns, expected 3: .*; cut the others off" $nnrun "$out/named/few.nn" --train
 # Very many names take no time that grows with their square.
 sed 's/wide.csv/many.csv/; /data test/d; s/batch, 2\]/batch, 60000]/' "$out/named/wide.nn" >"$out/named/many.nn"
 awk 'BEGIN { for (i = 0; i < 60000; i++) { head = head "c" i ","; row = row "0," }

@@ -495,7 +495,7 @@ static enum csv_result read_row(struct csv *csv, double *row, struct failure *fa
     if (!csv->kinds)
         find_kinds(csv);
     for (size_t i = 0; i < csv->columns; i++)
-        if (read_cell(csv, i, &row[i], failure) != CSV_ROW)
+        if ((!csv->wanted || csv->wanted[i]) && read_cell(csv, i, &row[i], failure) != CSV_ROW)
             return CSV_FAILED;
     return CSV_ROW;
 }
@@ -561,6 +561,10 @@ bool csv_follow(struct csv *csv, const struct table *like, const char *from, str
             add_label(csv->arena, &csv->kinds[i], like->labels[i].names[k]);
     }
     return true;
+}
+
+void csv_select(struct csv *csv, const bool *wanted) {
+    csv->wanted = wanted;
 }
 
 static bool start(struct csv *csv, const struct table *like, struct failure *failure) {

@@ -70,6 +70,7 @@ struct csv {
     size_t header_line, first_line;
     bool labels_fixed;
     const char *labels_from; /* where the fixed ones come from, or NULL */
+    const bool *wanted;      /* (columns), or NULL: all are */
 };
 
 enum csv_result { CSV_ROW, CSV_END, CSV_FAILED };
@@ -83,6 +84,9 @@ bool csv_open_file(struct csv *csv, struct arena *arena, FILE *file, const char 
 /* Between opening and the first row: what columns hold is as in `like`, and its class names keep their
  * numbers; `from` is where they come from, for messages, or NULL. */
 bool csv_follow(struct csv *csv, const struct table *like, const char *from, struct failure *failure);
+/* Between opening and the first row: cells of columns that are not `wanted` (columns; the caller's) may hold
+ * anything, and leave their place in a row as it is. */
+void csv_select(struct csv *csv, const bool *wanted);
 /* Fills row (columns) with the next row.  A file with another number of columns is a failure. */
 enum csv_result csv_next_row(struct csv *csv, double *row, size_t columns, struct failure *failure);
 /* Is the text a number but for a decimal comma, "0,5"? */
