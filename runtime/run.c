@@ -47,18 +47,28 @@ static double largest(const struct column *column, const void *values, int64_t r
     return most;
 }
 
+static double largest_of(const struct run *run, int column) {
+    const void *values = run->train.columns[column];
+    return values ? largest(&run->model->columns[column], values, run->train.count) : 0;
+}
+
+bool run_has_large_target(const struct run *run) {
+    for (int i = 0; i < run->model->column_count; i++)
+        if (run->model->columns[i].is_target && largest_of(run, i) > RUN_USUAL)
+            return true;
+    return false;
+}
+
 void run_note_large(const struct run *run, struct diagnostic *to) {
-    enum { USUAL = 100 };
-    const struct model *model = run->model;
-    for (int i = 0; i < model->column_count; i++) {
-        const struct column *column = &model->columns[i];
-        const double most =
-            run->train.columns[i] ? largest(column, run->train.columns[i], run->train.count) : 0;
-        if (most > USUAL)
+    for (int i = 0; i < run->model->column_count; i++) {
+        const struct column *column = &run->model->columns[i];
+        const double most = largest_of(run, i);
+        if (most > RUN_USUAL)
             diagnostic_note(
                 run->sink, to, column->span,
-                "numbers far from 1 need a low rate: '%s' reaches %.6g; divide it, as in '%s / %.0g'",
-                column->name, most, column->name, pow(10, ceil(log10(most))));
+                "numbers far from 1 are hard to learn: '%s' reaches %.6g; divide it%s, as in '%s / %g'%s",
+                column->name, most, column->is_target ? " in the loss" : "", column->name,
+                pow(10, round(log10(most))), column->is_target ? ", and multiply the output by as much" : "");
     }
 }
 

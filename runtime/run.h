@@ -43,7 +43,12 @@ bool run_spares_inputs(const struct run *run, const char *path);
 /* The same for another file that is read, which is `what`. */
 bool run_spares_file(const struct run *run, const char *path, const char *input, const char *what);
 
-/* Notes which columns of the training data hold numbers so large that a usual rate is too high for them. */
+/* Numbers up to that size are learnt as they stand: usual rates suit them, and outputs that start near 0 get
+ * there. */
+enum { RUN_USUAL = 100 };
+/* Does a real target of the training data go beyond? */
+bool run_has_large_target(const struct run *run);
+/* Notes which columns of the training data do. */
 void run_note_large(const struct run *run, struct diagnostic *to);
 
 /* An element of an array of that type, as a double. */

@@ -256,25 +256,41 @@ static bool run_epochs(struct trainer *trainer) {
     return finite;
 }
 
-/* A loss that grows without going to infinity would else be seen by who reads the numbers only.  In a
- * training that goes on the first update's may be small by chance; of a negative rate the checker has warned.
- */
-static void warn_growth(struct trainer *trainer) {
+static void warn_rate(struct trainer *trainer) {
     const struct training *training = &trainer->run->model->training;
-    double first = trainer->first_loss, last = trainer->last_loss;
-    if (!trainer->begun || trainer->continued || training->rate < 0 || first == 0 ||
-        !(last > first + 9 * fabs(first)))
-        return;
     struct arena *arena = trainer->run->arena;
     struct diagnostic *warning = diagnostic_warning(
         trainer->run->sink, training->rate_span,
         "the loss grew, from %.6g in the first update to %.6g in the last epoch: it often means that "
         "the solver's rate is too high%s",
-        first, last,
+        trainer->first_loss, trainer->last_loss,
         isfinite(training->rate)
             ? text_format(arena, " (it is %s)", text_number(arena, training->rate, false))
             : "");
     run_note_large(trainer->run, warning);
+}
+
+/* Outputs start near 0, and a rate that is safe takes them to targets far away in very many updates only. */
+static void warn_target(struct trainer *trainer) {
+    const struct model *model = trainer->run->model;
+    struct diagnostic *warning =
+        diagnostic_warning(trainer->run->sink, model->loss.span,
+                           "the loss stays high: %.6g in the first update, %.6g in the last epoch",
+                           trainer->first_loss, trainer->last_loss);
+    run_note_large(trainer->run, warning);
+}
+
+/* A loss that grows without going to infinity, or stands still far away, would else be seen by who reads the
+ * numbers only.  In a training that goes on the first update's may be small by chance; of a negative rate the
+ * checker has warned. */
+static void warn_loss(struct trainer *trainer) {
+    const double first = trainer->first_loss, last = trainer->last_loss;
+    if (!trainer->begun || trainer->continued || trainer->run->model->training.rate < 0 || first == 0)
+        return;
+    if (last > first + 9 * fabs(first))
+        warn_rate(trainer);
+    else if (first > RUN_USUAL && last > first / 2 && run_has_large_target(trainer->run))
+        warn_target(trainer);
 }
 
 /* ---- the trainer ---- */
@@ -368,7 +384,7 @@ bool train_run(struct run *run, const struct train_settings *settings, struct tr
     trainer.watch = watch_new(run);
     bool finite = run_epochs(&trainer);
     if (finite)
-        warn_growth(&trainer);
+        warn_loss(&trainer);
     if (trainer.watch && finite && !outcome->signal)
         watch_end(trainer.watch, settings->out);
     close_log(&trainer);
