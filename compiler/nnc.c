@@ -78,7 +78,7 @@ static int read_options(struct arena *arena, int count, char **arguments, struct
     for (int i = 1; i < count; i++) {
         char *a = arguments[i];
         int code = -1;
-        if (strcmp(a, "--help") == 0) {
+        if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
             fputs(help, stdout);
             return fflush(stdout) ? FAILURE_MACHINE : 0;
         } else if (strcmp(a, "--version") == 0) {

@@ -112,6 +112,7 @@ static const struct option option_table[] = {
     {"--json", VALUE_NONE, AT(json)},
     {"--version", VALUE_NONE, AT(version)},
     {"--help", VALUE_NONE, AT(help)},
+    {"-h", VALUE_NONE, AT(help)},
     {"--sample", VALUE_NEEDED, 0, read_sample},
     {"--prompt", VALUE_NEEDED, AT(prompt)},
     {"--save", VALUE_NEEDED, AT(save)},
@@ -151,6 +152,9 @@ static bool fail_unknown(const char *argument, struct failure *failure) {
     for (int i = 0; i < OPTIONS; i++)
         names[i] = option_table[i].name;
     const char *nearest = text_nearest(argument, names, OPTIONS);
+    if (!nearest && strncmp(argument, "--", 2) == 0)
+        return failure_set(failure, FAILURE_USAGE,
+                           "unknown option '%s'; a param of the file is set by -D NAME=VALUE", argument);
     return failure_set(failure, FAILURE_USAGE, "unknown option '%s'%s%s%s", argument,
                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }

@@ -37,6 +37,7 @@ expect() {
 # ---- help and usage ----
 for program in $nnc $nnrun; do
     expect 0 "usage:" - $program --help
+    expect 0 "usage:" - $program -h
     expect 0 "[0-9]" - $program --version
     expect 2 - "help" $program
     expect 2 - "no-such-option" $program --no-such-option $model
@@ -382,6 +383,12 @@ expect 2 "" "is named twice as a file to write" $nnrun $model --train --save "$o
 expect 0 "^train" - $nnrun "$out/solver.nn" --json --train
 { cat "$out/solver.nn"; echo 'data test = spiral(classes = 3, points = 9)'; } | sed 's/^    epochs/    stop = patience(l, 3)\n&/' >"$out/stopping.nn"
 expect 0 "stop: after 3 epochs without a lower l on the rows for testing" - $nnrun "$out/stopping.nn" --explain
+
+expect 2 - "unknown option '--epochs=3'; a param of the file is set by -D NAME=VALUE" $nnrun $model --epochs=3
+# Weights where a model or rows are expected.
+cp "$out/w.safetensors" "$out/w.st"
+expect 1 - "weights belong to a model: nnrun MODEL.nn --load w.st" $nnrun "$out/w.st" --predict
+expect 1 - "w.st: holds weights (safetensors), expected rows; weights are read by --load" $nnrun "$out/short.nn" --load "$out/w.st" --predict "$out/w.st"
 
 # ---- what works and is not what was meant ----
 sed 's/rate = 1.0/rate = 900/; /expect/d; s/epochs = 300/epochs = 2/' $model >"$out/growing.nn"

@@ -104,6 +104,8 @@ static const char *other_name(const char *name, const char *const *names, int co
         {"size", " kernel kernel_size pool_size "},
         {"bias", " use_bias "},
         {"epsilon", " eps "},
+        {"axis", " dim axes "},
+        {"keep", " keepdim keepdims "},
         {"init", " initializer kernel_initializer weights "},
     };
     const char *word = NULL;

@@ -630,6 +630,8 @@ static const char *why_unknown(const struct checker *checker, const char *name) 
                                              {"auc", NO_METRIC},
                                              {"roc_auc", NO_METRIC},
                                              {"linear", "did you mean 'dense'?"},
+                                             {"Linear", "did you mean 'dense'?"},
+                                             {"cat", "did you mean 'concat'?"},
                                              {"fc", "did you mean 'dense'?"},
                                              {"swish", "did you mean 'silu'?"},
                                              {"bce", "did you mean 'binary_cross_entropy'?"},

@@ -127,6 +127,11 @@ static void keep_files(struct model *model, const struct reader *reader) {
         model->files[model->file_count++] = reader->used[i]->name;
 }
 
+/* A safetensors file begins with the length of its JSON, in eight bytes of which the last are 0. */
+static bool looks_like_weights(const struct source *source) {
+    return source->length > 8 && source->text[7] == '\0' && source->text[8] == '{';
+}
+
 /* A file of rows or weights in the place of a model, of which no line is a statement: one error says it all.
  */
 static void say_no_model(const struct source *source, struct diagnostics *sink) {
@@ -136,7 +141,7 @@ static void say_no_model(const struct source *source, struct diagnostics *sink) 
     *sink = (struct diagnostics){.arena = sink->arena};
     struct diagnostic *error = diagnostic_error(sink, (struct span){source, 0, length},
                                                 "this is not a model: no line of it is a statement");
-    if (text_ends_with(name, ".safetensors")) {
+    if (text_ends_with(name, ".safetensors") || looks_like_weights(source)) {
         diagnostic_note(sink, error, (struct span){0}, "weights belong to a model: nnrun MODEL.nn --load %s",
                         name);
         return;

@@ -246,6 +246,19 @@ static void note_loss(struct checker *checker, struct diagnostic *error) {
                         first, target->name);
 }
 
+/* No weight is to be updated. */
+static void report_nothing(struct checker *checker, const struct statement *statement, bool frozen) {
+    const struct model *model = checker->model;
+    struct diagnostic *error =
+        check_error(checker, statement->keyword_span,
+                    frozen ? "there is nothing to train: the loss depends on no weight that is not frozen"
+                           : "there is nothing to train: the loss depends on no weight");
+    if (!frozen && model->weight_count > checker->running_count)
+        diagnostic_note(checker->sink, error, model->loss.span,
+                        "no derivative passes through steps, such as comparisons, argmax and accuracy: for "
+                        "classes the loss is cross_entropy, for numbers mse");
+}
+
 void check_training(struct checker *checker, const struct statement *statement) {
     struct training *training = &checker->model->training;
     struct update_settings update = {.freeze = value_none};
@@ -284,8 +297,5 @@ void check_training(struct checker *checker, const struct statement *statement) 
     }
     build_updates(checker, &update);
     if (checker->sink->error_count == 0 && checker->model->update_count == checker->running_count)
-        check_error(checker, statement->keyword_span,
-                    update.freeze.kind == VALUE_NONE
-                        ? "there is nothing to train: the loss depends on no weight"
-                        : "there is nothing to train: the loss depends on no weight that is not frozen");
+        report_nothing(checker, statement, update.freeze.kind != VALUE_NONE);
 }

@@ -378,9 +378,17 @@ static struct value solver_for(struct checker *checker, const struct update_sett
     return solver;
 }
 
-static void warn_untrained(struct checker *checker, const struct weight *weight) {
-    diagnostic_warning(checker->sink, weight->span,
-                       "the loss does not depend on weight '%s': it will not be trained", weight->name);
+/* Of weights that the loss does not depend on; where it depends on none, one error will say so. */
+static void warn_untrained(struct checker *checker, struct node *const *gradients, int count) {
+    const struct weight *weights = checker->model->weights;
+    bool any = false;
+    for (int i = 0; i < count; i++)
+        any |= gradients[i] != NULL;
+    for (int i = 0; any && i < count; i++)
+        if (!gradients[i] && !weights[i].is_running)
+            diagnostic_warning(checker->sink, weights[i].span,
+                               "the loss does not depend on weight '%s': it will not be trained",
+                               weights[i].name);
 }
 
 void build_updates(struct checker *checker, const struct update_settings *settings) {
@@ -399,12 +407,10 @@ void build_updates(struct checker *checker, const struct update_settings *settin
     for (int i = 0; i < trained; i++)
         weights[i] = model->weights[i].node;
     differentiate(checker->graph, model->loss.node, weights, trained, gradients);
-    for (int i = 0; i < trained; i++) {
-        if (!gradients[i] && !model->weights[i].is_running)
-            warn_untrained(checker, &model->weights[i]);
+    warn_untrained(checker, gradients, trained);
+    for (int i = 0; i < trained; i++)
         if (model->weights[i].is_running || is_frozen(&settings->freeze, model->weights[i].name))
             gradients[i] = NULL;
-    }
     clip_gradients(checker, settings, gradients, trained);
     int errors = checker->sink->error_count;
     for (int i = 0; i < trained && checker->sink->error_count == errors; i++) {

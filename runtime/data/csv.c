@@ -96,6 +96,10 @@ static bool check_first_bytes(struct csv *csv, struct failure *failure) {
         return failure_set(
             failure, FAILURE_DATA, "%s: is compressed with gzip, expected plain text%s", csv->name,
             csv->file.owned ? " (this program was built without zlib)" : " here (use gunzip -c)");
+    if (length > 8 && bytes[7] == '\0' && bytes[8] == '{')
+        return failure_set(failure, FAILURE_DATA,
+                           "%s: holds weights (safetensors), expected rows; weights are read by --load",
+                           csv->name);
     if (length >= 2 && ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff)))
         return failure_set(failure, FAILURE_DATA, "%s: is UTF-16 text, expected UTF-8", csv->name);
     if (length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
