@@ -140,7 +140,7 @@ bool evaluate_expectation(struct evaluator *evaluator) {
         if (training->expect_above ? values[i] >= training->expect_bound
                                    : values[i] <= training->expect_bound)
             continue; /* a NaN meets nothing */
-        diagnostic_error(run->sink, training->span, "expected %s %s %s on the %s data, found %.6g",
+        diagnostic_error(run->sink, training->expect_span, "expected %s %s %s on the %s data, found %.6g",
                          training->expect_metric, training->expect_above ? "above" : "below",
                          text_number(run->arena, training->expect_bound, false),
                          run->test.count ? "test" : "train", values[i]);

@@ -155,6 +155,7 @@ struct update_settings {
     const struct expression *solver_call; /* evaluated once for each weight */
     struct value freeze;                  /* names; none: VALUE_NONE */
     double clip_value, clip_norm;         /* bounds of derivatives; 0: none */
+    bool model_fails;                     /* it has errors: nothing that needs it is checked */
 };
 
 extern const struct value value_error, value_none;

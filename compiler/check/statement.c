@@ -198,7 +198,7 @@ static void check_file(struct checker *checker, const struct statement *statemen
     for (int i = 0; i < checker->model->data_count && checker->sink->error_count == 0; i++)
         if (checker->model->data[i].source == DATA_SPIRAL)
             check_spiral(checker, &checker->model->data[i]);
-    if (model && train && checker->sink->error_count == 0)
+    if (model && train)
         check_training(checker, train);
     if (checker->sink->error_count == 0)
         warn_unused(checker, checker->globals, source);

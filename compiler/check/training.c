@@ -89,6 +89,7 @@ static void set_expect(struct checker *checker, const struct expression *express
     }
     is_measure(checker, expression->left);
     training->expect_metric = expression->left->string;
+    training->expect_span = expression->span;
     training->expect_bound = bound.number;
     training->expect_above = expression->code == BINARY_GREATER || expression->code == BINARY_GREATER_EQUAL;
 }
@@ -211,9 +212,14 @@ static void set_value(struct checker *checker, const char *name, const struct va
         check_error(checker, value->span, "checkpoint is the name of a file, in quotes");
 }
 
+/* Settings that name a part of the model: of one with errors no more can be said. */
+static bool names_parts(const char *setting) {
+    return strcmp(setting, "expect") == 0 || strcmp(setting, "stop") == 0 || strcmp(setting, "freeze") == 0;
+}
+
 static void set_training(struct checker *checker, const struct statement *s, struct update_settings *update) {
     const char *name = s->name.text;
-    if (!is_setting(checker, &s->name))
+    if (!is_setting(checker, &s->name) || (update->model_fails && names_parts(name)))
         return;
     if (strcmp(name, "solver") == 0) {
         if (set_solver(checker, s->value))
@@ -270,7 +276,7 @@ void check_training(struct checker *checker, const struct statement *statement) 
     attributes.type.element = checker->real;
     struct node *step = graph_node(checker->graph, OPERATOR_step, NULL, 0, &attributes, NULL);
     scope_add(checker, checker->constants, "step", value_tensor(step, statement->keyword_span))->used = true;
-    int errors = checker->sink->error_count;
+    update.model_fails = checker->sink->error_count > 0;
     for (const struct statement *s = statement->body; s; s = s->next) {
         if (s->kind != STATEMENT_VALUE) {
             check_error(checker, s->span, "train holds only settings: name = value");
@@ -283,7 +289,7 @@ void check_training(struct checker *checker, const struct statement *statement) 
         scope_add(checker, seen, s->name.text, value_none);
         set_training(checker, s, &update);
     }
-    if (checker->sink->error_count > errors)
+    if (checker->sink->error_count > 0)
         return;
     if (!checker->model->loss.node) {
         note_loss(checker, check_error(checker, statement->keyword_span,

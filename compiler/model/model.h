@@ -78,6 +78,7 @@ struct training {
     const char *expect_metric; /* expect = metric > bound, on held-out rows if there are any */
     double expect_bound;
     bool expect_above;
+    struct span expect_span; /* of its bound */
     const char *stop_measure; /* stop = patience(...): the loss or metric that is watched; or NULL */
     int64_t stop_epochs;      /* without a better one, */
     bool stop_highest;        /* which is a higher one */
