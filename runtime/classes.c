@@ -221,15 +221,26 @@ bool classes_load(struct run *run, const struct safetensors *file, const char *p
 
 /* ---- classes that no row is of ---- */
 
+/* A part of a file whose rows stand in the order of their classes lacks some of them. */
+static void note_sorted(struct run *run, struct diagnostic *to) {
+    const struct data *train = model_data(run->model, "train");
+    if (train && train->file_count && train->first && !train->shuffle)
+        diagnostic_note(
+            run->sink, to, train->span,
+            "if the file's rows are sorted, 'shuffle = true' mixes them before 'first' and 'skip' "
+            "count, here and in data test");
+}
+
 static void warn_names(struct run *run, const struct column *column, int64_t classes,
                        const struct table_labels *names) {
     enum { NAMES_LISTED = 20 };
     struct text text = {.arena = run->arena};
     for (size_t i = 0; i < names->count && i < NAMES_LISTED; i++)
         text_print(&text, "%s%.60s", i ? ", " : "", names->names[i]);
-    diagnostic_warning(run->sink, column->span, "'%s' has %lld classes, and there are names of %zu: %s%s",
-                       column->name, (long long)classes, names->count, text_string(&text),
-                       names->count > NAMES_LISTED ? " and others" : "");
+    note_sorted(run, diagnostic_warning(run->sink, column->span,
+                                        "'%s' has %lld classes, and there are names of %zu: %s%s",
+                                        column->name, (long long)classes, names->count, text_string(&text),
+                                        names->count > NAMES_LISTED ? " and others" : ""));
 }
 
 static void warn_numbers(struct run *run, const struct column *column, const int32_t *values) {
@@ -237,10 +248,11 @@ static void warn_numbers(struct run *run, const struct column *column, const int
     for (int64_t i = 0; i < count; i++)
         highest = values[i] > highest ? values[i] : highest;
     if (highest + 1 < column->classes)
-        diagnostic_warning(run->sink, column->span,
-                           "'%s' has %lld classes, 0 to %lld, and the highest in data train is %lld",
-                           column->name, (long long)column->classes, (long long)column->classes - 1,
-                           (long long)highest);
+        note_sorted(
+            run, diagnostic_warning(run->sink, column->span,
+                                    "'%s' has %lld classes, 0 to %lld, and the highest in data train is %lld",
+                                    column->name, (long long)column->classes, (long long)column->classes - 1,
+                                    (long long)highest));
 }
 
 void classes_warn_absent(struct run *run) {

@@ -73,12 +73,13 @@ static void print_weights(const struct run *run, struct text *out) {
 
 static void print_data(struct run *run, int index, struct text *out) {
     const struct data *data = &run->model->data[index];
+    const char *shuffled = data->shuffle ? ", shuffled" : "";
     int64_t rows = sources_count(run, index);
     if (rows)
-        text_print(out, "  %-8s %s : %lld row%s of %s\n", "data", data->name, (long long)rows,
-                   rows == 1 ? "" : "s", data->files[0]);
+        text_print(out, "  %-8s %s : %lld row%s of %s%s\n", "data", data->name, (long long)rows,
+                   rows == 1 ? "" : "s", data->files[0], shuffled);
     else if (data->file_count)
-        text_print(out, "  %-8s %s : rows of %s\n", "data", data->name, data->files[0]);
+        text_print(out, "  %-8s %s : rows of %s%s\n", "data", data->name, data->files[0], shuffled);
     else
         text_print(out, "  %-8s %s : a spiral of %lld rows, %lld for each of %lld classes\n", "data",
                    data->name, (long long)(data->classes * data->points), (long long)data->points,

@@ -266,6 +266,32 @@ static bool make_text(struct run *run, const struct data *data, struct rows *row
     return true;
 }
 
+/* ---- rows in a random order ---- */
+
+/* The order hangs on the number of rows alone: data for training and for testing divide a file in the same
+ * one, and whatever the seed of a later run, what was learnt from is not what it is judged by. */
+static bool pick_shuffled(struct run *run, const struct data *data, const struct rows *all,
+                          struct rows *rows) {
+    const struct model *model = run->model;
+    uint32_t *order = arena_array(run->arena, uint32_t, (size_t)all->count);
+    rows->count = all->count > data->skip ? all->count - data->skip : 0;
+    if (data->first && rows->count > data->first)
+        rows->count = data->first;
+    if (!check_enough(run, data, run_path(run, data->files[0]), rows, all->count))
+        return false;
+    nn_permutation(0, DATA_STREAM, 0, (uint32_t)all->count, order);
+    rows->columns = arena_array(run->arena, void *, (size_t)model->column_count);
+    for (int i = 0; i < model->column_count; i++) {
+        const struct type *type = &model->columns[i].node->type;
+        const size_t size = (size_t)shape_inner_size(&type->shape) * element_size(type->element);
+        char *to = rows->columns[i] = arena_allocate_array(run->arena, (size_t)rows->count, size);
+        for (int64_t row = 0; row < rows->count; row++)
+            memcpy(to + (size_t)row * size, (const char *)all->columns[i] + order[data->skip + row] * size,
+                   size);
+    }
+    return true;
+}
+
 /* ---- any ---- */
 
 /* The first file that is not there, or NULL. */
@@ -292,20 +318,31 @@ static bool fail_data(struct run *run, const struct data *data) {
                           missing && data->from ? data->from : "");
 }
 
+static bool make_file(struct run *run, const struct data *data, struct rows *rows) {
+    switch (data->source) {
+    case DATA_SPIRAL:
+        break; /* has no file */
+    case DATA_CSV:
+        return make_csv(run, data, rows);
+    case DATA_IDX:
+        return make_idx(run, data, rows);
+    case DATA_TEXT:
+        return make_text(run, data, rows);
+    }
+    return false;
+}
+
 bool sources_make(struct run *run, int index, struct rows *rows) {
     const struct data *data = &run->model->data[index];
     *rows = (struct rows){0};
-    switch (data->source) {
-    case DATA_SPIRAL:
+    if (data->source == DATA_SPIRAL)
         return make_spiral(run, data, index, rows);
-    case DATA_CSV:
-        return make_csv(run, data, rows) || fail_data(run, data);
-    case DATA_IDX:
-        return make_idx(run, data, rows) || fail_data(run, data);
-    case DATA_TEXT:
-        return make_text(run, data, rows) || fail_data(run, data);
-    }
-    return false;
+    if (!data->shuffle)
+        return make_file(run, data, rows) || fail_data(run, data);
+    struct data whole = *data;
+    struct rows all = {0};
+    whole.skip = whole.first = 0;
+    return (make_file(run, &whole, &all) && pick_shuffled(run, data, &all, rows)) || fail_data(run, data);
 }
 
 int64_t sources_count(struct run *run, int index) {

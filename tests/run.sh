@@ -258,6 +258,39 @@ printf 'id,fare,name,kind\n1,2,a,red\n' >"$out/named/many.csv"
 expect 1 - "few.nn:1:1: error: .*many.csv: found 4 columns, expected 3: .*; of more columns those are read that the header names, and 'age' is not there once" $nnrun "$out/named/few.nn" --train
 printf '1,2,a,red\n' >"$out/named/many.csv"
 expect 1 - "few.nn:1:1: error: .*many.csv: found 4 columns, expected 3: .*; cut the others off" $nnrun "$out/named/few.nn" --train
+# Rows that are sorted by class, divided and shuffled: each row is in one part, in the same one whatever the seed.
+awk 'BEGIN { for (i = 0; i < 60; i++) print i / 60 "," (i < 20 ? "red" : i < 40 ? "green" : "blue") }' >"$out/named/sorted.csv"
+cat >"$out/named/sorted.nn" <<'NN'
+param mixed = true
+data train = csv("sorted.csv", first = 40, shuffle = mixed)
+data test  = csv("sorted.csv", skip = 40, shuffle = mixed)
+model sorted {
+    input  x : f64[batch, 1]
+    target t : class[batch] of 3
+    score = dense(x, 3)
+    loss cost = cross_entropy(score, t)
+    metric place = sum(x)
+    metric reds = sum(t == 0)
+    metric blues = sum(t == 2)
+}
+train { solver = sgd(rate = 0.1) }
+NN
+sorted="$nnrun $out/named/sorted.nn"
+expect 0 "train : 40 rows of sorted.csv, shuffled$" - $sorted
+expect 0 "^test " - $sorted --train --quiet
+awk '/^train / { for (i = 2; i < NF; i += 2) train[$i] = $(i + 1) }
+     /^test / { for (i = 2; i < NF; i += 2) test[$i] = $(i + 1) }
+     END { exit !(test["reds"] >= 2 && test["blues"] >= 2 && train["reds"] + test["reds"] == 20 && train["blues"] + test["blues"] == 20 &&
+                  (train["place"] + test["place"] - 29.5) ^ 2 < 1e-6) }' "$out/o" && ok || bad "shuffled rows are not divided"
+sed 's/cost [^ ]*//' "$out/o" | grep "^t" >"$out/named/first"
+expect 0 "^test " - $sorted --train --quiet --seed 7
+sed 's/cost [^ ]*//' "$out/o" | grep "^t" | cmp -s - "$out/named/first" && ok || bad "the seed moves rows from one part to the other"
+expect 1 - "sorted.csv:41:[0-9]*: error: found 'blue', expected one of 'red', 'green', the classes of its rows that were learnt from; if they are sorted, 'shuffle = true'" $sorted --train -D mixed=false
+sed -i '/^data test/d' "$out/named/sorted.nn"
+expect 0 "" "sorted.nn:2:1: note: if the file's rows are sorted, 'shuffle = true' mixes them" $sorted --train --quiet -D mixed=false
+sed -i 's/first = 40/skip = 50, first = 11/' "$out/named/sorted.nn"
+expect 1 - "sorted.nn:2:1: error: .*sorted.csv: has 60 rows, expected 61 (skip = 50)" $sorted --train
+
 # Very many names take no time that grows with their square.
 sed 's/wide.csv/many.csv/; /data test/d; s/batch, 2\]/batch, 60000]/' "$out/named/wide.nn" >"$out/named/many.nn"
 awk 'BEGIN { for (i = 0; i < 60000; i++) { head = head "c" i ","; row = row "0," }
@@ -903,6 +936,16 @@ printf '\0\0\010\001\0\0\0\003\0\001\002' >"$out/labels"
 data_model 'idx("images", "labels", skip = 1)' 'input x : f32[batch, 1, 2]' 'target t : class[batch] of 3' \
     'y = dense(reshape(x, [batch, 2]), 3)' 'loss l = cross_entropy(y, t)' 'metric m = mean(x)' >"$out/idx.nn"
 expect 0 "m 4.5$" "" $nnrun "$out/idx.nn" --evaluate
+# shuffled_parts MODEL SETTING TOTAL: the first row and all others, m over both of them as in the file
+shuffled_parts() {
+    sed "s/$2/first = 1, shuffle = true/" "$1" >"${1%.nn}-one.nn"
+    sed "s/$2/skip = 1, shuffle = true/" "$1" >"${1%.nn}-others.nn"
+    $nnrun "${1%.nn}-one.nn" --evaluate 2>/dev/null | sed 's/.*m //' >"$out/parts"
+    $nnrun "${1%.nn}-others.nn" --evaluate 2>/dev/null | sed 's/.*m //' >>"$out/parts"
+    awk -v total="$3" '{ m[NR] = $1 } END { exit !(NR == 2 && m[1] + m[2] == total) }' "$out/parts" && ok || bad "$1 shuffled: $(cat "$out/parts")"
+}
+sed 's/mean(x)/sum(x)/' "$out/idx.nn" >"$out/idx-sum.nn"
+shuffled_parts "$out/idx-sum.nn" "skip = 1" 21
 sed 's/of 3/of 2/; s/, 3)/, 2)/' "$out/idx.nn" >"$out/idx2.nn"
 expect 1 "" "labels:3:1: found 2; the target 't' (.*idx2.nn:4) holds classes 0 to 1" $nnrun "$out/idx2.nn" --evaluate
 printf '\0\0\010\001\0\0\0\002\0\001' >"$out/labels"
@@ -914,6 +957,8 @@ data_model 'text("book.txt", length = 3, stride = 2)' 'input x : class[batch, 3]
     'metric m = mean(f64(t))' >"$out/text.nn"
 expect 0 "m 1.25$" "" $nnrun "$out/text.nn" --evaluate
 expect 0 "data *train : 4 rows of book.txt" - $nnrun "$out/text.nn"
+sed 's/mean(f64(t))/sum(f64(t))/; s/stride = 2/stride = 2, skip = 0/' "$out/text.nn" >"$out/text-sum.nn"
+shuffled_parts "$out/text-sum.nn" "skip = 0" 5
 sed "s/3. of 5/3] of 4/" "$out/text.nn" >"$out/text4.nn"
 expect 1 "" "book.txt: holds 5 different characters, the input 'x' (.*) has 4 classes: expected class\[...\] of 5" $nnrun "$out/text4.nn" --evaluate
 sed 's/length = 3/length = 4/' "$out/text.nn" >"$out/text5.nn"

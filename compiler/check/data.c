@@ -78,10 +78,12 @@ static bool spiral_data(struct checker *checker, const struct expression *call, 
 /* ---- files ---- */
 
 /* The settings that every source of files has, behind those of its own. */
-#define FILE_SETTINGS                                                                                \
-    {"skip", value_number(0, call->span), false}, {"first", value_text("all", call->span), false}, { \
-        "from", value_none, false                                                                    \
+#define FILE_SETTINGS                                                                              \
+    {"skip", value_number(0, call->span), false}, {"first", value_text("all", call->span), false}, \
+        {"from", value_none, false}, {                                                             \
+        "shuffle", value_number(0, call->span), false                                              \
     }
+enum { FILE_SETTING_COUNT = 4 };
 
 static bool read_file_settings(struct checker *checker, const struct setting *s, struct data *data) {
     const struct value *first = &s[1].value;
@@ -92,6 +94,12 @@ static bool read_file_settings(struct checker *checker, const struct setting *s,
         return false;
     }
     data->from = s[2].given ? s[2].value.text : NULL;
+    if (s[3].value.kind != VALUE_NUMBER || (s[3].value.number != 0 && s[3].value.number != 1)) {
+        check_error(checker, s[3].value.span, "shuffle is true or false; found %s",
+                    value_describe(checker, &s[3].value));
+        return false;
+    }
+    data->shuffle = s[3].value.number != 0;
     return to_integer(checker, &s[0].value, "the number of rows to skip", 0, UINT32_MAX, &data->skip) &&
            (all || to_integer(checker, first, "the number of the first rows", 1, UINT32_MAX, &data->first));
 }
@@ -109,7 +117,8 @@ static bool read_file(struct checker *checker, const struct expression *call, co
 
 static bool csv_data(struct checker *checker, const struct expression *call, struct data *data) {
     struct setting s[] = {{"file", value_none, false}, FILE_SETTINGS};
-    return read_settings(checker, call, s, 4) && read_file(checker, call, &s[0], data, "csv(\"rows.csv\")") &&
+    return read_settings(checker, call, s, 1 + FILE_SETTING_COUNT) &&
+           read_file(checker, call, &s[0], data, "csv(\"rows.csv\")") &&
            read_file_settings(checker, &s[1], data);
 }
 
@@ -119,7 +128,7 @@ static bool idx_data(struct checker *checker, const struct expression *call, str
                           {"file3", value_none, false},
                           {"file4", value_none, false},
                           FILE_SETTINGS};
-    if (!read_settings(checker, call, s, DATA_FILES_MAX + 3))
+    if (!read_settings(checker, call, s, DATA_FILES_MAX + FILE_SETTING_COUNT))
         return false;
     for (int i = 0; i < DATA_FILES_MAX; i++)
         if ((i == 0 || s[i].given) && !read_file(checker, call, &s[i], data, "idx(\"images\", \"labels\")"))
@@ -132,7 +141,7 @@ static bool text_data(struct checker *checker, const struct expression *call, st
                           {"length", value_number(64, call->span), false},
                           {"stride", value_none, false},
                           FILE_SETTINGS};
-    if (!read_settings(checker, call, s, 6) ||
+    if (!read_settings(checker, call, s, 3 + FILE_SETTING_COUNT) ||
         !read_file(checker, call, &s[0], data, "text(\"book.txt\", length = 64)") ||
         !to_integer(checker, &s[1].value, "the length of a row in characters", 1, 1 << 20, &data->length))
         return false;
@@ -152,13 +161,16 @@ static void warn_shared_rows(struct checker *checker, const struct data *data, c
     const int64_t from = data->skip > other->skip ? data->skip : other->skip,
                   to = rows_end(data) < rows_end(other) ? rows_end(data) : rows_end(other);
     if (!data->file_count || !other->file_count || strcmp(data->files[0], other->files[0]) != 0 ||
-        data->length != other->length || from >= to)
+        data->length != other->length || (data->shuffle == other->shuffle && from >= to))
         return;
     struct diagnostic *warning = diagnostic_warning(
         checker->sink, data->span, "'%s' and '%s' have rows in common: the test then says little of new rows",
         other->name, data->name);
-    diagnostic_note(checker->sink, warning, (struct span){0},
-                    "divide the file: 'first = 100' takes the first hundred rows, 'skip = 100' all others");
+    diagnostic_note(
+        checker->sink, warning, (struct span){0},
+        data->shuffle == other->shuffle
+            ? "divide the file: 'first = 100' takes the first hundred rows, 'skip = 100' all others"
+            : "'shuffle' has to be in both: 'first' and 'skip' count in its order");
 }
 
 /* ---- the statement ---- */

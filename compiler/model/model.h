@@ -51,6 +51,7 @@ struct data {
     int file_count;
     const char *from;        /* where the files can be had, for people; or NULL */
     int64_t skip, first;     /* rows passed over, and how many are taken then; 0: all that follow */
+    bool shuffle;            /* rows are counted in a random order, which is the file's own */
     int64_t length, stride;  /* text: characters of a row, and from one row's start to the next */
     int64_t classes, points; /* spiral */
     double noise;

@@ -416,6 +416,11 @@ static const char *list_labels(const struct table_labels *labels, char *list, si
 static const char *known_labels(struct csv *csv, const struct csv_column *column) {
     char list[320];
     list_labels(&column->labels, list, sizeof list);
+    if (csv->labels_from && strcmp(csv->labels_from, csv->name) == 0)
+        return text_format(csv->arena,
+                           "%s, the classes of its rows that were learnt from; if they are sorted, "
+                           "'shuffle = true' in data train and test mixes them",
+                           list);
     return text_format(csv->arena, "%s%s%s", list, csv->labels_from ? ", the classes of " : "",
                        csv->labels_from ? csv->labels_from : "");
 }
