@@ -577,7 +577,7 @@ NN
     fi
     [ -e "$file" ] || continue
     $nnc "$file" -o "$out/both.c" 2>/dev/null && $nnc "$file" --header -o "$out/both.h" 2>/dev/null || bad "nnc $file"
-    for end in c h; do sed -n '/^#include <stddef.h>/,/^#ifdef __cplusplus\n}/p' "$out/both.$end" | sed '/^void \*.*_weight(/q' >"$out/both.$end.text"; done
+    for end in c h; do sed -n '/^#include <stddef.h>/,/^#ifdef __cplusplus\n}/p' "$out/both.$end" | sed '/^[a-z]* \*.*_weight(/q' >"$out/both.$end.text"; done
     grep -q "^typedef struct" "$out/both.h.text" && cmp -s "$out/both.c.text" "$out/both.h.text" && ok || bad "$file: the header says other things than the C file"
 done
 cat >"$out/user.c" <<'C'

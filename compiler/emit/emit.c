@@ -615,9 +615,8 @@ static void print_predict(struct emitter *emitter, struct text *out) {
 
 static void print_weight_access(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
-    const char *p = emitter->printer.prefix;
-    text_print(out, "void *%s_weight(%s *s, const char *name, size_t *count) {\n", p, p);
-    text_print(out, "    size_t unasked;\n    if (!count)\n        count = &unasked;\n");
+    print_weight_signature(emitter, out);
+    text_print(out, " {\n    size_t unasked;\n    if (!count)\n        count = &unasked;\n");
     for (int i = 0; i < model->weight_count; i++)
         text_print(
             out,

@@ -111,6 +111,21 @@ static void print_state(struct emitter *emitter, struct text *out) {
     text_print(out, "} %s;\n\n", emitter->printer.prefix);
 }
 
+/* The type of the weights' numbers; void where there are several. */
+static const char *weight_type(const struct model *model) {
+    enum element first = model->weight_count ? model->weights[0].node->type.element : ELEMENT_INT;
+    for (int i = 0; i < model->weight_count; i++)
+        if (model->weights[i].node->type.element != first)
+            return "void";
+    return model->weight_count ? real_name(first) : "void";
+}
+
+void print_weight_signature(struct emitter *emitter, struct text *out) {
+    const char *p = emitter->printer.prefix;
+    text_print(out, "%s *%s_weight(%s *s, const char *name, size_t *count)",
+               weight_type(emitter->printer.model), p, p);
+}
+
 void print_interface(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     const char *p = emitter->printer.prefix;
@@ -165,7 +180,7 @@ void print_interface(struct emitter *emitter, struct text *out) {
     text_print(
         out,
         "/* Where a weight lies, to read or to set it, and how many numbers it has, unless count is NULL;\n"
-        " * NULL for an unknown name. */\n"
-        "void *%s_weight(%s *s, const char *name, size_t *count);\n\n#ifdef __cplusplus\n}\n#endif\n",
-        p, p);
+        " * NULL for an unknown name. */\n");
+    print_weight_signature(emitter, out);
+    text_print(out, ";\n\n#ifdef __cplusplus\n}\n#endif\n");
 }

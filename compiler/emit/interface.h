@@ -32,5 +32,6 @@ void print_interface(struct emitter *emitter, struct text *out);
 void print_train_signature(struct emitter *emitter, struct text *out);
 void print_evaluate_signature(struct emitter *emitter, struct text *out);
 void print_predict_signature(struct emitter *emitter, struct text *out);
+void print_weight_signature(struct emitter *emitter, struct text *out);
 
 #endif
