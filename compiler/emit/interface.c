@@ -134,9 +134,9 @@ void print_interface(struct emitter *emitter, struct text *out) {
     print_state(emitter, out);
     print_columns(emitter, out);
     text_print(out,
-               "/* Sets every weight to its first value: to be called first. */\nvoid %s_init(%s *s, "
-               "uint64_t seed);\n\n",
-               p, p);
+               "/* Sets every weight to its %s value: to be called first. */\nvoid %s_init(%s *s, uint64_t "
+               "seed);\n\n",
+               emitter->printer.options->loaded ? "loaded" : "first", p, p);
     if (emitter->train.plan) {
         text_print(out, "/* One update from n rows; returns the loss before it.");
         if (model->column_count)
