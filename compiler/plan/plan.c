@@ -17,7 +17,9 @@ enum {
     UNROLL_WORK =
         64, /* and the operations that one such loop may hold: rows one after the other then overlap */
     FUNCTION_WORK = 16,       /* operations of an exponential and the like */
-    INLINE_K = 64,            /* terms of a sum that is written inside a loop over its results */
+    INLINE_K = 64,            /* terms of a sum that is written inside a loop over its results, */
+    INLINE_PRODUCTS = 200,    /* and products of a matmul: a loop reads both factors of each from memory, */
+    FEW_TERMS = 4,            /* a kernel keeps results in registers, which pays beyond so many terms */
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
     LOOKBACK = 32,            /* nests that are tried for fusion */
 };
@@ -241,9 +243,8 @@ static enum nest_kind kind_of(const struct node *node, int64_t *size) {
         length = plan_matmul(node).k;
     else if (is_fold(node))
         plan_fold_operand(node, &length);
-    if (length > INLINE_K)
-        return NEST_KERNEL;
-    if (is_random(node) || is_whole(node))
+    const bool large = is_matmul(node) && length > FEW_TERMS && unrolled_work(node) > INLINE_PRODUCTS;
+    if (length > INLINE_K || large || is_random(node) || is_whole(node))
         return NEST_KERNEL;
     /* Comparisons of one value with several numbers exclude each other; gcc would make branches of them. */
     if (has_rows(node) && *size <= UNROLL_SIZE && unrolled_work(node) <= UNROLL_WORK && !is_comparison(node))

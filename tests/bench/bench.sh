@@ -203,6 +203,22 @@ lenet() { # TITLE MODE STYLES
 case_lenet()         { lenet "training step" train "eager channels_last"; }
 case_lenet_predict() { lenet prediction predict "predict predict_channels_last"; }
 
+# ---- sequences ----
+
+sequences() { # TITLE CASE INPUTS
+    start "$1, f32" ms 1e-3
+    ours "tests/bench/models/$2.nn" f32 train 32 32 0.1 "-DINPUTS=$3" -DCLASSES=10 -DOUTPUTS=10
+    if has_python torch; then
+        peer "PyTorch, modules" "$python tests/bench/sequences.py $2 32 0.1"
+    else
+        lacking PyTorch "apt-get install python3-torch"
+    fi
+    run
+}
+
+case_attention() { sequences "block of attention, 64 steps of 64, batch 32, training step" attention 4096; }
+case_lstm()      { sequences "LSTM of 128 units, 64 steps of 32, batch 32, training step" lstm 2048; }
+
 # Products of 200 shapes in each type beside OpenBLAS's: prints a table of its own.
 case_matmul() {
     if ! has_library -lopenblas; then
@@ -239,6 +255,7 @@ case_softplus()   { variant softplus $spiral_shape; }
 case_gelu()       { variant gelu $spiral_shape; }
 case_wide()       { variant wide $spiral_shape; }
 case_layers()     { variant layers $spiral_shape; }
+case_medium()     { variant medium $spiral_shape; }
 case_adam()       { variant adam $spiral_shape; }
 case_regression() { variant regression -DINPUTS=4 -DTARGETS=2 -DOUTPUTS=2; }
 
@@ -296,8 +313,8 @@ case_size() {
 }
 
 default="spiral300 spiral300_f32 spiral30 spiral30_f32"
-variants="tanh softplus gelu wide layers adam regression"
-all="$default $variants mlp mlp_large mlp_row mlp_2 mlp_large_2 mlp_row_2 spiral_row lenet lenet_predict matmul compiler size"
+variants="tanh softplus gelu wide layers medium adam regression"
+all="$default $variants mlp mlp_large mlp_row mlp_2 mlp_large_2 mlp_row_2 spiral_row lenet lenet_predict attention lstm matmul compiler size"
 
 # ---- what was asked for ----
 

@@ -18,6 +18,7 @@ VARIANTS = {
     "wide": ([2, 27, 3], [torch.nn.Sigmoid], lambda p: torch.optim.SGD(p, lr=0.1)),
     "layers": ([2, 12, 10, 8, 3], [torch.nn.Sigmoid, torch.nn.Tanh, torch.nn.Sigmoid],
                lambda p: torch.optim.SGD(p, lr=0.1)),
+    "medium": ([2, 64, 64, 3], [torch.nn.Sigmoid, torch.nn.Sigmoid], lambda p: torch.optim.SGD(p, lr=0.1)),
     "adam": (SPIRAL, [torch.nn.Sigmoid], lambda p: torch.optim.Adam(p, lr=0.001)),
     "regression": ([4, 12, 12, 2], [torch.nn.Tanh, torch.nn.Tanh], lambda p: torch.optim.SGD(p, lr=0.01)),
 }
