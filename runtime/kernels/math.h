@@ -166,6 +166,12 @@ static inline void nn_treesf(long count, const float *restrict lanes, float *res
 #define NN_RESULTS 6
 #define NN_ACROSS 4
 #endif
+/* Does half a vector take half the time? */
+#if defined __AVX512VL__ && NN_SHUFFLES
+#define NN_NARROW 1
+#else
+#define NN_NARROW 0
+#endif
 #if defined __clang__
 #pragma clang diagnostic ignored "-Wpass-failed" /* of a loop that it leaves as it is: the same, but slower \
                                                   */
@@ -461,6 +467,75 @@ NN_INLINE nn_stripf nn_strip_fmaf(nn_stripf a, nn_stripf b, nn_stripf c) {
 #endif
 }
 #endif
+
+/*@ nn_half: nn_strip nn_vector */
+/* Half a vector where that takes half the time, else nothing that is used. */
+#if NN_NARROW
+typedef nn_strip nn_half;
+#else
+typedef nn_vector nn_half;
+#endif
+
+/*@ nn_halff: nn_stripf nn_vectorf */
+#if NN_NARROW
+typedef nn_stripf nn_halff;
+#else
+typedef nn_vectorf nn_halff;
+#endif
+
+/*@ nn_half_fma: nn_half nn_strip_fma nn_vector_fma */
+NN_INLINE nn_half nn_half_fma(nn_half a, nn_half b, nn_half c) {
+#if NN_NARROW
+    return nn_strip_fma(a, b, c);
+#else
+    return nn_vector_fma(a, b, c);
+#endif
+}
+
+/*@ nn_half_fmaf: nn_halff nn_strip_fmaf nn_vector_fmaf */
+NN_INLINE nn_halff nn_half_fmaf(nn_halff a, nn_halff b, nn_halff c) {
+#if NN_NARROW
+    return nn_strip_fmaf(a, b, c);
+#else
+    return nn_vector_fmaf(a, b, c);
+#endif
+}
+
+/*@ nn_half_get: nn_half nn_vector_get */
+NN_INLINE nn_half nn_half_get(const double *from, long count) {
+#if NN_NARROW
+    return _mm256_maskz_loadu_pd(NN_PART(8, count), from);
+#else
+    return nn_vector_get(from, count);
+#endif
+}
+
+/*@ nn_half_getf: nn_halff nn_vector_getf */
+NN_INLINE nn_halff nn_half_getf(const float *from, long count) {
+#if NN_NARROW
+    return _mm256_maskz_loadu_ps(NN_PART(8, count), from);
+#else
+    return nn_vector_getf(from, count);
+#endif
+}
+
+/*@ nn_half_put: nn_half nn_vector_put */
+NN_INLINE void nn_half_put(double *to, long count, nn_half v) {
+#if NN_NARROW
+    _mm256_mask_storeu_pd(to, NN_PART(8, count), v);
+#else
+    nn_vector_put(to, count, v);
+#endif
+}
+
+/*@ nn_half_putf: nn_halff nn_vector_putf */
+NN_INLINE void nn_half_putf(float *to, long count, nn_halff v) {
+#if NN_NARROW
+    _mm256_mask_storeu_ps(to, NN_PART(8, count), v);
+#else
+    nn_vector_putf(to, count, v);
+#endif
+}
 
 /*@ nn_strip_turn: nn_strip */
 /* to[k] = (x[at[0] + k], x[at[1] + k], ...) for k < NN_TURNS(double).  Pairs of numbers of two columns are

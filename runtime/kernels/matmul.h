@@ -4,7 +4,8 @@
  * One kernel serves all products: rows of the batch, weights, or results lie in vectors, whichever leaves
  * fewer lanes idle.  A block of results is kept in registers while k runs; what it reads is packed only where
  * it does not lie in a row, or not close enough, and then stretches of k and panels of columns are as long as
- * the caches hold.  How large they are changes no bit: each result is its start, then product after product in the order of k.
+ * the caches hold.  How large they are changes no bit: each result is its start, then product after product
+ * in the order of k.
  *
  * A plane is `stride` numbers, one for each row of a tile.
  */
@@ -16,48 +17,66 @@ typedef struct {
     long row, column;
 } nn_matrix;
 
-/*@ nn_matmul_tile: nn_matrix nn_vector_fma nn_vector_get nn_vector_put */
+/*@ nn_matmul_tile: nn_matrix nn_half_fma nn_half_get nn_half_put */
 /* y = c + sum over k of a[i][k] * b[k][l] for `results` i and `vectors` vectors of l, of whose last only the
- * first `last` numbers are there; then `more` times the same beside it, for which b moves on by b_j.
- * c.column is 1, or 0: one number for all l.  Distances a_k, b_k and b_j are in bytes: of a loop over an
- * unknown number of numbers gcc makes another for 1, and has no registers left. */
-NN_INLINE void nn_matmul_tile(const long results, const long vectors, long last, long more, long depth,
-                              const real *a, const long a_i, const long a_k, const real *b, const long b_k,
-                              const long b_j, nn_matrix c, real *y, const long y_i) {
+ * first `last` numbers are there; or, where `narrow`, as many beside them, at most half a vector.  Then
+ * `more` times the same beside it, for which b moves on by b_j.  c.column is 1, or 0: one number for all l.
+ * Distances a_k, b_k and b_j are in bytes: of a loop over an unknown number of numbers gcc makes another for
+ * 1, and has no registers left. */
+NN_INLINE void nn_matmul_tile(const long results, const long vectors, const int narrow, long last, long more,
+                              long depth, const real *a, const long a_i, const long a_k, const real *b,
+                              const long b_k, const long b_j, nn_matrix c, real *y, const long y_i) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     const nn_vector zero = {0}; /* a number less zero is the number for all lanes, also where it is -0 */
+    const nn_half none = {0};
     nn_vector sum[NN_RESULTS][NN_ACROSS], v[NN_ACROSS];
+    nn_half rest[NN_RESULTS], w = none;
     const real *left[NN_RESULTS / 3]; /* each for three rows of a: there are no more registers */
-#define NN_VECTOR_AT(p, q) \
-    ((q) + 1 < vectors ? *(const nn_vector *)((p) + (q)*VECTOR) : nn_vector_get((p) + (q)*VECTOR, last))
+#define NN_VECTOR_AT(p, q)                                                \
+    (narrow || (q) + 1 < vectors ? *(const nn_vector *)((p) + (q)*VECTOR) \
+                                 : nn_vector_get((p) + (q)*VECTOR, last))
 #define NN_MOVE(p, bytes) p = (const real *)((const char *)(p) + (bytes))
     do {
         const real *right = b;
         long k = depth;
         NN_EACH (g, (results + 2) / 3)
             left[g] = a + 3 * g * a_i;
-        NN_EACH (i, results)
+        NN_EACH (i, results) {
+            const real *const start = c.at + i * c.row;
             NN_EACH (q, vectors)
                 if (c.column)
-                    sum[i][q] = NN_VECTOR_AT(c.at + i * c.row, q);
+                    sum[i][q] = NN_VECTOR_AT(start, q);
                 else
-                    sum[i][q] = c.at[i * c.row] - zero;
+                    sum[i][q] = *start - zero;
+            if (narrow && c.column)
+                rest[i] = nn_half_get(start + vectors * VECTOR, last);
+            else if (narrow)
+                rest[i] = *start - none;
+        }
         do {
             NN_EACH (q, vectors)
                 v[q] = NN_VECTOR_AT(right, q);
-            NN_EACH (i, results)
+            if (narrow)
+                w = nn_half_get(right + vectors * VECTOR, last);
+            NN_EACH (i, results) {
                 NN_EACH (q, vectors)
                     sum[i][q] = nn_vector_fma(v[q], left[i / 3][i % 3 * a_i] - zero, sum[i][q]);
+                if (narrow)
+                    rest[i] = nn_half_fma(w, left[i / 3][i % 3 * a_i] - none, rest[i]);
+            }
             NN_EACH (g, (results + 2) / 3)
                 NN_MOVE(left[g], a_k);
             NN_MOVE(right, b_k);
         } while (--k > 0);
-        NN_EACH (i, results)
+        NN_EACH (i, results) {
             NN_EACH (q, vectors)
-                if (q + 1 < vectors)
+                if (narrow || q + 1 < vectors)
                     *(nn_vector *)(y + i * y_i + q * VECTOR) = sum[i][q];
                 else
                     nn_vector_put(y + i * y_i + q * VECTOR, last, sum[i][q]);
+            if (narrow)
+                nn_half_put(y + i * y_i + vectors * VECTOR, last, rest[i]);
+        }
         NN_MOVE(b, b_j);
         c.at += c.column * vectors * VECTOR;
         y += vectors * VECTOR;
@@ -68,29 +87,37 @@ NN_INLINE void nn_matmul_tile(const long results, const long vectors, long last,
 
 /*@ nn_matmul_block: nn_matmul_tile */
 /* The same for numbers of results and vectors known only when it runs. */
-NN_SINGLE static void nn_matmul_block(long results, long vectors, long last, long more, long depth,
-                                      const real *a, long a_i, long a_k, const real *b, long b_k, long b_j,
-                                      const real *c, long c_i, long c_j, real *y, long y_i) {
-#define NN_TILE(n, wide, end) \
-    nn_matmul_tile(n, wide, end, more, depth, a, a_i, a_k, b, b_k, b_j, (nn_matrix){c, c_i, c_j}, y, y_i)
-#define NN_CASE(n, wide)        \
-    case 16 * n + wide:         \
-        NN_TILE(n, wide, last); \
+NN_SINGLE static void nn_matmul_block(long results, long vectors, int narrow, long last, long more,
+                                      long depth, const real *a, long a_i, long a_k, const real *b, long b_k,
+                                      long b_j, const real *c, long c_i, long c_j, real *y, long y_i) {
+#define NN_TILE(n, wide, narrow, end)                                                                        \
+    nn_matmul_tile(n, wide, narrow, end, more, depth, a, a_i, a_k, b, b_k, b_j, (nn_matrix){c, c_i, c_j}, y, \
+                   y_i)
+#define NN_CASE(n, wide, narrow)        \
+    case 32 * n + 2 * wide + narrow:    \
+        NN_TILE(n, wide, narrow, last); \
         break
-#define NN_HIGH(n)                 \
-    NN_CASE(n, 1);                 \
-    case 16 * n + 2:               \
-        if (last == VECTOR)        \
-            NN_TILE(n, 2, VECTOR); \
-        else                       \
-            NN_TILE(n, 2, last);   \
+#if NN_NARROW
+#define NN_HALF(n, wide) NN_CASE(n, wide, 1)
+#else
+#define NN_HALF(n, wide)
+#endif
+#define NN_HIGH(n)                    \
+    NN_HALF(n, 0);                    \
+    NN_HALF(n, 1);                    \
+    NN_CASE(n, 1, 0);                 \
+    case 32 * n + 4:                  \
+        if (last == VECTOR)           \
+            NN_TILE(n, 2, 0, VECTOR); \
+        else                          \
+            NN_TILE(n, 2, 0, last);   \
         break
-#define NN_WIDE(wide) \
-    NN_CASE(1, wide); \
-    NN_CASE(2, wide); \
-    NN_CASE(3, wide)
+#define NN_WIDE(wide)    \
+    NN_CASE(1, wide, 0); \
+    NN_CASE(2, wide, 0); \
+    NN_CASE(3, wide, 0)
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-    switch (16 * results + vectors) {
+    switch (32 * results + 2 * vectors + narrow) {
         NN_HIGH(1);
         NN_HIGH(2);
         NN_HIGH(3);
@@ -114,6 +141,7 @@ NN_SINGLE static void nn_matmul_block(long results, long vectors, long last, lon
     }
 #undef NN_WIDE
 #undef NN_HIGH
+#undef NN_HALF
 #undef NN_CASE
 #undef NN_TILE
 }
@@ -128,12 +156,15 @@ static void nn_matmul_strip(long results, long columns, long wide, long depth, c
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), SIZE = sizeof(real) };
     const long tiles = columns < wide ? 0 : columns / wide, rest = columns - tiles * wide;
     if (tiles > 0)
-        nn_matmul_block(results, wide / VECTOR, VECTOR, tiles - 1, depth, a->at, a->row, a->column * SIZE, b,
-                        b_k * SIZE, b_j * SIZE, c->at, c->row, c->column, y, y_i);
-    if (rest > 0)
-        nn_matmul_block(results, (rest + VECTOR - 1) / VECTOR, rest - (rest - 1) / VECTOR * VECTOR, 0, depth,
-                        a->at, a->row, a->column * SIZE, b + tiles * b_j, last_k * SIZE, 0,
-                        c->at + tiles * wide * c->column, c->row, c->column, y + tiles * wide, y_i);
+        nn_matmul_block(results, wide / VECTOR, 0, VECTOR, tiles - 1, depth, a->at, a->row, a->column * SIZE,
+                        b, b_k * SIZE, b_j * SIZE, c->at, c->row, c->column, y, y_i);
+    if (rest > 0) {
+        const long whole = (rest - 1) / VECTOR, last = rest - whole * VECTOR;
+        const int narrow = NN_NARROW && 2 * last <= VECTOR && whole < 2;
+        nn_matmul_block(results, narrow ? whole : whole + 1, narrow, last, 0, depth, a->at, a->row,
+                        a->column * SIZE, b + tiles * b_j, last_k * SIZE, 0, c->at + tiles * wide * c->column,
+                        c->row, c->column, y + tiles * wide, y_i);
+    }
 }
 
 /*@ nn_matmul_copy: nn_vector_get nn_vector_put */
@@ -177,12 +208,16 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
             nn_matmul_copy(count, x->at + k * x->column, to + k * wide);
         return;
     }
+    if (count == 1) {
+        for (long k = 0; k < depth; k++)
+            to[k * wide] = x->at[k * x->column];
+        return;
+    }
     if (count < 4) {
         const real *p = x->at;
         for (long k = 0; k < depth; k++, p += x->column, to += wide) {
             to[0] = p[0];
-            if (count > 1)
-                to[1] = p[x->row];
+            to[1] = p[x->row];
             if (count > 2)
                 to[2] = p[2 * x->row];
         }
@@ -318,93 +353,134 @@ NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix
         }
 }
 
-/*@ nn_matmul_dots: nn_matmul_pack nn_strip_fma nn_strip_turn */
-/* Results of a matrix that lies column after column (b.row is 1), turned in registers: up to `most` rows, of
- * which there are m, and up to `strips` strips of columns, of which n are columns.  What is idle computes the
- * last again.  There are NN_TURNS(real) terms or more. */
+/*@ nn_matmul_dots: nn_matrix nn_strip_fma nn_strip_turn */
+/* `rows` rows of results of a matrix that lies column after column (b.row is 1), turned in registers:
+ * `strips` strips of its n columns, of which the last begins early enough to be whole.  Where there are `few`
+ * columns, not even a strip, the last is taken again for those that are not there.  There are NN_TURNS(real)
+ * terms or more. */
 #if NN_SHUFFLES
-NN_INLINE void nn_matmul_dots(const long most, const long strips, long m, long n, long depth,
+NN_INLINE void nn_matmul_dots(const long rows, const long strips, const int few, long n, long depth,
                               const nn_matrix *a, const nn_matrix *b, const nn_matrix *c, real *y, long y_i,
                               long y_j) {
     enum { STRIP = NN_STRIP(real), TURNS = NN_TURNS(real) };
     const nn_strip zero = {0};
-    const long wide = strips * STRIP, a_k = a->column;
+    const long a_k = a->column;
     nn_strip sum[8][4];
-    long k = 0, at[4][STRIP];
-    const real *left[8];
-    real results[8 * 4 * STRIP]; /* first their start */
-    for (long j = 0; j < wide; j++)
-        at[j / STRIP][j % STRIP] = (j < n ? j : n - 1) * b->column;
-    if (c->column != 0)
-        nn_matmul_pack(n, wide, m, &(nn_matrix){c->at, c->column, c->row}, results);
-    NN_EACH (i, most) {
-        const long row = i < m ? i : m - 1;
-        left[i] = a->at + row * a->row;
-        NN_EACH (g, strips)
-            if (c->column == 0)
-                sum[i][g] = c->at[row * c->row] - zero;
-            else
-                sum[i][g] = *(const nn_strip *)(results + row * wide + g * STRIP);
+    real numbers[STRIP];
+    const real *left = a->at, *right[4];
+    long k = depth, from[4], at[STRIP];
+    NN_EACH (l, STRIP)
+        at[l] = (few && l >= n ? n - 1 : l) * b->column;
+    NN_EACH (g, strips) {
+        from[g] = few || (g + 1) * STRIP <= n ? g * STRIP : n - STRIP;
+        right[g] = b->at + from[g] * b->column;
     }
-#define NN_TERM(u, turned, k) \
-    NN_EACH (i, most)         \
-        sum[i][g] = nn_strip_fma(turned[u], left[i][(k)*a_k] - zero, sum[i][g]);
-    for (; k + TURNS <= depth; k += TURNS)
+    NN_EACH (i, rows)
         NN_EACH (g, strips) {
-            nn_strip turned[TURNS];
-            nn_strip_turn(b->at + k, at[g], turned);
-            NN_EACH (u, TURNS)
-                NN_TERM(u, turned, k + u)
+            const real *const start = c->at + i * c->row + from[g] * c->column;
+            if (c->column == 0)
+                sum[i][g] = *start - zero;
+            else if (c->column == 1 && !few)
+                sum[i][g] = *(const nn_strip *)start;
+            else {
+                for (long l = 0; l < STRIP; l++)
+                    numbers[l] = start[(few && l >= n ? n - 1 : l) * c->column];
+                sum[i][g] = *(const nn_strip *)numbers;
+            }
         }
-    if (k < depth)
-        NN_EACH (g, strips) {
-            nn_strip turned[TURNS]; /* the last few with some before */
-            nn_strip_turn(b->at + depth - TURNS, at[g], turned);
-            NN_EACH (u, TURNS)
-                if (u + depth - TURNS >= k)
-                    NN_TERM(u, turned, u + depth - TURNS)
-        }
-#undef NN_TERM
-    NN_EACH (i, most)
+#define NN_TERMS(first)                                                                                \
+    NN_EACH (g, strips) {                                                                              \
+        nn_strip turned[TURNS];                                                                        \
+        nn_strip_turn(right[g], at, turned);                                                           \
+        NN_EACH (u, TURNS)                                                                             \
+            if (u >= (first))                                                                          \
+                NN_EACH (i, rows)                                                                      \
+                    sum[i][g] = nn_strip_fma(turned[u], left[i * a->row + u * a_k] - zero, sum[i][g]); \
+    }
+    for (; k >= TURNS; k -= TURNS) {
+        NN_TERMS(0)
         NN_EACH (g, strips)
-            *(nn_strip *)(results + i * wide + g * STRIP) = sum[i][g];
-    if (y_j == 1)
-        for (long i = 0; i < m; i++)
-            nn_matmul_copy(n, results + i * wide, y + i * y_i);
-    else
-        nn_matmul_pack(m, y_j, n, &(nn_matrix){results, wide, 1}, y);
+            right[g] += TURNS;
+        left += TURNS * a_k;
+    }
+    if (k > 0) { /* the last few with some before */
+        left -= (TURNS - k) * a_k;
+        NN_EACH (g, strips)
+            right[g] -= TURNS - k;
+        NN_TERMS(TURNS - k)
+    }
+#undef NN_TERMS
+    NN_EACH (i, rows)
+        NN_EACH (g, strips) {
+            real *const to = y + i * y_i + from[g] * y_j;
+            if (y_j == 1 && !few)
+                *(nn_strip *)to = sum[i][g];
+            else {
+                *(nn_strip *)numbers = sum[i][g];
+                for (long l = 0; l < (few ? n : STRIP); l++)
+                    to[l * y_j] = numbers[l];
+            }
+        }
 }
 #endif
 
 /*@ nn_matmul_columns: nn_matmul_dots */
-/* Up to eight rows of results of such a matrix. */
+/* Up to NN_DOTS rows of results of such a matrix, by as many strips at a time as there are registers for. */
+#if NN_NARROW /* more rows fill half a vector */
+#define NN_DOTS 4
+#else
+#define NN_DOTS 8
+#endif
 #if NN_SHUFFLES
 NN_SINGLE static void nn_matmul_columns(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                                         const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { STRIP = NN_STRIP(real) };
-    for (long j = 0; j < n;) {
-        const long most = (m > 4 ? 1 : m > 2 || (m == 1 && n - j <= 2 * STRIP) ? 2 : 4) * STRIP;
-        const long columns = n - j < most ? n - j : most;
+    const long strips = (n + STRIP - 1) / STRIP,
+               most = m > 4   ? 1
+                      : m > 2 ? 2
+                              : 4,
+               groups = (strips + most - 1) / most;
+    for (long g = 0; g < groups; g++) {
+        const long from = g * strips / groups, end = (g + 1) * strips / groups, j = from * STRIP;
+        const long columns = g + 1 < groups ? (end - from) * STRIP : n - j;
         const nn_matrix b_here = {b->at + j * b->column, b->row, b->column};
         const nn_matrix c_here = {c->at + j * c->column, c->row, c->column};
-        real *const to = y + j * y_j;
-        if (m > 4)
-            nn_matmul_dots(8, 1, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
-        else if (m > 2)
-            nn_matmul_dots(4, 2, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
-        else if (m == 2)
-            nn_matmul_dots(2, 4, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
-        else if (most == 4 * STRIP)
-            nn_matmul_dots(1, 4, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
-        else
-            nn_matmul_dots(1, 2, m, columns, depth, a, &b_here, &c_here, to, y_i, y_j);
-        j += columns;
+#define NN_CASE(rows, strips, few)                                                                     \
+    case 8 * rows + (few ? 0 : strips):                                                                  \
+        nn_matmul_dots(rows, strips, few, columns, depth, a, &b_here, &c_here, y + j * y_j, y_i, y_j); \
+        break
+#define NN_CASES(rows)   \
+    NN_CASE(rows, 1, 1); \
+    NN_CASE(rows, 1, 0)
+        switch (8 * m + (columns < STRIP ? 0 : end - from)) {
+            NN_CASES(1);
+            NN_CASES(2);
+            NN_CASES(3);
+            NN_CASES(4);
+            NN_CASE(1, 2, 0);
+            NN_CASE(1, 3, 0);
+            NN_CASE(1, 4, 0);
+            NN_CASE(2, 2, 0);
+            NN_CASE(2, 3, 0);
+            NN_CASE(2, 4, 0);
+            NN_CASE(3, 2, 0);
+            NN_CASE(4, 2, 0);
+#if NN_DOTS == 8
+            NN_CASES(5);
+            NN_CASES(6);
+            NN_CASES(7);
+            NN_CASES(8);
+#endif
+        }
+#undef NN_CASES
+#undef NN_CASE
     }
 }
 #endif
 
 /*@ nn_matmul_pack_blocks: nn_matrix nn_matmul_copy */
-/* Blocks of results that lie side by side, each term of all before the next: they share lines of the cache. */
+/* Blocks of results that lie side by side, each term of all before the next: they share lines of the cache.
+ */
 static void nn_matmul_pack_blocks(long m, long depth, const nn_matrix *a, real *to) {
     for (long k = 0; k < depth; k++)
         for (long i = 0; i < m; i += NN_RESULTS) {
@@ -481,7 +557,7 @@ static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, con
         return;
     }
 #if NN_SHUFFLES
-    if (m <= 8 && b->row == 1 && b->column != 1 && depth >= NN_TURNS(real)) {
+    if (m <= NN_DOTS && b->row == 1 && b->column != 1 && depth >= NN_TURNS(real)) {
         nn_matmul_columns(m, n, depth, a, b, c, y, y_i, y_j);
         return;
     }
@@ -489,21 +565,33 @@ static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, con
     nn_matmul_tiles(m, n, depth, a, b, c, y, y_i, y_j);
 }
 
-/*@ nn_matmul: nn_parallel nn_threads nn_matmul_panels */
+/*@ nn_matmul_time: nn_matmul_few nn_matmul_columns */
+/* How long m results for each of n columns take, of which vectors of real numbers are made: in tenths of a
+ * vector's product.  Half a vector takes a bit more than half of that; columns that do not lie in a row have
+ * to be turned, for a few results in registers.  60 begin and end a block. */
+NN_INLINE long nn_matmul_time(long m, long n, long depth, int turn) {
+    enum { SIZE = sizeof(real), VECTOR = sizeof(nn_vector) / SIZE };
+    const long vectors = (n + VECTOR - 1) / VECTOR, idle = vectors * VECTOR - n;
+    const long product = 10 * vectors * (depth + 2);
+    if (depth <= NN_FEW)
+        return m * product + (turn ? 5 * n * depth / 2 : 0);
+    return m * (product - (NN_NARROW && 2 * idle >= VECTOR ? 4 * depth : 0) + 60) +
+           (turn ? (m <= NN_DOTS ? 3 : 6 + SIZE) * n * depth / 2 : 0);
+}
+
+/*@ nn_matmul: nn_parallel nn_threads nn_matmul_time nn_matmul_panels */
 /* y[i][j] = c[i][j] + sum over k of a[i][k] * b[k][j], for m x n results at y[i * y_i + j * y_j].  c may be
  * y; it may be NULL: then the sum starts with its first product. Lanes hold columns, or rows if that leaves
  * fewer lanes idle. */
 NN_INLINE void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, nn_matrix c, real *y, long y_i,
                          long y_j) {
-    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-    /* What takes time is vectors of sums, and what has to be turned. */
-    const long straight = m * ((n + VECTOR - 1) / VECTOR) * (depth + 2) + (b.column == 1 ? 0 : n * depth / 4);
-    const long turned = n * ((m + VECTOR - 1) / VECTOR) * (depth + 2) + (a.row == 1 ? 0 : m * depth / 4) +
-                        (n == 1 ? 0 : m * n);
+    const long straight = nn_matmul_time(m, n, depth, b.column != 1);
+    const long turned =
+        nn_matmul_time(n, m, depth, a.row != 1) + (n == 1 ? 0 : (depth > NN_FEW ? 6 : 10) * m * n);
     const real none = (real)-0.; /* what is added to it stays, also where that is -0 */
     if (!c.at)
         c = (nn_matrix){&none, 0, 0};
-    if (turned < straight) {
+    if (turned + turned / 16 < straight) {
         const nn_matrix left = {a.at, a.column, a.row};
         a = (nn_matrix){b.at, b.column, b.row};
         b = left;
@@ -532,10 +620,10 @@ NN_INLINE void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, n
  * between consecutive k and j, in planes for x, in numbers for w, c (planes if c_rows).  c may be NULL. */
 static void nn_matmul_rows(long n, long depth, long rows, long live, long stride, const real *x, long x_k,
                            const real *w, long w_k, long w_j, const real *c, long c_j, int c_rows, real *y) {
-    const long whole = (live + LANES - 1) / LANES * LANES;
+    const long halves = (live + LANES / 2 - 1) / (LANES / 2) * (LANES / 2);
     nn_matmul(n,
               2 * live <= LANES ? live
-              : whole < rows    ? whole
+              : halves < rows   ? halves
                                 : rows,
               depth, (nn_matrix){w, w_j, w_k}, (nn_matrix){x, x_k * stride, 1},
               (nn_matrix){c, c_rows ? c_j * stride : c_j, c_rows ? 1 : 0}, y, stride, 1);
