@@ -591,7 +591,7 @@ NN_INLINE void nn_matmul(long m, long n, long depth, nn_matrix a, nn_matrix b, n
     const real none = (real)-0.; /* what is added to it stays, also where that is -0 */
     if (!c.at)
         c = (nn_matrix){&none, 0, 0};
-    if (turned + turned / 16 < straight) {
+    if (turned + turned / 16 < straight) { /* in doubt as they lie */
         const nn_matrix left = {a.at, a.column, a.row};
         a = (nn_matrix){b.at, b.column, b.row};
         b = left;
