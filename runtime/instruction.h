@@ -35,10 +35,11 @@ struct product {
 };
 
 struct instruction {
-    /* An element-wise one is a call of its kernel; `run` is for the others, and for tiles in which operands
-     * lie elsewhere.  What a run reads comes first: the rest of an instruction is not needed in the cache. */
-    elementwise_kernel *kernel; /* NULL: `run` */
-    void (*run)(struct interpreter *interpreter, const struct instruction *instruction);
+    /* An element-wise one, or a fold, is a call of its kernel; `run` is for the others, and for tiles in
+     * which operands lie elsewhere.  What a run reads comes first: the rest of an instruction is not needed
+     * in the cache. */
+    void (*run)(struct interpreter *interpreter, const struct instruction *instruction); /* NULL: `kernel` */
+    elementwise_kernel *kernel;
     long kernel_count, kernel_rows;
     char *y;                 /* the result in tile 0 */
     struct planes planes[3]; /* the operands as kernels read them, in tile 0 */
@@ -56,18 +57,41 @@ struct instruction {
     int operand_count;
     struct operand operands[3], result;
     const struct loop *loop; /* it is run in each of its rounds; NULL: once */
-    int64_t turn;            /* loop_slice, loop_stack: elements from one step to the next */
+    int stretch;  /* so many instructions from here on are run together: of that loop, or of none */
+    int64_t turn; /* loop_slice, loop_stack: elements from one step to the next */
     struct matmul matmul;
     struct convolution convolution;
 };
 
-/* The instructions of a group, in order, and those of them that are sweeps, but for sums in lanes, which are
- * begun and finished all at once. */
+/* A column of the caller's rows, which become planes. */
+struct column_load {
+    int index; /* among the batch's columns */
+    enum element element;
+    int64_t inner; /* elements of a row */
+    size_t size;   /* of one */
+    const struct real_kernels *kernels;
+    int64_t offset; /* planes before it in the tile's memory */
+};
+
+/* The sums in lanes of one element type, which are begun and finished all at once. */
+struct sums {
+    long count;
+    size_t lanes_size; /* in bytes */
+    char *lanes, *results;
+    tree_kernel *tree;
+};
+
+/* The instructions of a group, in order; those of them that are sweeps, but for sums in lanes; and what comes
+ * before and after them. */
 struct sequence {
     struct instruction *instructions;
     int count;
     struct instruction **sweeps;
     int sweep_count;
+    struct column_load *loads;
+    int load_count;
+    struct sums sums[2];
+    int sums_count;
 };
 
 /* A value that the caller may ask for. */
@@ -75,6 +99,8 @@ struct root {
     const struct node *node;
     int number, group; /* among the plan's roots; the group that computes it */
     bool rows;
+    int64_t count; /* elements */
+    size_t size;   /* of one */
     struct operand operand;
 };
 
@@ -152,6 +178,8 @@ void place_whole(struct interpreter *interpreter, struct instruction *i);
 
 /* instruction_elements.c: element by element; numbers that are moved, drawn or assigned. */
 void choose_elementwise(struct interpreter *interpreter, struct instruction *i);
+/* Which of its kernels the operands and the rows at hand allow. */
+void locate_elementwise(struct instruction *i);
 void choose_convert(struct interpreter *interpreter, struct instruction *i);
 void choose_pad(struct interpreter *interpreter, struct instruction *i);
 void choose_random(struct interpreter *interpreter, struct instruction *i);

@@ -8,13 +8,6 @@
 
 /* ---- element-wise ---- */
 
-/* In a tile after the first, where something is kept for all tiles. */
-static void run_elementwise(struct interpreter *in, const struct instruction *i) {
-    struct planes room[3];
-    const struct planes *x = planes_of(in, i, room);
-    i->kernel(i->kernel_count, i->kernel_rows, plane_of(in, &i->result, 0), x);
-}
-
 void choose_elementwise(struct interpreter *in, struct instruction *i) {
     i->flat = true;
     for (int k = 0; k < i->node->input_count; k++) {
@@ -24,7 +17,15 @@ void choose_elementwise(struct interpreter *in, struct instruction *i) {
         i->flat = i->flat && ((o->identity && o->rows == i->result.rows) || (o->uniform && !o->rows));
     }
     i->kernel = i->kernels->elementwise[i->node->code];
-    i->run = run_elementwise;
+}
+
+void locate_elementwise(struct instruction *i) {
+    const long lanes = lanes_of(i->node->type.element);
+    const enum operator_code code = i->node->code;
+    i->kernel = i->kernel_rows == 1 ? i->kernels->single[code]
+                : i->kernel_rows % lanes == 0
+                    ? i->kernels->whole[code][single_numbers(i->planes, i->operand_count)]
+                    : i->kernels->elementwise[code];
 }
 
 /* ---- other element types ---- */

@@ -16,13 +16,7 @@ static const char *spread_plane(struct interpreter *in, const struct instruction
     return in->spread[which];
 }
 
-static void run_fold(struct interpreter *in, const struct instruction *i) {
-    struct planes room[3];
-    i->kernels->folds[i->node->code]((long)i->count, (long)i->length, (long)width_of(in, &i->result),
-                                     plane_of(in, &i->result, 0), planes_of(in, i, room));
-}
-
-/* The same where only the result has rows: what is folded is one number for all of them. */
+/* Where only the result has rows: what is folded is one number for all of them. */
 static void run_fold_spread(struct interpreter *in, const struct instruction *i) {
     for (int64_t e = 0; e < i->count; e++) {
         double number; /* or a float */
@@ -31,7 +25,7 @@ static void run_fold_spread(struct interpreter *in, const struct instruction *i)
             x.index += e * i->length;
         else
             x.at += e * i->length * x.step;
-        i->kernels->folds[i->node->code](1, (long)i->length, 1, &number, &x);
+        i->kernels->folds[i->node->code](1, 1, &number, &x);
         fill(i->kernels, in->stride, plane_of(in, &i->result, e), &number);
     }
 }
@@ -56,8 +50,10 @@ void choose_fold(struct interpreter *in, struct instruction *i) {
     i->operands[0] = place_operand(in, &access);
     if (plan_placement(in->plan, i->node)->sweep)
         i->run = i->operands[0].rows ? run_sweep : run_sweep_spread;
+    else if (i->result.rows && !i->operands[0].rows)
+        i->run = run_fold_spread;
     else
-        i->run = i->result.rows && !i->operands[0].rows ? run_fold_spread : run_fold;
+        i->kernel = i->kernels->folds[i->node->code];
 }
 
 /* ---- matmul ---- */

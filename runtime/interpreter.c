@@ -10,6 +10,10 @@
 
 /* ---- making instructions ---- */
 
+static const struct real_kernels *kernels_for(const struct interpreter *in, enum element element) {
+    return element == ELEMENT_F64 ? in->kernels->f64 : in->kernels->f32;
+}
+
 struct operand place_operand(struct interpreter *in, const struct access *access) {
     const struct node *source = access->source;
     const struct placement *p = plan_placement(in->plan, source);
@@ -76,6 +80,13 @@ static void locate_operand(const struct interpreter *in, struct operand *o) {
     }
 }
 
+/* In a tile after the first, where something is kept for all tiles. */
+static void run_kept(struct interpreter *in, const struct instruction *i) {
+    struct planes room[3];
+    const struct planes *x = planes_of(in, i, room);
+    i->kernel(i->kernel_count, i->kernel_rows, plane_of(in, &i->result, 0), x);
+}
+
 static void locate_instruction(const struct interpreter *in, struct instruction *i) {
     locate_operand(in, &i->result);
     i->y = i->result.start;
@@ -89,7 +100,13 @@ static void locate_instruction(const struct interpreter *in, struct instruction 
         i->planes[k] = (struct planes){.at = o->start + (o->uniform ? o->first * o->element_step : 0),
                                        .step = o->uniform ? 0 : o->element_step,
                                        .index = o->index,
-                                       .scalar = !o->rows && (!i->flat || o->uniform)};
+                                       .scalar = !o->rows && (!i->flat || o->uniform),
+                                       .length = i->length};
+    }
+    if (i->kernel) {
+        i->run = i->kept && in->batch->rows > in->stride ? run_kept : NULL;
+        if (!is_fold(i->node))
+            locate_elementwise(i);
     }
     if (is_matmul(i->node))
         locate_matmul(in, i);
@@ -157,7 +174,38 @@ static bool takes_over(const struct interpreter *in, const struct instruction *b
            p->local && p->last_index == plan_placement(in->plan, assign->node)->index;
 }
 
-static void make_sequence(struct interpreter *in, const struct group *group, struct sequence *sequence) {
+static void make_loads(struct interpreter *in, const struct group *group, struct sequence *sequence) {
+    sequence->loads = arena_array(in->arena, struct column_load, (size_t)group->input_count);
+    for (int k = 0; k < group->input_count; k++) {
+        const struct node *node = group->inputs[k];
+        const enum element element = node->type.element;
+        const int64_t inner = shape_inner_size(&node->type.shape);
+        sequence->loads[sequence->load_count++] =
+            (struct column_load){.index = (int)node->attributes.index,
+                                 .element = element,
+                                 .inner = inner,
+                                 .size = element_size(element),
+                                 .kernels = kernels_for(in, element),
+                                 .offset = plan_placement(in->plan, node)->offset};
+    }
+}
+
+static void make_sums(struct interpreter *in, const struct group *group, struct sequence *sequence) {
+    for (int e = ELEMENT_F32; e <= ELEMENT_F64; e++) {
+        const struct lane_sums *sums = &group->sums[e];
+        const size_t size = element_size((enum element)e);
+        char *memory = in->once_memory[e];
+        if (sums->count)
+            sequence->sums[sequence->sums_count++] =
+                (struct sums){.count = (long)sums->count,
+                              .lanes_size = (size_t)(sums->count * lanes_of((enum element)e)) * size,
+                              .lanes = memory + (size_t)sums->lanes * size,
+                              .results = memory + (size_t)sums->results * size,
+                              .tree = kernels_for(in, (enum element)e)->tree[OPERATOR_sum]};
+    }
+}
+
+static void make_instructions(struct interpreter *in, const struct group *group, struct sequence *sequence) {
     int count = 0;
     for (int n = 0; n < group->nest_count; n++)
         count += group->nests[n].count;
@@ -177,6 +225,10 @@ static void make_sequence(struct interpreter *in, const struct group *group, str
                 sequence->count--;
             }
         }
+    for (int k = sequence->count - 1; k >= 0; k--) {
+        struct instruction *i = &sequence->instructions[k];
+        i->stretch = k + 1 < sequence->count && i[1].loop == i->loop ? i[1].stretch + 1 : 1;
+    }
 }
 
 struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels,
@@ -199,16 +251,23 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
     in->rows_f32 = arena_new(arena, float);
     in->step_f32 = arena_new(arena, float);
     in->groups = arena_array(arena, struct sequence, (size_t)plan->group_count);
-    for (int g = 0; g < plan->group_count; g++)
-        make_sequence(in, &plan->groups[g], &in->groups[g]);
+    for (int g = 0; g < plan->group_count; g++) {
+        make_instructions(in, &plan->groups[g], &in->groups[g]);
+        make_loads(in, &plan->groups[g], &in->groups[g]);
+        make_sums(in, &plan->groups[g], &in->groups[g]);
+    }
     in->roots = arena_array(arena, struct root, (size_t)plan->root_count);
     for (int k = 0; k < plan->root_count; k++) {
         const struct node *node = plan->roots[k];
         struct access access = whole(plan->roots[k]);
         if (node->code != OPERATOR_assign)
-            in->roots[in->root_count++] =
-                (struct root){node, k, plan_placement(plan, access.source)->group,
-                              shape_batch_axis(&node->type.shape) >= 0, place_operand(in, &access)};
+            in->roots[in->root_count++] = (struct root){.node = node,
+                                                        .number = k,
+                                                        .group = plan_placement(plan, access.source)->group,
+                                                        .rows = shape_batch_axis(&node->type.shape) >= 0,
+                                                        .count = shape_inner_size(&node->type.shape),
+                                                        .size = element_size(node->type.element),
+                                                        .operand = place_operand(in, &access)};
     }
     return in;
 }
@@ -265,58 +324,54 @@ static void look(struct interpreter *in, const struct instruction *i) {
     }
 }
 
+static void run_instruction(struct interpreter *in, const struct instruction *i) {
+    if (i->run)
+        i->run(in, i);
+    else
+        i->kernel(i->kernel_count, i->kernel_rows, i->y, i->planes);
+}
+
 static void run_stretch(struct interpreter *in, const struct instruction *first,
                         const struct instruction *end) {
-    for (const struct instruction *i = first; i < end; i++) {
-        if (in->searching && in->found.node)
-            return;
-        if (i->kernel && (!i->kept || in->tile == 0))
-            i->kernel(i->kernel_count, i->kernel_rows, i->y, i->planes);
-        else
-            i->run(in, i);
-        if (in->searching)
+    if (!in->searching)
+        for (const struct instruction *i = first; i < end; i++)
+            run_instruction(in, i);
+    else
+        for (const struct instruction *i = first; i < end && !in->found.node; i++) {
+            run_instruction(in, i);
             look(in, i);
-    }
+        }
 }
 
 /* A loop's instructions are run together, once for each round. */
 static void run_instructions(struct interpreter *in, int g) {
     const struct instruction *at = in->groups[g].instructions, *end = at + in->groups[g].count;
-    while (at < end) {
+    for (; at < end; at += at->stretch) {
         const struct loop *loop = at->loop;
-        const struct instruction *next = at;
-        while (next < end && next->loop == loop)
-            next++;
         in->begins = in->tile == 0;
         for (int64_t turn = 0; turn < (loop ? loop->steps : 1); turn++, in->begins = false) {
             in->step = loop && loop->backwards ? loop->steps - 1 - turn : turn;
-            run_stretch(in, at, next);
+            run_stretch(in, at, at + at->stretch);
         }
-        at = next;
     }
 }
 
-static void load_inputs(struct interpreter *in, const struct group *group) {
-    for (int k = 0; k < group->input_count; k++) {
-        const struct node *node = group->inputs[k];
-        const struct placement *p = plan_placement(in->plan, node);
-        enum element element = node->type.element;
-        size_t size = element_size(element);
-        int64_t inner = shape_inner_size(&node->type.shape);
-        char *to = in->tile_memory[element] + (size_t)(p->offset * in->stride) * size;
-        const char *from = in->batch->columns[node->attributes.index];
-        const uint32_t *order = in->batch->order ? in->batch->order + in->from : NULL;
-        if (!order)
-            from += (size_t)(in->from * inner) * size;
-        (element == ELEMENT_F64 ? in->kernels->f64 : in->kernels->f32)
-            ->load(inner, in->rows, in->stride, from, order, to);
+static void load_inputs(struct interpreter *in, const struct sequence *sequence) {
+    const uint32_t *order = in->batch->order ? in->batch->order + in->from : NULL;
+    const int64_t first = order ? 0 : in->from;
+    for (int k = 0; k < sequence->load_count; k++) {
+        const struct column_load *load = &sequence->loads[k];
+        load->kernels->load(
+            load->inner, in->rows, in->stride,
+            (const char *)in->batch->columns[load->index] + (size_t)(first * load->inner) * load->size, order,
+            in->tile_memory[load->element] + (size_t)(load->offset * in->stride) * load->size);
     }
 }
 
 /* From planes to the caller's rows. */
 static void store_rows(struct interpreter *in, const struct root *root, char *to) {
-    size_t size = element_size(root->node->type.element);
-    int64_t inner = shape_inner_size(&root->node->type.shape);
+    const size_t size = root->size;
+    const int64_t inner = root->count;
     for (int64_t e = 0; e < inner; e++) {
         const char *from = operand_at(in, &root->operand, e);
         for (int64_t r = 0; r < in->rows; r++)
@@ -344,12 +399,8 @@ static void fill_with(const struct instruction *i, void *y, int64_t n) {
 static void start_sweeps(struct interpreter *in, int g) {
     const struct sequence *sequence = &in->groups[g];
     const bool empty = in->batch->rows == 0;
-    for (int e = ELEMENT_F32; empty && e <= ELEMENT_F64; e++) {
-        const struct lane_sums *sums = &in->plan->groups[g].sums[e];
-        const size_t size = element_size((enum element)e);
-        memset(in->once_memory[e] + (size_t)sums->lanes * size, 0,
-               (size_t)(sums->count * lanes_of((enum element)e)) * size);
-    }
+    for (int k = 0; empty && k < sequence->sums_count; k++)
+        memset(sequence->sums[k].lanes, 0, sequence->sums[k].lanes_size);
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
         if (empty || !(i->lanes || i->matmul.kind == MATMUL_CHAIN))
@@ -360,14 +411,9 @@ static void start_sweeps(struct interpreter *in, int g) {
 
 static void finish_sweeps(const struct interpreter *in, int g) {
     const struct sequence *sequence = &in->groups[g];
-    for (int e = ELEMENT_F32; e <= ELEMENT_F64; e++) {
-        const struct lane_sums *sums = &in->plan->groups[g].sums[e];
-        const size_t size = element_size((enum element)e);
-        char *memory = in->once_memory[e];
-        if (sums->count)
-            (e == ELEMENT_F32 ? in->kernels->f32 : in->kernels->f64)
-                ->tree[OPERATOR_sum]((long)sums->count, memory + (size_t)sums->lanes * size,
-                                     memory + (size_t)sums->results * size);
+    for (int k = 0; k < sequence->sums_count; k++) {
+        const struct sums *sums = &sequence->sums[k];
+        sums->tree(sums->count, sums->lanes, sums->results);
     }
     for (int k = 0; k < sequence->sweep_count; k++) {
         const struct instruction *i = sequence->sweeps[k];
@@ -377,13 +423,12 @@ static void finish_sweeps(const struct interpreter *in, int g) {
 }
 
 static void run_rows(struct interpreter *in, int g) {
-    const struct group *group = &in->plan->groups[g];
-    if (group->nest_count == 0)
+    if (in->plan->groups[g].nest_count == 0)
         return;
     start_sweeps(in, g);
     for (in->tile = 0, in->from = 0; in->from < in->batch->rows; in->tile++, in->from += in->stride) {
         in->rows = in->batch->rows - in->from < in->stride ? in->batch->rows - in->from : in->stride;
-        load_inputs(in, group);
+        load_inputs(in, &in->groups[g]);
         run_instructions(in, g);
         store_results(in, g);
     }
@@ -396,9 +441,8 @@ static void store_once(struct interpreter *in) {
         char *to = in->batch->results[root->number];
         if (root->rows || !to)
             continue;
-        size_t size = element_size(root->node->type.element);
-        for (int64_t e = 0; e < shape_inner_size(&root->node->type.shape); e++)
-            memcpy(to + (size_t)e * size, operand_at(in, &root->operand, e), size);
+        for (int64_t e = 0; e < root->count; e++)
+            memcpy(to + (size_t)e * root->size, operand_at(in, &root->operand, e), root->size);
     }
 }
 

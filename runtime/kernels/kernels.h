@@ -14,13 +14,16 @@ struct planes {
     int64_t step;
     const int64_t *index;
     bool scalar;
+    int64_t length; /* folds: so many elements are joined into one */
 };
+
+/* Of `arity` operands, bit k: operand k is one number. */
+static inline int single_numbers(const struct planes *x, int arity) {
+    return x[0].scalar | (arity > 1 && x[1].scalar) << 1 | (arity > 2 && x[2].scalar) << 2;
+}
 
 /* For each of `count` elements and its n rows: y[e][i] = maths(x[0][e][i], x[1][e][i], x[2][e][i]). */
 typedef void elementwise_kernel(long count, long n, void *y, const struct planes *x);
-
-/* y[e][i] = element e * length of x joined with the length - 1 that follow it, by the fold's step. */
-typedef void fold_kernel(long count, long length, long n, void *y, const struct planes *x);
 
 /* Joins rows 0..rows-1 of each plane to LANES accumulators of its own, which begin with this tile if `first`. */
 typedef void sweep_kernel(long count, long rows, const struct planes *x, bool first, void *lanes);
@@ -30,7 +33,11 @@ typedef void tree_kernel(long count, const void *lanes, void *y);
 
 struct real_kernels {
     elementwise_kernel *elementwise[OPERATOR_COUNT]; /* NULL for structural operators */
-    fold_kernel *folds[OPERATOR_COUNT];               /* NULL for all but folds */
+    /* The same where n is a whole number of LANES, by single_numbers, and where it is 1. */
+    elementwise_kernel *const *whole[OPERATOR_COUNT];
+    elementwise_kernel *single[OPERATOR_COUNT];
+    /* NULL for all but folds: y[e][i] = element e * length of x joined with those that follow it, by the fold's step. */
+    elementwise_kernel *folds[OPERATOR_COUNT];
     sweep_kernel *sweep[OPERATOR_COUNT];
     tree_kernel *tree[OPERATOR_COUNT];
     void (*matmul_rows)(long n, long depth, long rows, long live, long stride, const void *x, long x_k, const void *w,

@@ -4,8 +4,39 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
     return (const real *)(const void *)(x->at + (x->index ? x->index[e] : e) * x->step);
 }
 
-/* A loop for each choice of operands that are one number, so that each is vectorised by itself.  y may be one of the
- * operands: no number is read after another was written in its place. */
+/* Where `count` numbers of an operand lie, which fill no LANES, from `from` on in plane e: one number for all of them is
+ * spread over `room`. */
+static inline const real *NAME(few)(const struct planes *x, long e, long from, long count, real *room) {
+    const real *const p = NAME(plane)(x, e);
+    if (!x->scalar)
+        return p + from;
+    for (long l = 0; l < count; l++)
+        room[l] = *p;
+    return room;
+}
+
+/* An element-wise kernel for each choice of operands that are one number: bit j of k says that operand j is. */
+#define CHOICE(code, k, p_i, q_i, s_i)                                                                       \
+    static void NAME(code##_##k)(long count, long n, void *result, const struct planes *x) {                 \
+        NAME(code##_planes)(count, n, result, x, p_i, q_i, s_i);                                             \
+    }
+#define WHOLE_1(code)                                                                                        \
+    CHOICE(code, 0, 1, 1, 1) CHOICE(code, 1, 0, 0, 0)                                                        \
+    static elementwise_kernel *const NAME(code##_whole)[] = {NAME(code##_0), NAME(code##_1)};
+#define WHOLE_2(code)                                                                                        \
+    CHOICE(code, 0, 1, 1, 1) CHOICE(code, 1, 0, 1, 1) CHOICE(code, 2, 1, 0, 1) CHOICE(code, 3, 0, 0, 0)      \
+    static elementwise_kernel *const NAME(code##_whole)[] = {NAME(code##_0), NAME(code##_1), NAME(code##_2), \
+                                                             NAME(code##_3)};
+#define WHOLE_3(code)                                                                                        \
+    CHOICE(code, 0, 1, 1, 1) CHOICE(code, 1, 0, 1, 1) CHOICE(code, 2, 1, 0, 1) CHOICE(code, 3, 0, 0, 1)      \
+    CHOICE(code, 4, 1, 1, 0) CHOICE(code, 5, 0, 1, 0) CHOICE(code, 6, 1, 0, 0) CHOICE(code, 7, 0, 0, 0)      \
+    static elementwise_kernel *const NAME(code##_whole)[] = {                                                \
+        NAME(code##_0), NAME(code##_1), NAME(code##_2), NAME(code##_3),                                      \
+        NAME(code##_4), NAME(code##_5), NAME(code##_6), NAME(code##_7)};
+
+/* Each choice has a loop of its own, so that each is vectorised by itself, over whole LANES, as rows always are, so that
+ * none ends number by number; what fills no LANES, of numbers without rows, has one loop for all choices.  y may be one
+ * of the operands: no number is read after another was written in its place. */
 #define ELEMENTWISE(code, arity, callable, maths, ...)                                                       \
     static inline void NAME(code##_rows)(long n, real *y, const real *p, const long p_i, const real *q,      \
                                          const long q_i, const real *s, const long s_i) {                    \
@@ -16,26 +47,43 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
             y[i] = maths;                                                                                    \
         }                                                                                                    \
     }                                                                                                        \
-    static void NAME(code)(long count, long n, void *result, const struct planes *x) {                       \
+    static inline __attribute__((always_inline)) void NAME(code##_planes)(                                   \
+        long count, long n, real *y, const struct planes *x, const long p_i, const long q_i, const long s_i) { \
         enum { SECOND = arity > 1 ? 1 : 0, THIRD = arity > 2 ? 2 : 0 };                                      \
-        const int scalars = x[0].scalar | (arity > 1 && x[SECOND].scalar) << 1 | (arity > 2 && x[THIRD].scalar) << 2; \
-        real *y = result;                                                                                    \
-        for (long e = 0; e < count; e++, y += n) {                                                           \
-            const real *p = NAME(plane)(x, e), *q = NAME(plane)(x + SECOND, e), *s = NAME(plane)(x + THIRD, e); \
-            switch (scalars & ((1 << arity) - 1)) {                                                          \
-            case 0: NAME(code##_rows)(n, y, p, 1, q, 1, s, 1); break;                                        \
-            case 1: NAME(code##_rows)(n, y, p, 0, q, arity > 1, s, arity > 2); break;                        \
-            case 2: NAME(code##_rows)(n, y, p, 1, q, 0, s, 1); break;                                        \
-            case 3: NAME(code##_rows)(n, y, p, 0, q, 0, s, arity > 2); break;                                \
-            case 4: NAME(code##_rows)(n, y, p, 1, q, 1, s, 0); break;                                        \
-            case 5: NAME(code##_rows)(n, y, p, 0, q, 1, s, 0); break;                                        \
-            case 6: NAME(code##_rows)(n, y, p, 1, q, 0, s, 0); break;                                        \
-            default: NAME(code##_rows)(n, y, p, 0, q, 0, s, 0);                                              \
-            }                                                                                                \
-        }                                                                                                    \
+        for (long e = 0; e < count; e++, y += n)                                                             \
+            NAME(code##_rows)(n & -LANES, y, NAME(plane)(x, e), p_i, NAME(plane)(x + SECOND, e), q_i,        \
+                              NAME(plane)(x + THIRD, e), s_i);                                               \
+    }                                                                                                        \
+    static inline __attribute__((always_inline)) void NAME(code##_few)(long e, long from, long n, real *y,   \
+                                                                       const struct planes *x) {             \
+        enum { SECOND = arity > 1 ? 1 : 0, THIRD = arity > 2 ? 2 : 0 };                                      \
+        real room[3][LANES];                                                                                 \
+        NAME(code##_rows)(n, y, NAME(few)(x, e, from, n, room[0]), 1, NAME(few)(x + SECOND, e, from, n, room[1]), 1, \
+                          NAME(few)(x + THIRD, e, from, n, room[2]), 1);                                     \
+    }                                                                                                        \
+    WHOLE_##arity(code)                                                                                      \
+    static void NAME(code##_single)(long count, long n, void *result, const struct planes *x) {              \
+        enum { SECOND = arity > 1 ? 1 : 0, THIRD = arity > 2 ? 2 : 0 };                                      \
+        real *const y = result;                                                                              \
+        (void)n;                                                                                             \
+        for (long e = 0; e < count; e++)                                                                     \
+            NAME(code##_rows)(1, y + e, NAME(plane)(x, e), 0, NAME(plane)(x + SECOND, e), 0,                 \
+                              NAME(plane)(x + THIRD, e), 0);                                                 \
+    }                                                                                                        \
+    static void NAME(code)(long count, long n, void *result, const struct planes *x) {                       \
+        const long whole = n & -LANES;                                                                       \
+        real *const y = result;                                                                              \
+        if (whole)                                                                                           \
+            NAME(code##_whole)[single_numbers(x, arity)](count, n, y, x);                                    \
+        for (long e = 0; n > whole && e < count; e++)                                                        \
+            NAME(code##_few)(e, whole, n - whole, y + e * n + whole, x);                                     \
     }
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
+#undef CHOICE
+#undef WHOLE_1
+#undef WHOLE_2
+#undef WHOLE_3
 
 #include "kernels/matmul.h"
 
@@ -45,23 +93,28 @@ static inline const real *NAME(plane)(const struct planes *x, long e) {
 
 #include "kernels/convolve.h"
 
-/* Folds: `step` joins what is there, `a`, and the next value, `b`. */
+/* Folds: `step` joins what is there, `a`, and the next value, `b`, in rows, which are whole LANES, or in one number. */
 #define FOLD(fold, step, start, ...)                                                                         \
-    static void NAME(fold_##fold)(long count, long length, long n, void *result, const struct planes *x) {   \
-        real *restrict y = result;                                                                           \
+    static inline __attribute__((always_inline)) void NAME(join_##fold)(long n, real *y, const real *x0,     \
+                                                                        const real *x1) {                    \
+        NO_CARRY for (long i = 0; i < n; i++) {                                                              \
+            const real a = x0[i], b = x1[i];                                                                 \
+            y[i] = step;                                                                                     \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void NAME(fold_##fold)(long count, long n, void *result, const struct planes *x) {                \
+        const long length = x->length;                                                                       \
+        real *y = result;                                                                                    \
         for (long e = 0; e < count; e++, y += n) {                                                           \
-            const real *const x0 = NAME(plane)(x, e * length);                                               \
-            const real *const x1 = NAME(plane)(x, length > 1 ? e * length + 1 : e * length);                 \
-            for (long i = 0; i < n; i++) {                                                                   \
-                const real a = x0[i], b = x1[i];                                                             \
-                y[i] = length > 1 ? step : a;                                                                \
-            }                                                                                                \
-            for (long k = 2; k < length; k++) {                                                              \
-                const real *const z = NAME(plane)(x, e * length + k);                                        \
-                for (long i = 0; i < n; i++) {                                                               \
-                    const real a = y[i], b = z[i];                                                           \
-                    y[i] = step;                                                                             \
-                }                                                                                            \
+            const real *so_far = NAME(plane)(x, e * length);                                                 \
+            if (length == 1)                                                                                 \
+                memcpy(y, so_far, (size_t)n * sizeof *y);                                                    \
+            for (long k = 1; k < length; k++, so_far = y) {                                                  \
+                const real *const next = NAME(plane)(x, e * length + k);                                     \
+                if (n == 1)                                                                                  \
+                    NAME(join_##fold)(1, y, so_far, next);                                                   \
+                else                                                                                         \
+                    NAME(join_##fold)(n & -LANES, y, so_far, next);                                          \
             }                                                                                                \
         }                                                                                                    \
     }                                                                                                        \
@@ -201,6 +254,18 @@ static const struct real_kernels NAME(table) = {
     .elementwise =
         {
 #define ELEMENTWISE(code, ...) [OPERATOR_##code] = NAME(code),
+#include "graph/elementwise.def"
+#undef ELEMENTWISE
+        },
+    .whole =
+        {
+#define ELEMENTWISE(code, ...) [OPERATOR_##code] = NAME(code##_whole),
+#include "graph/elementwise.def"
+#undef ELEMENTWISE
+        },
+    .single =
+        {
+#define ELEMENTWISE(code, ...) [OPERATOR_##code] = NAME(code##_single),
 #include "graph/elementwise.def"
 #undef ELEMENTWISE
         },

@@ -37,72 +37,59 @@ static inline NAME(vector) NAME(vector_fma)(NAME(vector) a, NAME(vector) b, NAME
 #endif
 }
 
-/* `height` results, at most HEIGHT, over one or two vectors of rows.  w: the weights of each result, w_k apart; start: what the sums
- * begin with (rows, or one number), or NULL where they begin with their first product. */
+/* `height` results, at most HEIGHT, over one or two vectors of rows: y[h] = c[h] + sum over k of x[k] * w[h][k].  c: rows, or
+ * one number. */
 static inline __attribute__((always_inline)) void
-NAME(small_block)(const int height, const int vectors, long depth, const real *x, long x_step, const real *const *w, long w_k,
-                  const real *const *start, int start_rows, real *const *y) {
+NAME(small_block)(const long height, const long vectors, long depth, const real *x, long x_step, const real *w, long w_k, long w_j,
+                  const real *c, long c_step, int c_rows, real *y, long stride) {
     NAME(vector) sum[HEIGHT][2], here[2];
-    for (int h = 0; h < height; h++)
-        for (int v = 0; v < vectors; v++)
-            if (!start)
-                sum[h][v] = NAME(at)(x + v * WIDTH) * NAME(each)(w[h][0]);
-            else
-                sum[h][v] = start_rows ? NAME(at)(start[h] + v * WIDTH) : NAME(each)(start[h][0]);
-    for (long k = start ? 0 : 1; k < depth; k++) {
-        for (int v = 0; v < vectors; v++)
-            here[v] = NAME(at)(x + k * x_step + v * WIDTH);
-        for (int h = 0; h < height; h++)
-            for (int v = 0; v < vectors; v++)
-                sum[h][v] = NAME(vector_fma)(here[v], NAME(each)(w[h][k * w_k]), sum[h][v]);
+    NN_EACH (h, height)
+        NN_EACH (v, vectors)
+            sum[h][v] = c_rows ? NAME(at)(c + h * c_step + v * WIDTH) : NAME(each)(c[h * c_step]);
+    for (; depth > 0; depth--, w += w_k, x += x_step) {
+        NN_EACH (v, vectors)
+            here[v] = NAME(at)(x + v * WIDTH);
+        NN_EACH (h, height)
+            NN_EACH (v, vectors)
+                sum[h][v] = NAME(vector_fma)(here[v], NAME(each)(w[h * w_j]), sum[h][v]);
     }
-    for (int h = 0; h < height; h++)
-        for (int v = 0; v < vectors; v++)
-            NAME(put)(y[h] + v * WIDTH, sum[h][v]);
+    NN_EACH (h, height)
+        NN_EACH (v, vectors)
+            NAME(put)(y + h * stride + v * WIDTH, sum[h][v]);
 }
 
 /* Over `rows`, of which the last vector may hold more. */
 static inline __attribute__((always_inline)) void
-NAME(small_rows)(const int height, long depth, long rows, const real *x, long x_step, const real *const *w, long w_k,
-                 const real **start, int start_rows, real **y) {
+NAME(small_rows)(const long height, long depth, long rows, const real *x, long x_step, const real *w, long w_k, long w_j,
+                 const real *c, long c_step, int c_rows, real *y, long stride) {
     for (long r = 0; r < rows; r += SPAN) {
-        const real *const *const from = start[0] ? start : NULL;
+        const real *const from = c_rows ? c + r : c;
         if (rows - r > WIDTH)
-            NAME(small_block)(height, 2, depth, x + r, x_step, w, w_k, from, start_rows, y);
+            NAME(small_block)(height, 2, depth, x + r, x_step, w, w_k, w_j, from, c_step, c_rows, y + r, stride);
         else
-            NAME(small_block)(height, 1, depth, x + r, x_step, w, w_k, from, start_rows, y);
-        for (int h = 0; h < height; h++) {
-            start[h] += start_rows ? SPAN : 0;
-            y[h] += SPAN;
-        }
+            NAME(small_block)(height, 1, depth, x + r, x_step, w, w_k, w_j, from, c_step, c_rows, y + r, stride);
     }
 }
 
 /* y[j][r] = c[j] (or its plane) + sum over k of x[k][r] * w[k][j], see nn_matmul_rows. */
-static void NAME(rows_small)(long n, long depth, long rows, long stride, const real *x, long x_k, const real *w,
-                             long w_k, long w_j, const real *c, long c_j, int c_rows, real *y) {
-    for (long j = 0; j < n; j += HEIGHT) {
-        const real *weights[HEIGHT], *starts[HEIGHT];
-        real *results[HEIGHT];
-        for (long h = 0; h < HEIGHT; h++) { /* those after the last are not used */
-            const long at = j + h < n ? j + h : j;
-            weights[h] = w + at * w_j;
-            starts[h] = c ? c + at * c_j * (c_rows ? stride : 1) : NULL;
-            results[h] = y + at * stride;
-        }
-        switch (n - j) { /* a loop for each height, whose sums are in registers */
-        case 1:
-            NAME(small_rows)(1, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
-            break;
-        case 2:
-            NAME(small_rows)(2, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
-            break;
-        case 3:
-            NAME(small_rows)(3, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
-            break;
-        default:
-            NAME(small_rows)(HEIGHT, depth, rows, x, x_k * stride, weights, w_k, starts, c_rows, results);
-        }
+static inline __attribute__((always_inline)) void NAME(rows_small)(long n, long depth, long rows, long stride, const real *x, long x_k,
+                                                                   const real *w, long w_k, long w_j, const real *c, long c_j,
+                                                                   int c_rows, real *y) {
+    const real none = (real)-0.; /* what is added to it stays, also where that is -0 */
+    const long x_step = x_k * stride, c_step = !c ? 0 : c_rows ? c_j * stride : c_j;
+    if (!c)
+        c = &none, c_rows = 0;
+    for (; n >= HEIGHT; n -= HEIGHT, w += HEIGHT * w_j, c += HEIGHT * c_step, y += HEIGHT * stride)
+        NAME(small_rows)(HEIGHT, depth, rows, x, x_step, w, w_k, w_j, c, c_step, c_rows, y, stride);
+    switch (n) { /* a loop for each height, whose sums are in registers */
+    case 1:
+        NAME(small_rows)(1, depth, rows, x, x_step, w, w_k, w_j, c, c_step, c_rows, y, stride);
+        break;
+    case 2:
+        NAME(small_rows)(2, depth, rows, x, x_step, w, w_k, w_j, c, c_step, c_rows, y, stride);
+        break;
+    case 3:
+        NAME(small_rows)(3, depth, rows, x, x_step, w, w_k, w_j, c, c_step, c_rows, y, stride);
     }
 }
 
@@ -113,62 +100,55 @@ static const real_bits NAME(ones)[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1
 #endif
 };
 
-static inline NAME(vector) NAME(add_term)(const real *a, const real *b, long r, NAME(vector) sum) {
-    if (!b)
-        return sum + NAME(at)(a + r);
-    return NAME(vector_fma)(NAME(at)(a + r), NAME(at)(b + r), sum);
+static const real NAME(zeros)[LANES]; /* what the sums of a first tile are added to */
+
+static inline NAME(vector) NAME(add_term)(const bool product, const real *a, const real *b, NAME(vector) sum) {
+    if (product)
+        return NAME(vector_fma)(NAME(at)(a), NAME(at)(b), sum);
+    return sum + NAME(at)(a);
 }
 
-/* to[h][r mod LANES] += a[h][r] * b[r], or a[h][r] where b is NULL, and where `first` from 0, for `height` results, at
+/* to[h][r mod LANES] += a[h][r] * b[r], or a[h][r] where it is no product, and where `first` from 0, for `height` results, at
  * most HEIGHT, and the rows of a tile, whose padding is there to be read. */
 static inline __attribute__((always_inline)) void
-NAME(lanes_block)(const int height, long rows, const real *const *a, const real *b, int first, real *const *to) {
+NAME(lanes_block)(const long height, const bool product, long rows, const real *a, long a_step, const real *b, int first, real *to,
+                  long to_step) {
     enum { PARTS = LANES / WIDTH };
-    const long rest = rows % LANES, whole = rows - rest;
     NAME(vector) sum[HEIGHT][PARTS];
-    for (int h = 0; h < height; h++)
-        for (int v = 0; v < PARTS; v++)
-            sum[h][v] = first ? NAME(each)(0) : NAME(at)(to[h] + v * WIDTH);
-    for (long r = 0; r < whole; r += LANES)
-        for (int v = 0; v < PARTS; v++)
-            for (int h = 0; h < height; h++)
-                sum[h][v] = NAME(add_term)(a[h], b, r + v * WIDTH, sum[h][v]);
-    for (int v = 0; rest && v < PARTS; v++) {
-        const NAME(bits) mask = *(const NAME(bits) *)(NAME(ones) + LANES - rest + v * WIDTH);
-        for (int h = 0; h < height; h++) {
-            const NAME(vector) next = NAME(add_term)(a[h], b, whole + v * WIDTH, sum[h][v]);
-            sum[h][v] = (NAME(vector))(((NAME(bits))next & mask) | ((NAME(bits))sum[h][v] & ~mask));
+    NN_EACH (h, height)
+        NN_EACH (v, PARTS)
+            sum[h][v] = NAME(at)((first ? NAME(zeros) : to + h * to_step) + v * WIDTH);
+    for (; rows >= LANES; rows -= LANES, a += LANES, b += LANES)
+        NN_EACH (v, PARTS)
+            NN_EACH (h, height)
+                sum[h][v] = NAME(add_term)(product, a + h * a_step + v * WIDTH, b + v * WIDTH, sum[h][v]);
+    if (rows > 0)
+        NN_EACH (v, PARTS) {
+            const NAME(bits) mask = *(const NAME(bits) *)(NAME(ones) + LANES - rows + v * WIDTH);
+            NN_EACH (h, height) {
+                const NAME(vector) next = NAME(add_term)(product, a + h * a_step + v * WIDTH, b + v * WIDTH, sum[h][v]);
+                sum[h][v] = (NAME(vector))(((NAME(bits))next & mask) | ((NAME(bits))sum[h][v] & ~mask));
+            }
         }
-    }
-    for (int h = 0; h < height; h++)
-        for (int v = 0; v < PARTS; v++)
-            NAME(put)(to[h] + v * WIDTH, sum[h][v]);
+    NN_EACH (h, height)
+        NN_EACH (v, PARTS)
+            NAME(put)(to + h * to_step + v * WIDTH, sum[h][v]);
 }
 
 /* The same for any number of results, whose a and whose sums are so far apart. */
-static inline __attribute__((always_inline)) void NAME(lanes_column)(long height, long rows, const real *a, long a_step,
-                                                                     const real *b, int first, real *to, long to_step) {
-    for (long i = 0; i < height; i += HEIGHT) {
-        const real *p[HEIGHT];
-        real *sums[HEIGHT];
-        for (long h = 0; h < HEIGHT; h++) { /* those after the last are not used */
-            const long at = i + h < height ? i + h : i;
-            p[h] = a + at * a_step;
-            sums[h] = to + at * to_step;
-        }
-        switch (height - i) {
-        case 1:
-            NAME(lanes_block)(1, rows, p, b, first, sums);
-            break;
-        case 2:
-            NAME(lanes_block)(2, rows, p, b, first, sums);
-            break;
-        case 3:
-            NAME(lanes_block)(3, rows, p, b, first, sums);
-            break;
-        default:
-            NAME(lanes_block)(HEIGHT, rows, p, b, first, sums);
-        }
+static inline __attribute__((always_inline)) void NAME(lanes_column)(long height, const bool product, long rows, const real *a,
+                                                                     long a_step, const real *b, int first, real *to, long to_step) {
+    for (; height >= HEIGHT; height -= HEIGHT, a += HEIGHT * a_step, to += HEIGHT * to_step)
+        NAME(lanes_block)(HEIGHT, product, rows, a, a_step, b, first, to, to_step);
+    switch (height) {
+    case 1:
+        NAME(lanes_block)(1, product, rows, a, a_step, b, first, to, to_step);
+        break;
+    case 2:
+        NAME(lanes_block)(2, product, rows, a, a_step, b, first, to, to_step);
+        break;
+    case 3:
+        NAME(lanes_block)(3, product, rows, a, a_step, b, first, to, to_step);
     }
 }
 
@@ -176,16 +156,17 @@ static inline __attribute__((always_inline)) void NAME(lanes_column)(long height
  * taken in blocks. */
 static void NAME(lanes_small)(long m, long n, long rows, long stride, const real *a, long a_i, const real *b, long b_j,
                               int first, real *lanes) {
-    if (n > m)
-        for (long i = 0; i < m; i++)
-            NAME(lanes_column)(n, rows, b, b_j * stride, a + i * a_i * stride, first, lanes + i * n * LANES, LANES);
-    else
-        for (long j = 0; j < n; j++)
-            NAME(lanes_column)(m, rows, a, a_i * stride, b + j * b_j * stride, first, lanes + j * LANES, n * LANES);
+    const bool wide = n > m;
+    const long count = wide ? m : n, height = wide ? n : m;
+    const long step = (wide ? a_i : b_j) * stride, block_step = (wide ? b_j : a_i) * stride;
+    const real *one = wide ? a : b, *const block = wide ? b : a;
+    const long to_one = (wide ? n : 1) * LANES, to_block = (wide ? 1 : n) * LANES;
+    for (long k = 0; k < count; k++, one += step, lanes += to_one)
+        NAME(lanes_column)(height, true, rows, block, block_step, one, first, lanes, to_block);
 }
 
 /* lanes[i][r mod LANES] += a[i][r], for planes that have no index. */
 static void NAME(sums_small)(long count, long rows, const struct planes *a, int first, real *lanes) {
-    NAME(lanes_column)(count, rows, (const real *)(const void *)a->at, a->step / (long)sizeof(real), NULL, first, lanes,
+    NAME(lanes_column)(count, false, rows, (const real *)(const void *)a->at, a->step / (long)sizeof(real), (const real *)(const void *)a->at, first, lanes,
                        LANES);
 }
