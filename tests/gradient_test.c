@@ -208,7 +208,8 @@ static void check_elementwise(enum operator_code code, int arity, enum domain do
 }
 
 static void check_domains(enum operator_code code, int arity) {
-    if (code == OPERATOR_exp_shifted || code == OPERATOR_log_shifted) /* placed after the derivatives */
+    if (code == OPERATOR_exp_shifted || code == OPERATOR_log_shifted || code == OPERATOR_sigmoid_base2 ||
+        code == OPERATOR_tanh_base2) /* placed after the derivatives */
         return;
     check_elementwise(code, arity, DOMAIN_UNIT);
     if (code == OPERATOR_tan || code == OPERATOR_normal_quantile) /* poles among the other numbers, or none */

@@ -61,6 +61,8 @@ static void nan_goes_through(void **state) {
         assert_both_nan(nn_expm1, x);
         assert_both_nan(nn_sigmoid, x);
         assert_both_nan(nn_tanh, x);
+        assert_both_nan(nn_sigmoid_base2, x);
+        assert_both_nan(nn_tanh_base2, x);
         assert_both_nan(nn_softplus, x);
         assert_both_nan(nn_log, x);
         assert_both_nan(nn_log2, x);
@@ -99,6 +101,13 @@ static void limits_of_exponentials(void **state) {
     assert_both(nn_tanh, -infinity, -1.0);
     assert_both(nn_tanh, 0.0, 0.0);
     assert_both(nn_tanh, -0.0, -0.0);
+    assert_both(nn_sigmoid_base2, infinity, 1.0);
+    assert_both(nn_sigmoid_base2, -infinity, 0.0);
+    assert_both(nn_sigmoid_base2, 0.0, 0.5);
+    assert_both(nn_tanh_base2, infinity, 1.0);
+    assert_both(nn_tanh_base2, -infinity, -1.0);
+    assert_both(nn_tanh_base2, 0.0, 0.0);
+    assert_both(nn_tanh_base2, -0.0, -0.0);
     assert_both(nn_softplus, infinity, infinity);
     assert_both(nn_softplus, -infinity, 0.0);
 }
@@ -116,6 +125,8 @@ static void overflow_and_underflow(void **state) {
     assert_same(nn_exp2(1024.0), infinity);
     assert_true(nn_sigmoid(-709.0) > 0.0 && nn_sigmoid(-709.0) < DBL_MIN);
     assert_same(nn_sigmoid(-711.0), 0.0);
+    assert_true(nn_sigmoid_base2(-1022.4) > 0.0 && nn_sigmoid_base2(-1022.4) < DBL_MIN);
+    assert_same(nn_sigmoid_base2(-1025.0), 0.0);
     assert_same(nn_softplus(800.0), 800.0);
 }
 

@@ -765,7 +765,8 @@ static struct node *positive(struct pool *pool, struct node *a) {
 
 /* Those that passes alone place hold for what they place them on. */
 static bool is_for_passes(enum operator_code code) {
-    return code == OPERATOR_exp_shifted || code == OPERATOR_log_shifted;
+    return code == OPERATOR_exp_shifted || code == OPERATOR_log_shifted || code == OPERATOR_sigmoid_base2 ||
+           code == OPERATOR_tanh_base2;
 }
 
 /* Rounding decides whether two values are equal, but for a few of them. */

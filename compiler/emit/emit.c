@@ -3,6 +3,7 @@
  */
 #include "emit/emit.h"
 #include "emit/interface.h"
+#include "emit/nest.h"
 #include "graph/operator.h"
 
 #include <ctype.h>
@@ -542,15 +543,27 @@ static void print_too_many_rows(struct emitter *emitter, struct text *out) {
     text_print(out, "        return;\n    }\n");
 }
 
+/* Does the group compute nothing but weights times numbers? */
+static bool scales_weights(const struct group *group) {
+    for (int n = 0; n < group->nest_count; n++)
+        for (int i = 0; i < group->nests[n].count; i++)
+            if (group->rows || !nest_is_scaled_weight(group->nests[n].nodes[i]))
+                return false;
+    return true;
+}
+
 /* The group that predicts one row too, by loops over its numbers alone (lanes of rows would stay empty); -1
- * where the plan has kernels or blocks, or other groups beside it. */
+ * where the plan has kernels or blocks, or other groups beside it but what one row computes where it is read.
+ */
 static int one_row_group(const struct plan *plan) {
     int found = -1;
     for (int g = 0; g < plan->group_count; g++) {
         const struct group *group = &plan->groups[g];
-        if (group->nest_count && (found >= 0 || !group->rows))
+        if (scales_weights(group))
+            continue;
+        if (found >= 0 || !group->rows)
             return -1;
-        found = group->nest_count ? g : found;
+        found = g;
         for (int n = 0; n < group->nest_count; n++) {
             const struct nest *nest = &group->nests[n];
             if (nest->kind == NEST_KERNEL || nest->kind == NEST_BLOCKS || nest->loop)
@@ -560,9 +573,11 @@ static int one_row_group(const struct plan *plan) {
                     return -1;
         }
     }
-    for (int i = 0; i < plan->root_count; i++)
-        if (access_of(plan->roots[i], &plan->roots[i]->type.shape).source->code == OPERATOR_input)
+    for (int i = 0; i < plan->root_count; i++) {
+        const struct node *source = access_of(plan->roots[i], &plan->roots[i]->type.shape).source;
+        if (source->code == OPERATOR_input || nest_is_scaled_weight(source))
             return -1;
+    }
     return found;
 }
 

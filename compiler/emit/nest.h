@@ -82,6 +82,9 @@ const char *nest_find_range(struct nest_printer *np);
 /* Is the node such a function, in a nest that may have that proof? */
 bool nest_is_ranged(const struct nest_printer *np, const struct node *node);
 
+/* Is it a weight times a number?  A prediction of one row computes it where it is read, once. */
+bool nest_is_scaled_weight(const struct node *node);
+
 /* The address that a call passes for a node's memory. */
 const char *nest_memory(struct nest_printer *np, const struct node *node);
 

@@ -17,6 +17,10 @@ static double limit_of(const struct node *node) {
         return single ? 85 : 700;
     case OPERATOR_tanh:
         return single ? 9.5 : 19.5;
+    case OPERATOR_sigmoid_base2:
+        return single ? 122 : 1010;
+    case OPERATOR_tanh_base2:
+        return single ? 27 : 56;
     default:
         return 0;
     }
@@ -33,42 +37,44 @@ static const char *most_text(struct nest_printer *np, const struct node *node, i
                        np->printer->plan->tile, nest_memory(np, node));
 }
 
-/* The largest magnitude of a weight's elements as C text; NULL if it is none, or has too many. */
-static const char *weight_bound(struct nest_printer *np, const struct node *node) {
+/* Is a value, which `product` read, in memory at this nest's call too?  After its last reader its memory is
+ * another value's. */
+static bool lies_here_still(const struct nest_printer *np, const struct node *product,
+                            const struct node *source) {
+    const struct placement *p = plan_placement(np->printer->plan, source);
+    return source->code == OPERATOR_weight ||
+           (p->place != PLACE_NONE && plan_placement(np->printer->plan, product)->group == np->group &&
+            (p->last_group > np->group || (p->last_group == np->group && p->last_nest >= np->index)));
+}
+
+/* The largest magnitude of a table's elements as C text, of a weight or what was computed of one; NULL if it
+ * lies nowhere, or has too many. */
+static const char *table_bound(struct nest_printer *np, const struct node *product, const struct node *node) {
     int64_t size = shape_inner_size(&node->type.shape);
-    if (node->code != OPERATOR_weight || size > WEIGHTS)
+    if (size > WEIGHTS || shape_batch_axis(&node->type.shape) >= 0 || !lies_here_still(np, product, node))
         return NULL;
     return most_text(np, node, 1, text_format(np->printer->arena, "%lld", (long long)size));
 }
 
 /* The largest magnitude of a value in the rows of this tile as C text; NULL if it is not known. */
-static const char *row_bound(struct nest_printer *np, const struct node *node) {
-    if (node->code == OPERATOR_sigmoid || node->code == OPERATOR_tanh)
+static const char *row_bound(struct nest_printer *np, const struct node *product, const struct node *node) {
+    if (node->code == OPERATOR_sigmoid || node->code == OPERATOR_tanh ||
+        node->code == OPERATOR_sigmoid_base2 || node->code == OPERATOR_tanh_base2)
         return "1.0";
-    return node->code == OPERATOR_input ? most_text(np, node, shape_inner_size(&node->type.shape), "m")
-                                        : NULL;
+    return node->code == OPERATOR_input && lies_here_still(np, product, node)
+               ? most_text(np, node, shape_inner_size(&node->type.shape), "m")
+               : NULL;
 }
 
-/* Is an input, which `product` read, in memory at this nest's call too?  After its last reader its planes are
- * another value's. */
-static bool lies_here_still(const struct nest_printer *np, const struct node *product,
-                            const struct node *source) {
-    const struct placement *p = plan_placement(np->printer->plan, source);
-    return source->code != OPERATOR_input ||
-           (plan_placement(np->printer->plan, product)->group == np->group &&
-            (p->last_group > np->group || (p->last_group == np->group && p->last_nest >= np->index)));
-}
-
-/* That of a product of rows and weights, with or without something added. */
+/* That of a product of rows and a table, with or without something added. */
 static const char *product_bound(struct nest_printer *np, const struct node *node) {
     struct matmul mm = plan_matmul(node);
-    const struct access *rows = mm.a.rows ? &mm.a : &mm.b, *weights = mm.a.rows ? &mm.b : &mm.a;
-    if (mm.kind != MATMUL_ROWS || weights->rows || !lies_here_still(np, node, rows->source) ||
-        shape_inner_size(&weights->source->type.shape) > WEIGHTS)
+    const struct access *rows = mm.a.rows ? &mm.a : &mm.b, *table = mm.a.rows ? &mm.b : &mm.a;
+    if (mm.kind != MATMUL_ROWS || table->rows)
         return NULL;
-    const char *x = row_bound(np, rows->source), *w = weight_bound(np, weights->source), *b = "0.0";
+    const char *x = row_bound(np, node, rows->source), *w = table_bound(np, node, table->source), *b = "0.0";
     if (node->code == OPERATOR_affine)
-        b = weight_bound(np, mm.c.source);
+        b = table_bound(np, node, mm.c.source);
     return x && w && b ? text_format(np->printer->arena, "%lld.0 * %s * %s + %s", (long long)mm.k, x, w, b)
                        : NULL;
 }

@@ -112,6 +112,14 @@ const char *nest_index(struct nest_printer *np, const struct access *access, int
     return text_string(&text);
 }
 
+bool nest_is_scaled_weight(const struct node *node) {
+    if (node->code != OPERATOR_multiply)
+        return false;
+    const struct access weight = plan_operand(node, 0), factor = plan_operand(node, 1);
+    return weight.source->code == OPERATOR_weight && weight.identity &&
+           factor.source->code == OPERATOR_constant;
+}
+
 static const char *again_text(struct nest_printer *np, struct node *node, const char *index, int64_t element);
 
 /* An element of the source: a register of this nest, memory, or a number. `index` is C text. */
@@ -140,7 +148,7 @@ static const char *source_text(struct nest_printer *np, const struct access *acc
         return text_format(printer->arena, "%s_%s", nest_ident(np, source), index);
     if (here && np->nest->kind == NEST_LOOP)
         return text_format(printer->arena, "%s_r", nest_ident(np, source));
-    if (plan_placement(printer->plan, source)->again)
+    if (plan_placement(printer->plan, source)->again || (np->one && nest_is_scaled_weight(source)))
         return again_text(np, source, index, element);
     nest_use(np, source, false);
     bool zero = strcmp(index, "0") == 0;

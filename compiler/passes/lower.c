@@ -156,6 +156,38 @@ static struct node *lower_bias(struct lowering *lowering, const struct node *nod
     return NULL;
 }
 
+/* What is scaled once for all rows: of more weights or terms it would cost too much of what few rows gain. */
+enum { SCALED = 256, SCALED_TERMS = 16 };
+
+static bool can_scale(const struct node *value) {
+    return shape_batch_axis(&value->type.shape) < 0 && shape_inner_size(&value->type.shape) <= SCALED;
+}
+
+/* sigmoid(x @ W + b) becomes 1 / (1 + 2^-(x @ W' + b')) with W' = W log2 e and b' = b log2 e, and tanh
+ * likewise: a small table is scaled once, and every row has three operations less. */
+static struct node *lower_activation(struct lowering *lowering, const struct node *node,
+                                     struct node *argument) {
+    const double log2_e = 1.4426950408889634;
+    const bool is_sigmoid = node->code == OPERATOR_sigmoid;
+    if (node->loop || lowering->uses[node->inputs[0]->id] != 1 ||
+        (argument->code != OPERATOR_affine && argument->code != OPERATOR_matmul))
+        return NULL;
+    struct node *operands[3] = {argument->inputs[0], argument->inputs[1],
+                                argument->input_count == 3 ? argument->inputs[2] : NULL};
+    const int table = can_scale(operands[1]) ? 1 : 0;
+    const struct shape *left = &operands[0]->type.shape;
+    if (!can_scale(operands[table]) || shape_batch_axis(&operands[1 - table]->type.shape) < 0 ||
+        left->dims[left->rank - 1] > SCALED_TERMS || (operands[2] && !can_scale(operands[2])))
+        return NULL;
+    struct node *factor = graph_number(lowering->to, is_sigmoid ? log2_e : 2 * log2_e, node->type.element);
+    for (int k = 0; k < argument->input_count; k++)
+        if (k != 1 - table)
+            operands[k] = graph_binary(lowering->to, OPERATOR_multiply, operands[k], factor);
+    struct node *scaled =
+        graph_node(lowering->to, argument->code, operands, argument->input_count, NULL, NULL);
+    return graph_unary(lowering->to, is_sigmoid ? OPERATOR_sigmoid_base2 : OPERATOR_tanh_base2, scaled);
+}
+
 static struct node *lower_node(struct lowering *lowering, const struct node *node, struct node **inputs) {
     if (node->code == OPERATOR_stop_gradient)
         return inputs[0];
@@ -183,6 +215,11 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
             affine = lower_bias(lowering, node, inputs);
         if (affine)
             return affine;
+    }
+    if (node->code == OPERATOR_sigmoid || node->code == OPERATOR_tanh) {
+        struct node *scaled = lower_activation(lowering, node, inputs[0]);
+        if (scaled)
+            return scaled;
     }
     enum operator_code code = node->input_count ? narrowed(node, inputs[0]) : node->code;
     return graph_node(lowering->to, code, inputs, node->input_count, &node->attributes, NULL);

@@ -99,6 +99,13 @@ static int by_life(const void *a, const void *b) {
     return x_life == y_life ? by_size(a, b) : x_life < y_life ? 1 : -1;
 }
 
+/* The same, but by how much room they take for how long. */
+static int by_area(const void *a, const void *b) {
+    const struct interval *x = a, *y = b;
+    const int64_t x_area = (x->end - x->start + 1) * x->size, y_area = (y->end - y->start + 1) * y->size;
+    return x_area == y_area ? by_size(a, b) : x_area < y_area ? 1 : -1;
+}
+
 /* Places all anew in that order, each as low as what lives beside it lets it; keeps it if it needs less. */
 static void pool_retry(struct arena *arena, struct pool *pool, int (*order)(const void *, const void *)) {
     const int count = pool->placed_count;
@@ -127,4 +134,6 @@ void pool_tighten(struct arena *arena, struct pool *pool) {
         pool_retry(arena, pool, by_size);
     if (pool->size > pool->most && pool->placed_count <= MANY)
         pool_retry(arena, pool, by_life);
+    if (pool->size > pool->most && pool->placed_count <= MANY)
+        pool_retry(arena, pool, by_area);
 }

@@ -30,8 +30,8 @@ struct pool {
 /* Intervals are placed in the order of their starts: returns the offset. */
 int64_t pool_place(struct arena *arena, struct pool *pool, struct interval interval);
 
-/* Where gaps are left, the largest first, or what lives longest, often fit better. The time for that is the
- * square of their number, so not where they are many. */
+/* Where gaps are left, the largest first, or what lives longest, or the product of both, often fit better.
+ * The time for that is the square of their number, so not where they are many. */
 void pool_tighten(struct arena *arena, struct pool *pool);
 
 #endif

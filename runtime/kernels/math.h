@@ -915,6 +915,77 @@ NN_INLINE float nn_tanhf(float x) {
     return nn_tanh_insidef(nn_at_mostf(nn_at_leastf(x, -10.0f), 10.0f));
 }
 
+/*@ nn_sigmoid_base2: nn_inline nn_fma nn_bits */
+/* 1 / (1 + 2^-a), the sigmoid of a ln 2: n and the fraction f = a + n are found without a product and are
+ * exact. As in nn_sigmoid, with f for r / ln 2; the double next to ln(2) / 2 makes the error 2^-56. */
+NN_INLINE double nn_sigmoid_base2_inside(double t) { /* -1024 <= t <= 1022 */
+    const double shift = 6755399441056767.0;         /* 1.5 2^52 + 1023 */
+    const double shifted = shift - t;
+    const double f = t + (shifted - shift);
+    const double f2 = f * f;
+    const double p = nn_fma(nn_fma(5.286935030254917e-06, f2, 0.004624822538020605), f2, 0.34657359027997264);
+    const double even = nn_fma(f2, nn_fma(0.00022893101681652962, f2, 0.05338216824103671), 1.0);
+    const double odd = f * p;
+    const double below = even + odd;
+    const double scale = nn_from_bits(nn_bits(shifted) << 52);
+    return below / nn_fma(scale, even - odd, below);
+}
+NN_INLINE double nn_sigmoid_base2(double x) {
+    return nn_sigmoid_base2_inside(nn_at_most(nn_at_least(x, -1024.0), 1022.0));
+}
+
+/*@ nn_sigmoid_base2f: nn_inline nn_fma nn_bitsf */
+NN_INLINE float nn_sigmoid_base2_insidef(float t) { /* -128 <= t <= 126 */
+    const float shift = 12583039.0f;                /* 1.5 2^23 + 127 */
+    const float shifted = shift - t;
+    const float f = t + (shifted - shift);
+    const float f2 = f * f;
+    const float even = nn_fmaf(f2, 0.048035026f, 1.0f);
+    const float odd = f * nn_fmaf(0.0027716563f, f2, 0.3465736f);
+    const float below = even + odd;
+    const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
+    return below / nn_fmaf(scale, even - odd, below);
+}
+NN_INLINE float nn_sigmoid_base2f(float x) {
+    return nn_sigmoid_base2_insidef(nn_at_mostf(nn_at_leastf(x, -128.0f), 126.0f));
+}
+
+/*@ nn_tanh_base2: nn_inline nn_fma nn_bits */
+/* (2^a - 1) / (2^a + 1), the tanh of a ln(2) / 2, likewise.  The coefficients have a factor near 1, with
+ * which the double next to ln(2) / 2 is right to 2^-72: near 0 the result is as exact as that. */
+NN_INLINE double nn_tanh_base2_inside(double t) { /* |t| <= 58 */
+    const double shift = 6755399441056767.0;      /* 1.5 2^52 + 1023 */
+    const double shifted = t + shift;
+    const double f = t - (shifted - shift);
+    const double f2 = f * f;
+    const double p = nn_fma(nn_fma(5.28693577116811e-06, f2, 0.004624823186145089), f2, 0.34657363884893444);
+    const double even =
+        nn_fma(f2, nn_fma(0.00022893104889901402, f2, 0.05338217572203515), 1.0000001401404006);
+    const double odd = f * p;
+    const double scale = nn_from_bits(nn_bits(shifted) << 52);
+    const double more = scale + 1.0, less = 1.0 - scale;
+    return nn_fma(-less, even, more * odd) / nn_fma(-less, odd, more * even);
+}
+NN_INLINE double nn_tanh_base2(double x) {
+    return nn_tanh_base2_inside(nn_at_most(nn_at_least(x, -58.0), 58.0));
+}
+
+/*@ nn_tanh_base2f: nn_inline nn_fma nn_bitsf */
+NN_INLINE float nn_tanh_base2_insidef(float t) { /* |t| <= 29 */
+    const float shift = 12583039.0f;             /* 1.5 2^23 + 127 */
+    const float shifted = t + shift;
+    const float f = t - (shifted - shift);
+    const float f2 = f * f;
+    const float even = nn_fmaf(f2, 0.0480380207f, 1.00006235f);
+    const float odd = f * nn_fmaf(0.00277182902f, f2, 0.346595198f);
+    const float scale = nn_from_bitsf(nn_bitsf(shifted) << 23);
+    const float more = scale + 1.0f, less = 1.0f - scale;
+    return nn_fmaf(-less, even, more * odd) / nn_fmaf(-less, odd, more * even);
+}
+NN_INLINE float nn_tanh_base2f(float x) {
+    return nn_tanh_base2_insidef(nn_at_mostf(nn_at_leastf(x, -29.0f), 29.0f));
+}
+
 /*@ nn_log_parts: nn_inline nn_fma nn_bits */
 /* For x = 2^k (1 + f) with 1 + f in [sqrt 1/2, sqrt 2): k and f, both exact; x is positive and normal. And
  * ln(1 + f) = f - rest, where with s = f / (2 + f), rest = f^2/2 - s (f^2/2 + R(s^2)), R of degree 7, error

@@ -50,6 +50,21 @@ static int exact_sigmoid(mpfr_t y, const mpfr_t x, mpfr_rnd_t rounding) {
     return mpfr_ui_div(y, 1, y, rounding);
 }
 
+static int exact_sigmoid_base2(mpfr_t y, const mpfr_t x, mpfr_rnd_t rounding) {
+    mpfr_neg(y, x, rounding);
+    mpfr_exp2(y, y, rounding);
+    mpfr_add_ui(y, y, 1, rounding);
+    return mpfr_ui_div(y, 1, y, rounding);
+}
+
+/* (2^x - 1) / (2^x + 1) = 1 - 2 / (2^x + 1) would cancel near 0: tanh(x ln(2) / 2). */
+static int exact_tanh_base2(mpfr_t y, const mpfr_t x, mpfr_rnd_t rounding) {
+    mpfr_const_log2(y, rounding);
+    mpfr_mul(y, y, x, rounding);
+    mpfr_div_2ui(y, y, 1, rounding);
+    return mpfr_tanh(y, y, rounding);
+}
+
 static int exact_softplus(mpfr_t y, const mpfr_t x, mpfr_rnd_t rounding) {
     mpfr_exp(y, x, rounding);
     return mpfr_log1p(y, y, rounding);
@@ -264,6 +279,16 @@ static const Row rows[] = {
     WIDE(nn_sigmoid, exact_sigmoid, -3.0, 3.0, 2.5),
     NARROW(nn_sigmoidf, exact_sigmoid, -87.0, 20.0, 2.5),
     NARROW(nn_sigmoidf, exact_sigmoid, -3.0, 3.0, 2.5),
+    WIDE(nn_sigmoid_base2, exact_sigmoid_base2, -1021.0, 65.0, 2.5),
+    WIDE(nn_sigmoid_base2, exact_sigmoid_base2, -58.0, 58.0, 2.5),
+    WIDE(nn_sigmoid_base2, exact_sigmoid_base2, -4.0, 4.0, 2.5),
+    NARROW(nn_sigmoid_base2f, exact_sigmoid_base2, -125.0, 29.0, 2.5),
+    NARROW(nn_sigmoid_base2f, exact_sigmoid_base2, -4.0, 4.0, 2.5),
+    WIDE(nn_tanh_base2, exact_tanh_base2, -60.0, 60.0, 4.5),
+    WIDE(nn_tanh_base2, exact_tanh_base2, -2.0, 2.0, 4.5),
+    WIDE(nn_tanh_base2, exact_tanh_base2, -0.49, 0.49, 3.0),
+    NARROW(nn_tanh_base2f, exact_tanh_base2, -31.0, 31.0, 4.5),
+    NARROW(nn_tanh_base2f, exact_tanh_base2, -0.49, 0.49, 3.0),
     WIDE(nn_exp2, mpfr_exp2, -1021.9, 1024.0, 1.0),
     NARROW(nn_exp2f, mpfr_exp2, -125.9, 128.0, 1.0),
     WIDE(nn_expm1, mpfr_expm1, -60.0, 710.0, 2.0),

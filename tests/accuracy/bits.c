@@ -88,6 +88,8 @@ static void exponentials(void) {
     BOTH(nn_expm1)
     BOTH(nn_sigmoid)
     BOTH(nn_tanh)
+    BOTH(nn_sigmoid_base2)
+    BOTH(nn_tanh_base2)
     BOTH(nn_exp_shifted)
     BOTH(nn_log_shifted)
     BOTH(nn_softplus)
