@@ -3,9 +3,11 @@
 #include "plan/pool.h"
 
 enum {
-    TILE_BYTES = 48 << 10,      /* what a tile's planes should fit in: near enough to an L1 cache; */
-    TILE_BYTES_MOST = 64 << 20, /* with a large product, */
-    TILE_ROWS_MAX = 288,        /* no power of two: planes would meet in the same lines of L1 */
+    TILE_BYTES = 80 << 10,           /* what a tile's planes should fit in: a loop reads some, which fit in L1; */
+    TILE_BYTES_CONVOLVED = 48 << 10, /* a convolution reads most of them, */
+    TILE_BYTES_MOST = 64 << 20,      /* and a large product reads weights */
+    TILE_ROWS_MAX = 288,             /* no power of two: planes would meet in the same lines of L1; */
+    TILE_ROWS_LOOPS = 192,           /* of loops alone: more gain nothing */
     TILE_ROWS_MIN = 32,
 };
 
@@ -188,10 +190,10 @@ static void place_group(struct placing *placing, int g) {
 
 /* ---- tiles ---- */
 
-/* So many rows that they fill so many bytes. */
-static int rows_in(int64_t bytes, int64_t row_bytes) {
+/* So many rows that they fill so many bytes, and at most `most`. */
+static int rows_in(int64_t bytes, int64_t row_bytes, int64_t most) {
     int64_t rows = bytes / row_bytes / TILE_ROWS_MIN * TILE_ROWS_MIN;
-    return (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > TILE_ROWS_MAX ? TILE_ROWS_MAX : rows);
+    return (int)(rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows > most ? most : rows);
 }
 
 /* A large product wants its weights read for as many rows as possible.  But a convolution has many planes and
@@ -206,11 +208,12 @@ static int tile_of(const struct plan *plan) {
             const struct nest *nest = &plan->groups[g].nests[n];
             const struct node *node = nest->nodes[0];
             if (plan_is_convolution(node))
-                return rows_in(TILE_BYTES, row_bytes);
+                return rows_in(TILE_BYTES_CONVOLVED, row_bytes, TILE_ROWS_MAX);
             has_product = has_product || (plan->groups[g].rows && nest->kind == NEST_KERNEL &&
                                           (is_matmul(node) || is_fold(node)));
         }
-    return rows_in(has_product ? TILE_BYTES_MOST : TILE_BYTES, row_bytes);
+    return has_product ? rows_in(TILE_BYTES_MOST, row_bytes, TILE_ROWS_MAX)
+                       : rows_in(TILE_BYTES, row_bytes, TILE_ROWS_LOOPS);
 }
 
 void plan_memory(struct plan *plan, const struct stretch *stretches) {
