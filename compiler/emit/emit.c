@@ -133,23 +133,22 @@ static bool is_kernel_word(const char *name) {
 static void name_everything(struct emitter *emitter) {
     struct printer *printer = &emitter->printer;
     const struct model *model = printer->model;
-    printer->functions = arena_new(printer->arena, struct names);
+    printer->functions = names_new(printer->arena);
     const char *prefix =
         is_kernel_word(model->name) ? text_format(printer->arena, "%s_model", model->name) : model->name;
-    printer->prefix = unique_ident(printer->arena, printer->functions, prefix);
-    struct names *fields = arena_new(printer->arena, struct names),
-                 *columns = arena_new(printer->arena, struct names);
-    unique_ident(printer->arena, fields, "updates");
-    unique_ident(printer->arena, fields, "seed");
+    printer->prefix = unique_ident(printer->functions, prefix);
+    struct names *fields = names_new(printer->arena), *columns = names_new(printer->arena);
+    unique_ident(fields, "updates");
+    unique_ident(fields, "seed");
     printer->weight_names = arena_array(printer->arena, const char *, (size_t)model->weight_count);
     for (int i = 0; i < model->weight_count; i++)
-        printer->weight_names[i] = unique_ident(printer->arena, fields, model->weights[i].name);
+        printer->weight_names[i] = unique_ident(fields, model->weights[i].name);
     printer->column_names = arena_array(printer->arena, const char *, (size_t)model->column_count);
     for (int i = 0; i < model->column_count; i++)
-        printer->column_names[i] = unique_ident(printer->arena, columns, model->columns[i].name);
+        printer->column_names[i] = unique_ident(columns, model->columns[i].name);
     printer->output_names = arena_array(printer->arena, const char *, (size_t)model->output_count);
     for (int i = 0; i < model->output_count; i++)
-        printer->output_names[i] = unique_ident(printer->arena, columns, model->outputs[i].name);
+        printer->output_names[i] = unique_ident(columns, model->outputs[i].name);
 }
 
 static bool reads(const struct plan *plan, int column) {
@@ -431,7 +430,7 @@ static void print_init(struct emitter *emitter, struct text *out) {
         text_print(&copies, "    for (int i = 0; i < %lld; i++)\n        s->%s[i] = %s + %s];\n", count,
                    field, root_memory(emitter, plan, access.source), flat_index(emitter, &access, "i"));
     }
-    struct text *body = &emitter->printer.body;
+    struct text *body = emitter->printer.body;
     text_print(body, "static void %s_start(%s *s, %s) {\n", p, p,
                numpy ? "struct nn_numpy *stream" : "uint64_t seed");
     if (!uses(&calls, numpy ? "stream" : "seed"))
@@ -708,20 +707,25 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
             struct text *out) {
     struct emitter *emitter = arena_new(out->arena, struct emitter);
     struct printer *printer = &emitter->printer;
-    struct text functions = {.arena = out->arena}, program = {.arena = out->arena};
+    struct text functions = {.arena = out->arena}, program = {.arena = out->arena},
+                head = {.arena = out->arena};
+    const size_t start = out->length;
     printer->arena = out->arena;
+    printer->scratch = arena_within(out->arena);
+    printer->body = out; /* the longest part is printed where it stays */
     printer->model = model;
     printer->options = options;
     printer->sink = sink;
-    printer->kernels_used.arena = printer->kernels_printed.arena = printer->body.arena = out->arena;
+    printer->kernels_used.arena = printer->kernels_printed.arena = out->arena;
     name_everything(emitter);
     make_plans(emitter);
     size_work(emitter);
     find_noise(emitter);
     if (!fits_int(emitter))
         return;
-    print_title(emitter, out);
+    print_title(emitter, &head);
     if (options->header) {
+        text_insert(out, start, &head);
         const char *guard = text_format(out->arena, "NN_MODEL_%s_H", printer->prefix);
         text_print(out, "#ifndef %s\n#define %s\n\n", guard, guard);
         print_interface(emitter, out);
@@ -744,11 +748,12 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     else if (!options->loaded)
         print_program(printer, &program);
     print_kernels(printer, &program_kernels);
-    print_preamble(out, printer->body.length <= SMALL_TEXT);
-    print_interface(emitter, out);
-    text_print(out, "\n/* ---- kernels ---- */\n\n%s", text_string(&library_kernels));
-    text_print(out, "/* ---- the network ---- */\n\n%s%s", text_string(&printer->body),
-               text_string(&functions));
+    print_preamble(&head, out->length - start <= SMALL_TEXT);
+    print_interface(emitter, &head);
+    text_print(&head, "\n/* ---- kernels ---- */\n\n%s/* ---- the network ---- */\n\n",
+               text_string(&library_kernels));
+    text_insert(out, start, &head);
+    text_print(out, "%s", text_string(&functions));
     if (program.length)
         text_print(out, "\n#ifndef NN_NO_MAIN\n\n#include <stdio.h>\n\n%s%s#endif\n",
                    text_string(&program_kernels), text_string(&program));

@@ -64,10 +64,16 @@ static void link_entry(struct names *names, struct name_entry *entry) {
     *slot = entry;
 }
 
-static void add(struct arena *arena, struct names *names, const char *text) {
+struct names *names_new(struct arena *arena) {
+    struct names *names = arena_new(arena, struct names);
+    names->arena = arena;
+    return names;
+}
+
+static void add(struct names *names, const char *text) {
     if (names->count == names->size) {
-        struct names grown = {.size = names->size ? 4 * names->size : 64, .count = names->count};
-        grown.table = arena_array(arena, struct name_entry *, grown.size);
+        struct names grown = {names->arena, NULL, names->size ? 4 * names->size : 64, names->count};
+        grown.table = arena_array(names->arena, struct name_entry *, grown.size);
         for (size_t i = 0; i < names->size; i++)
             for (struct name_entry *entry = names->table[i], *next; entry; entry = next) {
                 next = entry->next;
@@ -75,7 +81,7 @@ static void add(struct arena *arena, struct names *names, const char *text) {
             }
         *names = grown;
     }
-    struct name_entry *entry = arena_new(arena, struct name_entry);
+    struct name_entry *entry = arena_new(names->arena, struct name_entry);
     entry->text = text;
     names->count++;
     link_entry(names, entry);
@@ -96,7 +102,8 @@ static bool needs_mark(const char *name) {
     return !lower || digits || strncmp(name, "nn_", 3) == 0 || name[0] == '_';
 }
 
-const char *unique_ident(struct arena *arena, struct names *names, const char *name) {
+const char *unique_ident(struct names *names, const char *name) {
+    struct arena *arena = names->arena;
     char *ident = text_format(arena, "%s%s", isdigit((unsigned char)name[0]) ? "v" : "", name);
     for (char *p = ident; *p; p++)
         if (!isalnum((unsigned char)*p))
@@ -108,7 +115,7 @@ const char *unique_ident(struct arena *arena, struct names *names, const char *n
     struct name_entry *first = find(names, ident);
     while (find(names, candidate))
         candidate = text_format(arena, "%s_v%d", ident, ++first->copies + 1);
-    add(arena, names, candidate);
+    add(names, candidate);
     return candidate;
 }
 
@@ -131,11 +138,11 @@ static const char *wanted_name(struct printer *printer, const struct node *node)
 
 void name_nodes(struct printer *printer) {
     const struct graph *graph = &printer->plan->graph;
-    printer->names = arena_new(printer->arena, struct names);
+    printer->names = names_new(printer->arena);
     printer->idents = arena_array(printer->arena, const char *, (size_t)graph->count);
     for (int id = 0; id < graph->count; id++) {
         const struct node *node = graph->nodes[id];
         if (node->code != OPERATOR_constant && operators[node->code].kind != KIND_VIEW)
-            printer->idents[id] = unique_ident(printer->arena, printer->names, wanted_name(printer, node));
+            printer->idents[id] = unique_ident(printer->names, wanted_name(printer, node));
     }
 }

@@ -219,7 +219,7 @@ static const char *function_name(struct nest_printer *np) {
     const char *name =
         text_format(np->printer->arena, "%s_%s_%s%s%s", np->printer->prefix, np->printer->job,
                     np->one ? "row_" : "", best->code == OPERATOR_assign ? "update_" : "", ending);
-    return unique_ident(np->printer->arena, np->printer->functions, name);
+    return unique_ident(np->printer->functions, name);
 }
 
 void nest_add_parameter(struct signature *signature, const char *type, const char *name,
@@ -288,7 +288,7 @@ static void add_parameters(struct nest_printer *np, struct signature *signature)
 }
 
 void nest_print_body(struct nest_printer *np, const char *head, const struct text *body) {
-    struct text *out = &np->printer->body;
+    struct text *out = np->printer->body;
     bool kernel = np->rows && np->nest->kind == NEST_KERNEL;
     text_print(out, "%s {\n", head);
     if (mentions(text_string(body), "T"))
@@ -305,10 +305,10 @@ static void print_twice(struct nest_printer *np, const char *name, const struct 
                         const struct text *body) {
     struct arena *arena = np->printer->arena;
     const char *parameters = text_string(&signature->parameters), *names = text_string(&signature->names);
-    const char *inner = unique_ident(arena, np->printer->functions, text_format(arena, "%s_if_inside", name));
+    const char *inner = unique_ident(np->printer->functions, text_format(arena, "%s_if_inside", name));
     nest_print_body(np, text_format(arena, "NN_INLINE void %s(const int inside, %s)", inner, parameters),
                     body);
-    text_print(&np->printer->body,
+    text_print(np->printer->body,
                "NN_WORK static void %s(int inside, %s) {\n    if (inside)\n        %s(1, %s);\n"
                "    else\n        %s(0, %s);\n}\n\n",
                name, parameters, inner, names, inner, names);
@@ -359,48 +359,60 @@ static bool is_unread(const struct plan *plan, const struct nest *nest) {
     return true;
 }
 
+static void print_body(struct nest_printer *np) {
+    struct printer *printer = np->printer;
+    if (np->one)
+        print_once_nest(np);
+    else if (np->nest->kind == NEST_KERNEL)
+        nest_print_kernel(np);
+    else if (np->nest->kind == NEST_BLOCKS)
+        print_block_nest(np);
+    else if (np->rows) {
+        for (int i = 0; i < np->nest->count; i++)
+            np->sums = np->sums || nest_is_sweep(np, np->nest->nodes[i]);
+        if (strcmp(printer->job, "train") == 0) /* a prediction may have too few rows to be worth it */
+            np->range = nest_find_range(np);
+        if (np->sums)
+            print_summed_row(np);
+        else
+            print_row_nest(np);
+    } else
+        print_once_nest(np);
+}
+
+/* A nest has many short texts, which nothing needs after it. */
+static void print_nest(struct nest_printer np, struct text *calls) {
+    struct printer *printer = np.printer;
+    struct arena *lasting = printer->arena;
+    if (is_unread(printer->plan, np.nest))
+        return;
+    printer->arena = printer->scratch;
+    printer->last_line = NULL;
+    struct text body = {.arena = printer->arena};
+    np.out = &body;
+    print_body(&np);
+    print_function(&np, &body, calls);
+    printer->arena = lasting;
+    arena_free(printer->scratch);
+}
+
 void print_group(struct printer *printer, int group, struct text *calls) {
     const struct group *of = &printer->plan->groups[group];
-    for (int n = 0; n <= of->nest_count; n++) {
+    for (int n = 0; n < of->nest_count; n++) {
         print_loop(printer, of, n, calls);
-        if (n == of->nest_count)
-            break;
-        if (is_unread(printer->plan, &of->nests[n]))
-            continue;
-        struct text body = {.arena = printer->arena};
-        struct nest_printer np = {
-            .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .rows = of->rows};
-        np.out = &body;
-        printer->last_line = NULL;
-        if (np.nest->kind == NEST_KERNEL)
-            nest_print_kernel(&np);
-        else if (np.nest->kind == NEST_BLOCKS)
-            print_block_nest(&np);
-        else if (of->rows) {
-            for (int i = 0; i < np.nest->count; i++)
-                np.sums = np.sums || nest_is_sweep(&np, np.nest->nodes[i]);
-            if (strcmp(printer->job, "train") == 0) /* a prediction may have too few rows to be worth it */
-                np.range = nest_find_range(&np);
-            if (np.sums)
-                print_summed_row(&np);
-            else
-                print_row_nest(&np);
-        } else
-            print_once_nest(&np);
-        print_function(&np, &body, calls);
+        print_nest(
+            (struct nest_printer){
+                .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .rows = of->rows},
+            calls);
     }
+    print_loop(printer, of, of->nest_count, calls);
 }
 
 void print_one_row(struct printer *printer, int group, struct text *calls) {
     const struct group *of = &printer->plan->groups[group];
-    for (int n = 0; n < of->nest_count; n++) {
-        if (is_unread(printer->plan, &of->nests[n]))
-            continue;
-        struct text body = {.arena = printer->arena};
-        struct nest_printer np = {
-            .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .one = true, .out = &body};
-        printer->last_line = NULL;
-        print_once_nest(&np);
-        print_function(&np, &body, calls);
-    }
+    for (int n = 0; n < of->nest_count; n++)
+        print_nest(
+            (struct nest_printer){
+                .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .one = true},
+            calls);
 }

@@ -7,6 +7,8 @@
 #include "emit/nest.h"
 #include "graph/operator.h"
 
+#include <string.h>
+
 /* What one sweep adds up inside a nest: `count` results for each element of the loop. */
 struct sums {
     const struct node *node;
@@ -95,13 +97,16 @@ static const char *each_sum(struct nest_printer *np, const char *form) {
         const struct sums sums = sums_of(np, node);
         const char *name = nest_ident(np, node),
                    *start = number_text(np->printer, operators[node->code].start, element);
-        for (int64_t c = 0; c < sums.count; c++)
+        for (int64_t c = 0; c < sums.count; c++) {
+            const char *place =
+                text_format(arena, "%s[%s * %d + l]", name, sum_index(np, &sums, c), lanes_of(element));
             for (const char *at = form; *at; at++) {
-                const char *place =
-                    text_format(arena, "%s[%s * %d + l]", name, sum_index(np, &sums, c), lanes_of(element));
-                if (*at != '$')
-                    text_print(&out, "%c", *at);
-                else if (*++at == 't')
+                const size_t plain = strcspn(at, "$");
+                text_bytes(&out, at, plain);
+                at += plain;
+                if (!*at)
+                    break;
+                if (*++at == 't')
                     text_print(&out, "%s", real_name(element));
                 else if (*at == 's')
                     text_print(&out, "%s_%lld", name, (long long)c);
@@ -111,6 +116,7 @@ static const char *each_sum(struct nest_printer *np, const char *form) {
                     text_print(&out, "nn_select%s(begun, %s, %s)", element == ELEMENT_F32 ? "f" : "", place,
                                start);
             }
+        }
     }
     return text_string(&out);
 }
@@ -186,8 +192,8 @@ void nest_print_summed(struct nest_printer *np, const char *name, const struct s
     struct summed of = {.lanes = lanes_of(np->nest->element),
                         .single = np->nest->element == ELEMENT_F32,
                         .indent = nest_has_loop(np) ? "        " : "    "};
-    of.row = unique_ident(arena, np->printer->functions, text_format(arena, "%s_row", name));
-    of.few = unique_ident(arena, np->printer->functions, text_format(arena, "%s_few", name));
+    of.row = unique_ident(np->printer->functions, text_format(arena, "%s_row", name));
+    of.few = unique_ident(np->printer->functions, text_format(arena, "%s_few", name));
     print_row_function(np, &of, row);
     print_few(np, &of, text_string(&signature->parameters));
     struct text body = {.arena = arena};

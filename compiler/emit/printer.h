@@ -13,13 +13,15 @@ struct name_entry {
 
 /* Names that are taken, by hash. */
 struct names {
+    struct arena *arena;
     struct name_entry **table;
     size_t size; /* a power of two; 0 before the first name */
     size_t count;
 };
 
 struct printer {
-    struct arena *arena;
+    struct arena *arena;   /* while a nest is printed, of that alone */
+    struct arena *scratch; /* for a nest */
     const struct model *model;
     const struct emit_options *options;
     struct diagnostics *sink;
@@ -29,7 +31,7 @@ struct printer {
     const char **output_names;   /* which differ from these */
     struct text kernels_used;    /* names of sections, each between blanks */
     struct text kernels_printed; /* those in the file already */
-    struct text body;            /* the functions */
+    struct text *body;           /* the functions */
     bool noise;                  /* some job draws random numbers in each update: the state keeps the seed */
     const struct plan *plan;     /* being printed, */
     const char *job;             /* its name: "train", "predict", ... */
@@ -41,7 +43,8 @@ struct printer {
 
 /* names.c */
 /* A C identifier for `name` that no other of `names` is; never a C keyword or a name of the C library. */
-const char *unique_ident(struct arena *arena, struct names *names, const char *name);
+const char *unique_ident(struct names *names, const char *name);
+struct names *names_new(struct arena *arena);
 void name_nodes(struct printer *printer);
 
 /* nest.c */

@@ -11,6 +11,7 @@ struct arena_block {
     struct arena_block *next;
     char *free;
     char *end;
+    struct arena *inner; /* an arena that is freed with this one, or NULL */
 };
 
 static char *align_up(char *address) {
@@ -26,7 +27,8 @@ static struct arena_block *new_block(struct arena *arena, size_t size) {
     if (!block)
         longjmp(*arena->out_of_memory, 1);
     block->free = align_up((char *)(block + 1));
-    block->end = (char *)block + total;
+    block->end = block->free + room; /* of a block for one array, nothing is left: it may move */
+    block->inner = NULL;
     block->next = arena->blocks;
     arena->blocks = block;
     return block;
@@ -68,9 +70,38 @@ void *arena_grow(struct arena *arena, void *old, size_t old_count, size_t new_co
     return grown;
 }
 
+char *arena_stretch(struct arena *arena, char *old, size_t old_size, size_t new_size) {
+    if (old_size <= BLOCK_SIZE || new_size > SIZE_MAX - 2 * ALIGNMENT)
+        return arena_grow(arena, old, old_size, new_size, 1);
+    /* so large that it has a block of its own */
+    struct arena_block **link = &arena->blocks;
+    while (align_up((char *)(*link + 1)) != old)
+        link = &(*link)->next;
+    const size_t before = (size_t)(old - (char *)*link),
+                 total = sizeof(struct arena_block) + ALIGNMENT + new_size;
+    struct arena_block *block = realloc(*link, total);
+    if (!block)
+        longjmp(*arena->out_of_memory, 1);
+    *link = block;
+    char *start = align_up((char *)(block + 1));
+    memmove(start, (char *)block + before, old_size);
+    block->free = block->end = start + new_size;
+    return start;
+}
+
+struct arena *arena_within(struct arena *arena) {
+    struct arena_block *block = new_block(arena, sizeof(struct arena));
+    struct arena *inner = arena_new(arena, struct arena);
+    inner->out_of_memory = arena->out_of_memory;
+    block->inner = inner;
+    return inner;
+}
+
 void arena_free(struct arena *arena) {
     while (arena->blocks) {
         struct arena_block *next = arena->blocks->next;
+        if (arena->blocks->inner)
+            arena_free(arena->blocks->inner);
         free(arena->blocks);
         arena->blocks = next;
     }

@@ -25,7 +25,14 @@ void *arena_allocate_array(struct arena *arena, size_t count, size_t size);
 char *arena_copy(struct arena *arena, const char *text, size_t bytes);
 /* Grows an array from `old_count` to `new_count` items; the old array is left to the arena. */
 void *arena_grow(struct arena *arena, void *old, size_t old_count, size_t new_count, size_t size);
+/* The same for bytes, of which the rest is not zeroed.  A long old array is gone: it was moved, not copied.
+ */
+char *arena_stretch(struct arena *arena, char *old, size_t old_size, size_t new_size);
 void arena_free(struct arena *arena);
+
+/* An arena for what is needed briefly: its owner frees it as often as it likes, and at the end it is freed
+ * with `arena`. */
+struct arena *arena_within(struct arena *arena);
 
 #define arena_new(arena, type) ((type *)arena_allocate((arena), sizeof(type)))
 #define arena_array(arena, type, count) ((type *)arena_allocate_array((arena), (count), sizeof(type)))

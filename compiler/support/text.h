@@ -22,6 +22,8 @@ struct text {
 void text_print(struct text *text, const char *format, ...) TEXT_FORMAT(2);
 void text_vprint(struct text *text, const char *format, va_list arguments);
 void text_bytes(struct text *text, const char *bytes, size_t length);
+/* `part` between what stands before byte `at` and what stands behind. */
+void text_insert(struct text *text, size_t at, const struct text *part);
 /* The text so far as a C string, "" when nothing was printed. */
 const char *text_string(const struct text *text);
 
