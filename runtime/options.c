@@ -180,7 +180,8 @@ static bool fail_second(const char *first, const char *second, struct failure *f
     if (!is_model(first) && is_model(second))
         return failure_set(failure, FAILURE_USAGE,
                            "'%s' is taken as the model: name the model before '--predict FILE'", first);
-    return failure_set(failure, FAILURE_USAGE, "a second model, '%s': one at a time", second);
+    return failure_set(failure, FAILURE_USAGE, "a second model, '%s': one at a time%s", second,
+                       is_model(second) ? "" : "; weights follow --load, rows --predict");
 }
 
 /* What is itself an option is no value.  --predict takes the next argument where it can be a file: not an

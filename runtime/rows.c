@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- layout ---- */
 
@@ -128,20 +129,32 @@ static bool fail_order(struct run *run, const struct csv *csv, const char *moved
         moved, found + 1, place + 1, missing);
 }
 
-/* Columns are taken as they stand, and one is called otherwise than the one that was learnt from. */
+/* Does the header hold the name of some column of one cell, in whatever case?  Then it means such names. */
+static bool names_columns(const struct csv *csv, const struct rows_layout *layout) {
+    for (int i = 0; i < layout->count; i++)
+        for (size_t k = 0; k < csv->columns && layout->slots[i].cells == 1; k++)
+            if (strcasecmp(csv->names[k], layout->slots[i].column->name) == 0)
+                return true;
+    return false;
+}
+
+/* Columns are taken as they stand, and one is called otherwise than the one that was learnt from, or than the
+ * model's. */
 static void warn_header(struct run *run, const struct csv *csv, const struct rows_layout *layout) {
+    const bool named = names_columns(csv, layout);
     size_t cell = 0;
     for (int i = 0; i < layout->count; i++)
         for (int64_t k = 0; k < layout->slots[i].cells; k++, cell++) {
             const struct rows_slot *slot = &layout->slots[i];
             const char *learnt = classes_header(run, slot->column->node->attributes.index, slot->cells, k);
-            if (!learnt || strcmp(csv->names[cell], learnt) == 0 ||
-                (slot->cells == 1 && strcmp(csv->names[cell], slot->column->name) == 0))
+            const char *own = slot->cells == 1 ? slot->column->name : NULL;
+            const char *wanted = learnt ? learnt : named ? own : NULL;
+            if (!wanted || strcmp(csv->names[cell], wanted) == 0 ||
+                (own && strcasecmp(csv->names[cell], own) == 0))
                 continue;
             diagnostic_warning(run->sink, csv_place(csv, cell),
-                               "found '%.60s' where the data that was learnt from has '%.60s': columns are "
-                               "taken as they stand",
-                               csv->names[cell], learnt);
+                               "found '%.60s' where the %s has '%.60s': columns are taken as they stand",
+                               csv->names[cell], learnt ? "data that was learnt from" : "model", wanted);
             return;
         }
 }
@@ -201,21 +214,33 @@ static bool find_among_more(struct run *run, const struct csv *csv, struct rows_
     return true;
 }
 
+/* The last target may be one cell, its class, which the header names like all others. */
+static void find_one_hot(struct run *run, const struct csv *csv, struct rows_layout *layout) {
+    const struct rows_slot *last = &layout->slots[layout->count - 1];
+    struct rows_layout narrow = rows_plan(run, true, layout->cells - last->inner + 1);
+    const char *missing;
+    if (last->inner > 1 && narrow.cells < (int64_t)csv->columns &&
+        find_among_more(run, csv, &narrow, &missing))
+        *layout = narrow;
+}
+
 /* Inputs are wanted, and the file has the targets as well, in the place that they have in data. */
 static bool leave_targets(struct run *run, const struct csv *csv, struct rows_layout *layout) {
     struct rows_layout all = rows_plan(run, true, (int64_t)csv->columns);
     const int64_t targets = all.cells - layout->cells;
     if (!match_header(run, csv, &all))
         return false;
+    const size_t first = rows_file_column(&all, layout->cells);
     size_t *order = arena_array(run->arena, size_t, (size_t)layout->cells);
     for (int64_t cell = 0; cell < layout->cells; cell++)
         order[cell] = rows_file_column(&all, cell);
     layout->order = order;
     diagnostic_warning(run->sink, (struct span){0},
-                       "%s: found %zu columns where the inputs take %lld: the last %s taken for %s, and "
-                       "passed over",
+                       "%s: found %zu columns where the inputs take %lld: %s taken for %s, and passed over",
                        csv->name, csv->columns, (long long)layout->cells,
-                       targets == 1 ? "is" : text_format(run->arena, "%lld are", (long long)targets),
+                       targets > 1  ? text_format(run->arena, "%lld are", (long long)targets)
+                       : csv->names ? text_format(run->arena, "'%.60s' is", csv->names[first])
+                                    : "the last is",
                        targets == 1 ? "the target" : "targets");
     return true;
 }
@@ -223,12 +248,19 @@ static bool leave_targets(struct run *run, const struct csv *csv, struct rows_la
 static bool fail_more(struct run *run, const struct csv *csv, const struct rows_layout *layout,
                       const char *missing) {
     const char *way =
-        missing ? text_format(
-                      run->arena,
-                      "of more columns those are read that the header names, and '%.60s' is not there once",
-                      missing)
-                : "cut the others off, or declare an input for each, named as in the header, as in 'input "
-                  "age : f64[batch, 1]'";
+        "cut the others off, or declare an input for each, named as in the header, as in 'input age : "
+        "f64[batch, 1]'";
+    size_t count = 0;
+    for (size_t k = 0; missing && k < csv->columns; k++)
+        count += strcmp(csv->names[k], missing) == 0;
+    const char *nearest =
+        missing && !count ? text_nearest(missing, (const char *const *)csv->names, csv->columns) : NULL;
+    if (missing)
+        way = text_format(run->arena,
+                          "of more columns those are read that the header names, and '%.60s' is not there"
+                          "%s%s%.60s%s",
+                          missing, count ? " once" : "", nearest ? " (did you mean '" : "",
+                          nearest ? nearest : "", nearest ? "'?)" : "");
     return failure_set(run->failure, FAILURE_DATA, "%s: found %zu columns, expected %lld: %s; %s", csv->name,
                        csv->columns, (long long)layout->cells, layout_text(run, layout), way);
 }
@@ -238,9 +270,11 @@ static bool choose_columns(struct run *run, struct csv *csv, struct rows_layout 
     const int64_t columns = (int64_t)csv->columns;
     const bool whole = layout->count && layout->slots[layout->count - 1].column->is_target;
     const char *missing = NULL;
+    if (csv->names && whole)
+        find_one_hot(run, csv, layout);
     if (columns < layout->cells)
         return rows_fail_count(run, layout, csv->name, columns);
-    if (!csv->names || !find_among_more(run, csv, layout, &missing)) {
+    if (!layout->order && (!csv->names || !find_among_more(run, csv, layout, &missing))) {
         if (whole || rows_plan(run, true, columns).cells != columns)
             return fail_more(run, csv, layout, missing);
         if (!leave_targets(run, csv, layout))

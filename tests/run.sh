@@ -230,12 +230,12 @@ expect 1 - "'columns.size' is 'l.l', expected 2 different names, one a line" $wi
 wide_rows 0 "^1,3$" - 'id,w,who,l,d\n7,2,"a, b",1,3\n'
 wide_rows 0 "^1,3$" - 'id,w,who,l,d\n7,2,,1,3\nx,2,9,1,3\n'
 wide_rows 0 "^1,3$" - 'kind,l,w,d\npuce,1,2,3\n'
-wide_rows 1 - "rows.csv: found 5 columns, expected 3: size takes 2 (.*), deep takes 1 (.*); of more columns those are read that the header names, and 'l' is not there once" 'l,l,who,w,d\n1,1,a,2,3\n'
+wide_rows 1 - "rows.csv: found 5 columns, expected 3: size takes 2 (.*), deep takes 1 (.*); of more columns those are read that the header names, and 'l' is not there once$" 'l,l,who,w,d\n1,1,a,2,3\n'
 wide_rows 1 - "rows.csv: found 5 columns, expected 3: size takes 2 .*; cut the others off, or declare an input for each" '1,2,3,red,9\n'
 wide_rows 1 - "rows.csv: found 2 columns, expected 3: size takes 2 (.*), deep takes 1 (.*)$" '1,2\n'
 wide_rows 1 '^long,depth$' "rows.csv:2:3: error: found an empty cell in column 'l', expected a number" 'w,l,who,kind,d\n2,,a,red,3\n'
 # Targets behind the inputs are passed over, whatever they hold.
-wide_rows 0 "^1,3$" "rows.csv: found 4 columns where the inputs take 3: the last is taken for the target, and passed over" '1,2,3,red\n'
+wide_rows 0 "^1,3$" "rows.csv: found 4 columns where the inputs take 3: the last is taken for the target, and passed over$" '1,2,3,red\n'
 wide_rows 0 "^1,3$" "passed over" '1,2,3,\n'
 wide_rows 1 - "found 'w' as column 1 of the header, expected it as column 2, or 'l' once" 'w,length,d,what\n2,1,3,red\n'
 cat >"$out/named/few.nn" <<'NN'
@@ -255,7 +255,19 @@ printf 'id,fare,name,kind,age\n1,2,"Braund, O",red,20\n2,4,,green,40\n' >"$out/n
 expect 0 "^train .*young 30  poor 3$" - $nnrun "$out/named/few.nn" --train --quiet
 expect 0 "0 red, 1 green" - $nnrun "$out/named/few.nn"
 printf 'id,fare,name,kind\n1,2,a,red\n' >"$out/named/many.csv"
-expect 1 - "few.nn:1:1: error: .*many.csv: found 4 columns, expected 3: .*; of more columns those are read that the header names, and 'age' is not there once" $nnrun "$out/named/few.nn" --train
+expect 1 - "few.nn:1:1: error: .*many.csv: found 4 columns, expected 3: .*; of more columns those are read that the header names, and 'age' is not there$" $nnrun "$out/named/few.nn" --train
+printf 'id,fare,name,kind,Age\n1,2,a,red,9\n' >"$out/named/many.csv"
+expect 1 - "and 'age' is not there (did you mean 'Age'?)" $nnrun "$out/named/few.nn" --train
+printf 'age,id,kind\n1,2,red\n2,3,green\n' >"$out/named/many.csv"
+expect 0 "^train" "many.csv:1:5: warning: found 'id' where the model has 'fare': columns are taken as they stand" $nnrun "$out/named/few.nn" --train --quiet
+printf 'Age,FARE,kind\n1,2,red\n2,3,green\n' >"$out/named/many.csv"
+expect 0 "^train" - $nnrun "$out/named/few.nn" --train --quiet
+printf 'Fare,Age,Kind\n1,2,red\n2,3,green\n' >"$out/named/many.csv"
+expect 0 "^train" "found 'Fare' where the model has 'age'" $nnrun "$out/named/few.nn" --train --quiet
+sed 's/class.batch. of 2/f64[batch, 2]/' "$out/named/few.nn" >"$out/named/hot.nn"
+printf 'id,no,kind,fare,age\n1,7,red,2,20\n2,8,green,4,40\n' >"$out/named/many.csv"
+expect 0 "^train .*young 30  poor 3$" - $nnrun "$out/named/hot.nn" --train --quiet
+expect 2 - "a second model, 'w.st': one at a time; weights follow --load, rows --predict" $nnrun $model w.st --evaluate
 printf '1,2,a,red\n' >"$out/named/many.csv"
 expect 1 - "few.nn:1:1: error: .*many.csv: found 4 columns, expected 3: .*; cut the others off" $nnrun "$out/named/few.nn" --train
 # Rows that are sorted by class, divided and shuffled: each row is in one part, in the same one whatever the seed.
