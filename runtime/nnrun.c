@@ -38,6 +38,12 @@ static void print_diagnostics(const struct options *options, struct diagnostics 
     *sink = (struct diagnostics){.arena = sink->arena};
 }
 
+/* Before the work begins; as JSON all is one array, at the end. */
+static void print_early(const struct options *options, struct diagnostics *sink) {
+    if (!options->json)
+        print_diagnostics(options, sink);
+}
+
 /* Everything that went wrong, and the exit code for it: `code` if nothing did. */
 static int finish(const struct options *options, struct diagnostics *sink, const struct failure *failure,
                   int code) {
@@ -186,7 +192,7 @@ static bool prepare(struct run *run, const struct options *options) {
         classes_warn_absent(run);
     if (options->train)
         weights_warn_afresh(run, options->load);
-    print_diagnostics(options, run->sink);
+    print_early(options, run->sink);
     return true;
 }
 
@@ -300,7 +306,7 @@ static int run_model(const struct options *options, struct arena *arena, struct 
         threads_stop(run.threads);
         return finish(options, &sink, failure, FAILURE_DATA);
     }
-    print_diagnostics(options, &sink);
+    print_early(options, &sink);
     run.seed = options->seed_given ? options->seed : run.model->training.seed;
     int code = act(&run, &model->graph, options);
     threads_stop(run.threads);

@@ -430,6 +430,10 @@ expect 0 "^train" - $nnrun "$out/solver.nn" --json --train
 expect 0 "stop: after 3 epochs without a lower l on the rows for testing" - $nnrun "$out/stopping.nn" --explain
 
 expect 2 - "unknown option '--epochs=3'; a param of the file is set by -D NAME=VALUE" $nnrun $model --epochs=3
+# One array of JSON, whatever is said when.
+printf "1,2,0\n" >"$out/three.csv"
+expect 0 "probability" "untrained" $nnrun "$out/short.nn" --json --predict "$out/three.csv"
+[ "$(grep -c '^\[' "$out/e")" = 1 ] && grep -q "passed over" "$out/e" && ok || bad "--json is not one array"
 # Weights where a model or rows are expected.
 cp "$out/w.safetensors" "$out/w.st"
 expect 1 - "weights belong to a model: nnrun MODEL.nn --load w.st" $nnrun "$out/w.st" --predict
