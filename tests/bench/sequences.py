@@ -82,18 +82,9 @@ def main(name, rows, scale):
     shapes = shapes_of(name)
     weights = [torch.from_numpy(peers.weight(i, shape, float(scale), np.float32)) for i, shape in enumerate(shapes)]
     model = Recurrent(weights) if name == "lstm" else Block(weights)
-    solver = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
     x = peers.number(1, rows * TIME * shapes[0][0]).reshape(rows, TIME, shapes[0][0]).astype(np.float32)
     x, t = torch.from_numpy(x), torch.arange(rows) % 10
-
-    def step(number):
-        solver.zero_grad()
-        loss = functional.cross_entropy(model(x), t)
-        loss.backward()
-        solver.step()
-        return loss.detach()
-
-    peers.serve(step)
+    peers.serve(peers.training_step(torch, model, x, t, 0.01))
 
 
 if __name__ == "__main__":
