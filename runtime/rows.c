@@ -247,9 +247,10 @@ static bool leave_targets(struct run *run, const struct csv *csv, struct rows_la
 
 static bool fail_more(struct run *run, const struct csv *csv, const struct rows_layout *layout,
                       const char *missing) {
-    const char *way =
-        "cut the others off, or declare an input for each, named as in the header, as in 'input age : "
-        "f64[batch, 1]'";
+    const char *way = text_format(run->arena,
+                                  "cut the others off, or declare an input for each, named as in %s, as in "
+                                  "'input age : f64[batch, 1]'",
+                                  csv->names ? "the header" : "a header (a first line without numbers)");
     size_t count = 0;
     for (size_t k = 0; missing && k < csv->columns; k++)
         count += strcmp(csv->names[k], missing) == 0;
