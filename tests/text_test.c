@@ -71,7 +71,7 @@ static void test_long_text(void **state) {
     assert_int_equal(strlen(text_string(&text)), text.length);
     assert_memory_equal(text.bytes, "head\n", 5);
     for (int i = 0; i < LINES; i++) {
-        char line[16];
+        char line[24];
         snprintf(line, sizeof line, "line %06d\n", i);
         assert_memory_equal(text.bytes + 5 + 12 * i, line, 12);
         assert_int_equal(atoi(others[i]), i);
