@@ -78,6 +78,15 @@ static bool check_enough(struct run *run, const struct data *data, const char *n
     return true;
 }
 
+/* How many of a file of `found` rows are wanted, where all of it is at hand. */
+static bool count_wanted(struct run *run, const struct data *data, const char *name, struct rows *rows,
+                         int64_t found) {
+    rows->count = found > data->skip ? found - data->skip : 0;
+    if (data->first && rows->count > data->first)
+        rows->count = data->first;
+    return check_enough(run, data, name, rows, found);
+}
+
 /* Room for one row more; memory follows what was read, not what a header promises. */
 static bool grow(struct run *run, const struct rows_layout *layout, const char *name, struct rows *rows,
                  int64_t *capacity) {
@@ -255,10 +264,7 @@ static bool make_text(struct run *run, const struct data *data, struct rows *row
     if (found == 0)
         return failure_set(run->failure, FAILURE_DATA, "%s: holds %zu characters, expected more than %lld",
                            path, characters.count, (long long)data->length);
-    rows->count = found > data->skip ? found - data->skip : 0;
-    if (data->first && rows->count > data->first)
-        rows->count = data->first;
-    if (!check_enough(run, data, path, rows, found))
+    if (!count_wanted(run, data, path, rows, found))
         return false;
     rows_reserve(run, &layout, rows, 0, rows->count);
     store_text(data, &layout, characters.ids + data->skip * data->stride, rows);
@@ -274,10 +280,7 @@ static bool pick_shuffled(struct run *run, const struct data *data, const struct
                           struct rows *rows) {
     const struct model *model = run->model;
     uint32_t *order = arena_array(run->arena, uint32_t, (size_t)all->count);
-    rows->count = all->count > data->skip ? all->count - data->skip : 0;
-    if (data->first && rows->count > data->first)
-        rows->count = data->first;
-    if (!check_enough(run, data, run_path(run, data->files[0]), rows, all->count))
+    if (!count_wanted(run, data, run_path(run, data->files[0]), rows, all->count))
         return false;
     nn_permutation(0, DATA_STREAM, 0, (uint32_t)all->count, order);
     rows->columns = arena_array(run->arena, void *, (size_t)model->column_count);

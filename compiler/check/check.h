@@ -219,6 +219,8 @@ struct node *to_tensor(struct checker *checker, const struct value *value, enum 
 /* A whole number in [low, high]; reports otherwise and returns false. */
 bool to_integer(struct checker *checker, const struct value *value, const char *what, int64_t low,
                 int64_t high, int64_t *result);
+/* true or false, which are the numbers 1 and 0; likewise. */
+bool to_switch(struct checker *checker, const struct value *value, const char *what, bool *result);
 /* graph_node with the error reported. */
 struct value make_node(struct checker *checker, enum operator_code code, struct node *const *inputs,
                        int count, const struct attributes *attributes, struct span span);

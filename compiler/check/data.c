@@ -94,13 +94,8 @@ static bool read_file_settings(struct checker *checker, const struct setting *s,
         return false;
     }
     data->from = s[2].given ? s[2].value.text : NULL;
-    if (s[3].value.kind != VALUE_NUMBER || (s[3].value.number != 0 && s[3].value.number != 1)) {
-        check_error(checker, s[3].value.span, "shuffle is true or false; found %s",
-                    value_describe(checker, &s[3].value));
-        return false;
-    }
-    data->shuffle = s[3].value.number != 0;
-    return to_integer(checker, &s[0].value, "the number of rows to skip", 0, UINT32_MAX, &data->skip) &&
+    return to_switch(checker, &s[3].value, "shuffle", &data->shuffle) &&
+           to_integer(checker, &s[0].value, "the number of rows to skip", 0, UINT32_MAX, &data->skip) &&
            (all || to_integer(checker, first, "the number of the first rows", 1, UINT32_MAX, &data->first));
 }
 

@@ -325,6 +325,16 @@ bool to_integer(struct checker *checker, const struct value *value, const char *
     return true;
 }
 
+bool to_switch(struct checker *checker, const struct value *value, const char *what, bool *result) {
+    if (value->kind != VALUE_NUMBER || (value->number != 0 && value->number != 1)) {
+        check_error(checker, value->span, "%s is true or false; found %s", what,
+                    value_describe(checker, value));
+        return false;
+    }
+    *result = value->number != 0;
+    return true;
+}
+
 /* The first real tensor, or NULL. */
 static const struct node *first_real(const struct value *operands, int count) {
     for (int i = 0; i < count; i++)

@@ -147,14 +147,6 @@ static void set_generator(struct checker *checker, const struct value *value) {
                     value_describe(checker, value));
 }
 
-static void set_shuffle(struct checker *checker, const struct value *value) {
-    if (value->kind == VALUE_NUMBER && (value->number == 0 || value->number == 1))
-        checker->model->training.shuffle = value->number != 0;
-    else
-        check_error(checker, value->span, "shuffle is true or false; found %s",
-                    value_describe(checker, value));
-}
-
 static void set_clip(struct checker *checker, const struct value *value, const char *name, double *bound) {
     if (value->kind == VALUE_NUMBER && value->number > 0)
         *bound = value->number;
@@ -197,7 +189,7 @@ static void set_value(struct checker *checker, const char *name, const struct va
     else if (strcmp(name, "seed") == 0 && to_integer(checker, value, "seed", 0, UINT32_MAX, &number))
         training->seed = (uint64_t)number;
     else if (strcmp(name, "shuffle") == 0)
-        set_shuffle(checker, value);
+        to_switch(checker, value, "shuffle", &training->shuffle);
     else if (strcmp(name, "rng") == 0)
         set_generator(checker, value);
     else if (strcmp(name, "freeze") == 0 && check_freeze(checker, value))

@@ -723,9 +723,8 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     find_noise(emitter);
     if (!fits_int(emitter))
         return;
-    print_title(emitter, &head);
     if (options->header) {
-        text_insert(out, start, &head);
+        print_title(emitter, out);
         const char *guard = text_format(out->arena, "NN_MODEL_%s_H", printer->prefix);
         text_print(out, "#ifndef %s\n#define %s\n\n", guard, guard);
         print_interface(emitter, out);
@@ -748,6 +747,7 @@ void emit_c(const struct model *model, const struct emit_options *options, struc
     else if (!options->loaded)
         print_program(printer, &program);
     print_kernels(printer, &program_kernels);
+    print_title(emitter, &head);
     print_preamble(&head, out->length - start <= SMALL_TEXT);
     print_interface(emitter, &head);
     text_print(&head, "\n/* ---- kernels ---- */\n\n%s/* ---- the network ---- */\n\n",
