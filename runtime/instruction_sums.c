@@ -169,10 +169,16 @@ static void run_matmul_once(struct interpreter *in, const struct instruction *i)
         struct matrix a = matrix_of(&mm->a, lead), b = matrix_of(&mm->b, lead), c = {0};
         if (i->operand_count == 3)
             c = matrix_of(&mm->c, lead);
-        i->kernels->matmul_once(mm->m, mm->n, mm->k, plane_of(in, &i->operands[0], a.first), a.row, a.column,
-                                plane_of(in, &i->operands[1], b.first), b.row, b.column,
-                                i->operand_count == 3 ? plane_of(in, &i->operands[2], c.first) : NULL, c.row,
-                                c.column, plane_of(in, &i->result, lead * mm->m * mm->n));
+        const void *left = plane_of(in, &i->operands[0], a.first),
+                   *right = plane_of(in, &i->operands[1], b.first),
+                   *start = i->operand_count == 3 ? plane_of(in, &i->operands[2], c.first) : NULL;
+        void *y = plane_of(in, &i->result, lead * mm->m * mm->n);
+        if (mm->kind == MATMUL_INNER)
+            i->kernels->matmul_inner(mm->m, mm->n, mm->k, left, a.row, right, b.column, start, c.row,
+                                     c.column, y);
+        else
+            i->kernels->matmul_once(mm->m, mm->n, mm->k, left, a.row, a.column, right, b.row, b.column, start,
+                                    c.row, c.column, y);
     }
 }
 
@@ -300,8 +306,8 @@ void locate_matmul(const struct interpreter *in, struct instruction *i) {
     i->single = is_single(i);
     i->run = i->single                 ? (mm->kind == MATMUL_ROWS ? run_product_rows : run_product_lanes)
              : mm->kind == MATMUL_ROWS ? run_matmul_rows
-             : mm->kind == MATMUL_ONCE ? run_matmul_once
-                                       : run_matmul_sweep;
+             : mm->kind == MATMUL_ONCE || mm->kind == MATMUL_INNER ? run_matmul_once
+                                                                   : run_matmul_sweep;
     if (i->single)
         locate_product(i);
 }

@@ -51,6 +51,10 @@ static double product(const struct trial *t, double a, double b) {
     return t->element == ELEMENT_F32 ? (double)((float)a * (float)b) : a * b;
 }
 
+static double sum_of(const struct trial *t, double a, double b) {
+    return t->element == ELEMENT_F32 ? (double)((float)a + (float)b) : a + b;
+}
+
 static struct matrix room(struct trial *t, long count) {
     struct matrix x = {NULL, count, 0, 0};
     /* malloc's own: what lies behind it is not ours */
@@ -209,21 +213,48 @@ static void try_lanes(struct trial *t) {
     struct matrix a = room(t, t->m * stride), b = room(t, t->n * stride), y = room(t, t->m * t->n * lanes),
                   before = y;
     const size_t size = (size_t)(t->m * t->n * lanes) * element_size(t->element);
+    const bool first = bench_below(t->bench, 2);
+    for (long i = 0; i < t->m * t->n * lanes; i++) /* no lane is -0 */
+        number_set(t->element, y.memory, i, number_at(t->element, y.memory, i) + 0.0);
     before.memory = malloc(size);
     assert_non_null(before.memory);
     memcpy(before.memory, y.memory, size);
     t->kernel = "lanes";
-    kernels_of(t)->matmul_lanes(t->m, t->n, t->k, stride, a.memory, 1, b.memory, 1, false, y.memory);
+    kernels_of(t)->matmul_lanes(t->m, t->n, t->k, stride, a.memory, 1, b.memory, 1, first, y.memory);
     for (long i = 0; i < t->m; i++)
         for (long j = 0; j < t->n; j++)
             for (long l = 0; l < lanes; l++) {
-                double sum = number_at(t->element, before.memory, (i * t->n + j) * lanes + l);
+                double sum = first ? 0 : number_at(t->element, before.memory, (i * t->n + j) * lanes + l);
                 for (long r = l; r < t->k; r += lanes)
                     sum = step(t, number_at(t->element, a.memory, i * stride + r),
                                number_at(t->element, b.memory, j * stride + r), sum);
                 check(t, "lane", i, j, number_at(t->element, y.memory, (i * t->n + j) * lanes + l), sum);
             }
     free(a.memory), free(b.memory), free(y.memory), free(before.memory);
+}
+
+/* As the lanes of a sum over the batch, which are then added as a tree; c last. */
+static void try_inner(struct trial *t) {
+    const int lanes = lanes_of(t->element), kind = bench_below(t->bench, 4);
+    const long a_i = t->k + bench_below(t->bench, 3), b_j = t->k + bench_below(t->bench, 3);
+    struct matrix a = room(t, t->m * a_i), b = room(t, t->n * b_j), c = random_start(t, kind),
+                  y = room(t, t->m * t->n);
+    t->kernel = "inner";
+    kernels_of(t)->matmul_inner(t->m, t->n, t->k, a.memory, a_i, b.memory, b_j, kind ? c.memory : NULL, c.row,
+                                c.column, y.memory);
+    for (long i = 0; i < t->m; i++)
+        for (long j = 0; j < t->n; j++) {
+            double lane[LANES_F32] = {0};
+            for (long k = 0; k < t->k; k++)
+                lane[k % lanes] = step(t, number_at(t->element, a.memory, i * a_i + k),
+                                       number_at(t->element, b.memory, j * b_j + k), lane[k % lanes]);
+            for (int half = lanes / 2; half > 0; half /= 2)
+                for (int l = 0; l < half; l++)
+                    lane[l] = sum_of(t, lane[l], lane[l + half]);
+            check(t, "result", i, j, number_at(t->element, y.memory, i * t->n + j),
+                  kind ? sum_of(t, at(t, &c, i, j), lane[0]) : lane[0]);
+        }
+    free(a.memory), free(b.memory), free(c.memory), free(y.memory);
 }
 
 /* Now and then a size beyond a stretch, a panel, or what lies in L1. */
@@ -233,9 +264,9 @@ static long random_side(struct bench *bench) {
 }
 
 static void try_all(struct bench *bench, const struct kernels *set) {
-    static void (*const tries[])(struct trial *) = {try_once,  try_once,   try_rows,
-                                                    try_chain, try_planes, try_lanes};
-    for (int i = 0; i < 1200; i++) {
+    static void (*const tries[])(struct trial *) = {try_once,   try_once,  try_rows, try_chain,
+                                                    try_planes, try_lanes, try_inner};
+    for (int i = 0; i < 1400; i++) {
         struct trial t = {bench,
                           set,
                           i % 2 ? ELEMENT_F32 : ELEMENT_F64,
@@ -243,9 +274,11 @@ static void try_all(struct bench *bench, const struct kernels *set) {
                           random_side(bench),
                           random_side(bench),
                           random_side(bench)};
-        void (*const try)(struct trial *) = tries[i / 2 % 6];
+        void (*const try)(struct trial *) = tries[i / 2 % 7];
         if (try == try_planes || try == try_lanes)
             t.m = 1 + t.m % 13, t.n = 1 + t.n % 13, t.k = try == try_lanes ? t.k : 1 + t.k % 40;
+        if (try == try_inner) /* few on one side */
+            *(bench_below(bench, 2) ? &t.m : &t.n) = 1 + bench_below(bench, 4);
         try(&t);
     }
 }

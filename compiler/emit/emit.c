@@ -266,7 +266,7 @@ static void print_trees(struct emitter *emitter, const struct plan *plan, const 
 /* All sums but those of some kernels begin with the first tile by themselves: only without rows are they set.
  */
 static bool starts_itself(const struct nest *nest, const struct node *node) {
-    return nest->kind != NEST_KERNEL || (is_matmul(node) && plan_matmul(node).kind == MATMUL_CHAIN);
+    return nest->kind != NEST_KERNEL || is_matmul(node);
 }
 
 /* Sums over the batch start at 0 before the tiles, and their lanes are added up after them. */

@@ -91,38 +91,41 @@ static void print_matmul_sweep(struct nest_printer *np, struct node *node, const
     const char *b =
         address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->b, lead)));
     nest_use(np, node, true);
+    np->uses_first = true;
     if (mm->kind == MATMUL_LANES)
-        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s + %lld);\n",
+        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, first, %s + %lld);\n",
                    use_kernel(np->printer, "nn_matmul_lanes", node->type.element), (long long)mm->m,
                    (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
                    (long long)(lead * each * lanes_of(node->type.element)));
-    else {
-        np->uses_first = true;
+    else
         text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, first, %s + %lld, %lld);\n",
                    use_kernel(np->printer, "nn_matmul_chain", node->type.element), (long long)mm->m,
                    (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
                    (long long)(lead * each), (long long)mm->n);
-    }
+}
+
+/* One matrix of an operand: where it begins, and the distances of its rows and columns; none of inner
+ * products' terms, which lie side by side. */
+static const char *matrix_text(struct nest_printer *np, const struct access *access, int64_t lead, bool rows,
+                               bool columns) {
+    const int rank = access->rank;
+    struct arena *arena = np->printer->arena;
+    const char *at = address(np, access, text_format(arena, "%lld", (long long)lead_offset(access, lead)));
+    if (rows)
+        at = text_format(arena, "%s, %lld", at, (long long)access->strides[rank - 2]);
+    return columns ? text_format(arena, "%s, %lld", at, (long long)access->strides[rank - 1]) : at;
 }
 
 static void print_matmul_once(struct nest_printer *np, struct node *node, const struct matmul *mm,
                               int64_t lead) {
-    bool affine = node->code == OPERATOR_affine;
-    int ra = mm->a.rank, rb = mm->b.rank, rc = mm->c.rank;
-    struct arena *arena = np->printer->arena;
+    const bool inner = mm->kind == MATMUL_INNER;
     nest_use(np, node, true);
-    text_print(
-        np->out, "    %s(%lld, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %s + %lld);\n",
-        use_kernel(np->printer, "nn_matmul_once", node->type.element), (long long)mm->m, (long long)mm->n,
-        (long long)mm->k,
-        address(np, &mm->a, text_format(arena, "%lld", (long long)lead_offset(&mm->a, lead))),
-        (long long)mm->a.strides[ra - 2], (long long)mm->a.strides[ra - 1],
-        address(np, &mm->b, text_format(arena, "%lld", (long long)lead_offset(&mm->b, lead))),
-        (long long)mm->b.strides[rb - 2], (long long)mm->b.strides[rb - 1],
-        affine ? address(np, &mm->c, text_format(arena, "%lld", (long long)lead_offset(&mm->c, lead)))
-               : "NULL",
-        (long long)(affine ? mm->c.strides[rc - 2] : 0), (long long)(affine ? mm->c.strides[rc - 1] : 0),
-        nest_ident(np, node), (long long)(lead * mm->m * mm->n));
+    text_print(np->out, "    %s(%lld, %lld, %lld, %s, %s, %s, %s + %lld);\n",
+               use_kernel(np->printer, inner ? "nn_matmul_inner" : "nn_matmul_once", node->type.element),
+               (long long)mm->m, (long long)mm->n, (long long)mm->k,
+               matrix_text(np, &mm->a, lead, true, !inner), matrix_text(np, &mm->b, lead, !inner, true),
+               node->code == OPERATOR_affine ? matrix_text(np, &mm->c, lead, true, true) : "NULL, 0, 0",
+               nest_ident(np, node), (long long)(lead * mm->m * mm->n));
 }
 
 /* A fold of many terms: term by term for all rows of a result, so that rows stay in lanes. */
@@ -319,7 +322,7 @@ void nest_print_kernel(struct nest_printer *np) {
     for (int64_t lead = 0; lead < mm.lead; lead++) {
         if (mm.kind == MATMUL_ROWS)
             print_matmul_rows(np, node, &mm, lead);
-        else if (mm.kind == MATMUL_ONCE)
+        else if (mm.kind == MATMUL_ONCE || mm.kind == MATMUL_INNER)
             print_matmul_once(np, node, &mm, lead);
         else
             print_matmul_sweep(np, node, &mm, lead);

@@ -19,6 +19,7 @@ enum {
     FUNCTION_WORK = 16,       /* operations of an exponential and the like */
     INLINE_K = 64,            /* terms of a sum that is written inside a loop over its results, */
     INLINE_PRODUCTS = 200,    /* and products of a matmul: a loop reads both factors of each from memory, */
+    FEW_VECTORS = 4,          /* rows, or columns, of a product without rows whose sums are kept in lanes */
     FEW_TERMS = 4,            /* a kernel keeps results in registers, which pays beyond so many terms */
     INLINE_ACCUMULATORS = 16, /* sums in lanes that one loop carries */
     LOOKBACK = 32,            /* nests that are tried for fusion */
@@ -100,6 +101,12 @@ struct access plan_slice_operand(const struct node *node, int64_t *turn) {
     return access;
 }
 
+bool plan_is_inner(int64_t m, int64_t n, int64_t k, int64_t a_k, int64_t b_k, enum element element) {
+    const int64_t fewer = m < n ? m : n, vectors = k / lanes_of(element);
+    const bool kernel = k > INLINE_K || m * n * k > INLINE_PRODUCTS; /* none is written into a loop */
+    return fewer <= FEW_VECTORS && vectors >= 2 * fewer && kernel && a_k == 1 && b_k == 1;
+}
+
 struct matmul plan_matmul(const struct node *node) {
     const struct shape *shape = &node->type.shape;
     const struct shape *left = &node->inputs[0]->type.shape;
@@ -122,7 +129,10 @@ struct matmul plan_matmul(const struct node *node) {
     if (has_rows(node))
         matmul.kind = MATMUL_ROWS;
     else if (!is_sweep(node))
-        matmul.kind = MATMUL_ONCE;
+        matmul.kind = plan_is_inner(matmul.m, matmul.n, matmul.k, matmul.a.strides[matmul.a.rank - 1],
+                                    matmul.b.strides[matmul.b.rank - 2], node->type.element)
+                          ? MATMUL_INNER
+                          : MATMUL_ONCE;
     else
         matmul.kind = matmul.lead * matmul.m * matmul.n <= LANES_RESULTS ? MATMUL_LANES : MATMUL_CHAIN;
     return matmul;

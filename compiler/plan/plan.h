@@ -20,6 +20,8 @@
  * The order of every reduction is fixed here:
  *   - over an axis of a row: one after the other, from the first;
  *   - a matmul's sum over k: likewise, each product added by fma where the mode is fused;
+ *   - without rows, and with few results of many terms that lie side by side: term k is added to lane k mod
+ * LANES; then as the next;
  *   - a sweep in lanes: row r is added to lane r mod LANES; the lanes are then added as a tree, lane i to
  * lane i + half;
  *   - a sweep in a chain (large outer products, a table's derivative): row after row;
@@ -65,6 +67,7 @@ enum matmul_kind {
     MATMUL_NONE,
     MATMUL_ROWS,  /* the result has rows */
     MATMUL_ONCE,  /* nothing has rows */
+    MATMUL_INNER, /* nor here: few results, of many terms that lie side by side, which are summed in lanes */
     MATMUL_LANES, /* the sum is over the batch, in lanes */
     MATMUL_CHAIN, /* the sum is over the batch, row after row */
 };
@@ -145,6 +148,11 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
 
 /* How the plan does this matmul or affine. */
 struct matmul plan_matmul(const struct node *node);
+
+/* Is a product of m x k by k x n numbers without rows MATMUL_INNER?  a_k and b_k are the distances of its
+ * terms.  A kernel then reads both sides as they lie, where the order of k would turn the columns of one in
+ * registers. */
+bool plan_is_inner(int64_t m, int64_t n, int64_t k, int64_t a_k, int64_t b_k, enum element element);
 
 /* The accesses of all of a node's operands, as its loops read them; returns how many.  One is the identity
  * where the node's element i reads the operand's element i and no other. */

@@ -54,6 +54,8 @@ struct real_kernels {
                          long b_j, bool first, void *y, long y_i);
     void (*matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b,
                         long b_k, long b_j, const void *c, long c_i, long c_j, void *y);
+    void (*matmul_inner)(long m, long n, long depth, const void *a, long a_i, const void *b, long b_j,
+                         const void *c, long c_i, long c_j, void *y);
     /* Of gather.h: one part of a concatenation; entries of a table by their indices, and added into one. */
     void (*concat)(long outer, long run, long wide, long rows, long stride, const void *x, void *y);
     void (*gather)(long count, long width, long limit, long rows, long stride, const int32_t *index,

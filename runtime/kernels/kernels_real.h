@@ -205,12 +205,10 @@ static void NAME(matmul_planes)(long m, long n, long depth, long rows, long stri
 }
 static void NAME(matmul_lanes)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                                long b_j, bool first, void *lanes) {
-    if (m * n < HEIGHT && first)
-        memset(lanes, 0, (size_t)(m * n * LANES) * sizeof(real));
-    if (m * n < HEIGHT)
-        nn_matmul_lanes(m, n, rows, stride, a, a_i, b, b_j, lanes);
-    else
+    if (m * n <= 32 && rows <= 4 * LANES) /* choosing blocks would take as long as the sums */
         NAME(lanes_small)(m, n, rows, stride, a, a_i, b, b_j, first, lanes);
+    else
+        nn_matmul_lanes(m, n, rows, stride, a, a_i, b, b_j, first, lanes);
 }
 static void NAME(matmul_chain)(long m, long n, long rows, long stride, const void *a, long a_i, const void *b,
                                long b_j, bool first, void *y, long y_i) {
@@ -219,6 +217,10 @@ static void NAME(matmul_chain)(long m, long n, long rows, long stride, const voi
 static void NAME(matmul_once)(long m, long n, long depth, const void *a, long a_i, long a_k, const void *b, long b_k,
                               long b_j, const void *c, long c_i, long c_j, void *y) {
     nn_matmul_once(m, n, depth, a, a_i, a_k, b, b_k, b_j, c, c_i, c_j, y);
+}
+static void NAME(matmul_inner)(long m, long n, long depth, const void *a, long a_i, const void *b, long b_j,
+                               const void *c, long c_i, long c_j, void *y) {
+    nn_matmul_inner(m, n, depth, a, a_i, b, b_j, c, c_i, c_j, y);
 }
 
 static void NAME(concat)(long outer, long run, long wide, long rows, long stride, const void *x, void *y) {
@@ -280,6 +282,7 @@ static const struct real_kernels NAME(table) = {
     .matmul_lanes = NAME(matmul_lanes),
     .matmul_chain = NAME(matmul_chain),
     .matmul_once = NAME(matmul_once),
+    .matmul_inner = NAME(matmul_inner),
     .concat = NAME(concat),
     .gather = NAME(gather),
     .scatter = NAME(scatter),

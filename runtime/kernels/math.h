@@ -193,6 +193,14 @@ static inline void nn_treesf(long count, const float *restrict lanes, float *res
 #if defined __AVX__ && defined __GNUC__
 #include <immintrin.h>
 #endif
+/* Else gcc reads a factor again for each of its products, and reading becomes what takes the time. */
+#if defined __AVX512F__ && defined __GNUC__
+#define NN_HELD(v) __asm__("" : "+v"(v))
+#elif defined __AVX__ && defined __GNUC__
+#define NN_HELD(v) __asm__("" : "+x"(v))
+#else
+#define NN_HELD(v) (void)0
+#endif
 
 /*@ nn_vector: nn_vectors */
 typedef double nn_vector NN_VECTOR(double);
@@ -343,38 +351,6 @@ NN_INLINE void nn_vector_putf(float *to, long count, nn_vectorf v) {
         to[2] = v[2];
 #else
     *to = v;
-#endif
-}
-
-/*@ nn_vector_mix: nn_vector nn_part */
-/* The first `count` numbers of v and the others of rest. */
-NN_INLINE nn_vector nn_vector_mix(nn_vector v, long count, nn_vector rest) {
-#if defined __AVX512F__
-    return _mm512_mask_blend_pd(NN_PART(8, count), rest, v);
-#elif defined __AVX__
-    return _mm256_blendv_pd(rest, v, _mm256_castsi256_pd(NN_PART(4, count)));
-#elif defined __GNUC__
-    for (long l = 0; l < count; l++)
-        rest[l] = v[l];
-    return rest;
-#else
-    return count > 0 ? v : rest;
-#endif
-}
-
-/*@ nn_vector_mixf: nn_vectorf nn_part */
-/* The first `count` numbers of v and the others of rest. */
-NN_INLINE nn_vectorf nn_vector_mixf(nn_vectorf v, long count, nn_vectorf rest) {
-#if defined __AVX512F__
-    return _mm512_mask_blend_ps(NN_PART(16, count), rest, v);
-#elif defined __AVX__
-    return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(NN_PART(8, count)));
-#elif defined __GNUC__
-    for (long l = 0; l < count; l++)
-        rest[l] = v[l];
-    return rest;
-#else
-    return count > 0 ? v : rest;
 #endif
 }
 

@@ -647,12 +647,12 @@ static void nn_matmul_once(long m, long n, long depth, const real *a, long a_i, 
               1);
 }
 
-/*@ nn_matmul_pair: nn_matrix nn_vector_fma nn_vector_get nn_vector_mix */
+/*@ nn_matmul_pair: nn_matrix nn_vector_fma */
 /* y[i][j] = c[i][j] + sum over k of a[k][i] * b[k][j], each one vector, for `rows` i and `columns` j; with
- * `spread` c is one number for all lanes.  Of term `depth` there are only the first `last` lanes. */
-NN_INLINE void nn_matmul_pair(const long rows, const long columns, long depth, const long last, const real *a,
-                              const long a_i, const long a_k, const real *b, const long b_k, const long b_j,
-                              nn_matrix c, const int spread, real *y, const long y_i, const long y_j) {
+ * `spread` c is one number for all lanes. */
+NN_INLINE void nn_matmul_pair(const long rows, const long columns, long depth, const real *a, const long a_i,
+                              const long a_k, const real *b, const long b_k, const long b_j, nn_matrix c,
+                              const int spread, real *y, const long y_i, const long y_j) {
     const nn_vector zero = {0};
     nn_vector sum[4][NN_RESULTS / 3], v[NN_RESULTS / 3];
     NN_EACH (i, rows)
@@ -664,18 +664,12 @@ NN_INLINE void nn_matmul_pair(const long rows, const long columns, long depth, c
     for (long k = 0; k < depth; k++) {
         NN_EACH (j, columns)
             v[j] = *(const nn_vector *)(b + k * b_k + j * b_j);
-        NN_EACH (i, rows)
+        NN_EACH (i, rows) {
+            nn_vector u = *(const nn_vector *)(a + k * a_k + i * a_i);
+            NN_HELD(u);
             NN_EACH (j, columns)
-                sum[i][j] = nn_vector_fma(*(const nn_vector *)(a + k * a_k + i * a_i), v[j], sum[i][j]);
-    }
-    if (last > 0) {
-        NN_EACH (j, columns)
-            v[j] = nn_vector_get(b + depth * b_k + j * b_j, last);
-        NN_EACH (i, rows)
-            NN_EACH (j, columns)
-                sum[i][j] = nn_vector_mix(
-                    nn_vector_fma(nn_vector_get(a + depth * a_k + i * a_i, last), v[j], sum[i][j]), last,
-                    sum[i][j]);
+                sum[i][j] = nn_vector_fma(u, v[j], sum[i][j]);
+        }
     }
     NN_EACH (i, rows)
         NN_EACH (j, columns)
@@ -684,16 +678,15 @@ NN_INLINE void nn_matmul_pair(const long rows, const long columns, long depth, c
 
 /*@ nn_matmul_pairs: nn_matmul_pair */
 /* The same for m x n results, in blocks whose sums stay in registers. */
-static void nn_matmul_pairs(long m, long n, long depth, long last, const real *a, long a_i, long a_k,
-                            const real *b, long b_k, long b_j, const nn_matrix *c, int spread, real *y,
-                            long y_i, long y_j) {
+static void nn_matmul_pairs(long m, long n, long depth, const real *a, long a_i, long a_k, const real *b,
+                            long b_k, long b_j, const nn_matrix *c, int spread, real *y, long y_i, long y_j) {
     enum { ROWS = 4, COLUMNS = NN_RESULTS / 3 };
     for (long i = 0; i < m; i += ROWS)
         for (long j = 0; j < n; j += COLUMNS) {
             const long rows = m - i < ROWS ? m - i : ROWS, columns = n - j < COLUMNS ? n - j : COLUMNS;
 #define NN_PAIR(rows, columns)                                                                     \
     case 8 * rows + columns:                                                                       \
-        nn_matmul_pair(rows, columns, depth, last, a + i * a_i, a_i, a_k, b + j * b_j, b_k, b_j,   \
+        nn_matmul_pair(rows, columns, depth, a + i * a_i, a_i, a_k, b + j * b_j, b_k, b_j,         \
                        (nn_matrix){c->at + i * c->row + j * c->column, c->row, c->column}, spread, \
                        y + i * y_i + j * y_j, y_i, y_j);                                           \
         break
@@ -726,7 +719,7 @@ static void nn_matmul_planes(long m, long n, long depth, long rows, long stride,
     const real none = (real)-0.;
     const long c_step = !c ? 0 : c_rows ? stride : 1;
     for (long r = 0; r < rows; r += VECTOR)
-        nn_matmul_pairs(m, n, depth, 0, a + r, a_i * stride, a_k * stride, b + r, b_k * stride, b_j * stride,
+        nn_matmul_pairs(m, n, depth, a + r, a_i * stride, a_k * stride, b + r, b_k * stride, b_j * stride,
                         &(nn_matrix){!c       ? &none
                                      : c_rows ? c + r
                                               : c,
@@ -734,16 +727,137 @@ static void nn_matmul_planes(long m, long n, long depth, long rows, long stride,
                         !c || !c_rows, y + r, n * stride, stride);
 }
 
-/*@ nn_matmul_lanes: nn_matmul_pairs */
-/* lanes[i][j][r mod LANES] += a[i][r] * b[j][r] over the rows of a tile.  a_i, b_j in planes. */
-static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *a, long a_i, const real *b,
-                            long b_j, real *lanes) {
-    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
-    const long whole = rows / LANES, rest = rows % LANES;
+/*@ nn_matmul_sum: nn_vector_fma nn_vector_get */
+/* lanes[i][j] += sum over k of a[i][k] * b[j][k], each one vector, for `rows` i and `columns` j; where `first`
+ * they begin with 0.  Terms lie LANES apart, and of the one after the last there are `rest` lanes: the others
+ * add 0, which changes no lane, since none is -0.  Then `more` times the same for the next rows. */
+NN_INLINE void nn_matmul_sum(const long rows, const long columns, long more, long terms, long rest,
+                             const real *a, long a_i, const real *b, long b_j, int first, real *lanes,
+                             long lanes_i, long lanes_j) {
+    const nn_vector zero = {0};
+    nn_vector sum[8][4], v[4];
+#define NN_TERM(got)                                        \
+    NN_EACH (j, columns)                                    \
+        v[j] = got(right[j]);                               \
+    NN_EACH (i, rows) {                                     \
+        nn_vector u = got(left[i / 2] + i % 2 * a_i);       \
+        NN_HELD(u);                                         \
+        NN_EACH (j, columns)                                \
+            sum[i][j] = nn_vector_fma(u, v[j], sum[i][j]);  \
+    }
+#define NN_WHOLE(p) *(const nn_vector *)(p)
+#define NN_REST(p) nn_vector_get(p, rest)
+    do {
+        const real *left[4], *right[4]; /* left: each for two rows of a; there are no more registers */
+        NN_EACH (i, rows)
+            NN_EACH (j, columns)
+                sum[i][j] = first ? zero : *(const nn_vector *)(lanes + i * lanes_i + j * lanes_j);
+        NN_EACH (g, (rows + 1) / 2)
+            left[g] = a + 2 * g * a_i;
+        NN_EACH (j, columns)
+            right[j] = b + j * b_j;
+        for (long k = 0; k < terms; k++) {
+            NN_TERM(NN_WHOLE)
+            NN_EACH (g, (rows + 1) / 2)
+                left[g] += LANES;
+            NN_EACH (j, columns)
+                right[j] += LANES;
+        }
+        if (rest > 0) {
+            NN_TERM(NN_REST)
+        }
+        NN_EACH (i, rows)
+            NN_EACH (j, columns)
+                *(nn_vector *)(lanes + i * lanes_i + j * lanes_j) = sum[i][j];
+        a += rows * a_i, lanes += rows * lanes_i;
+    } while (--more >= 0);
+#undef NN_REST
+#undef NN_WHOLE
+#undef NN_TERM
+}
+
+/*@ nn_matmul_sums: nn_matmul_sum */
+/* The same for m x n results, all lanes, of `depth` numbers each side. */
+NN_SINGLE static void nn_matmul_sums(long m, long n, long depth, const real *a, long a_i, const real *b,
+                                     long b_j, int first, real *lanes, long lanes_i, long lanes_j) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real), ACROSS = NN_RESULTS / 3 };
     for (long l = 0; l < LANES; l += VECTOR)
-        nn_matmul_pairs(m, n, whole, rest - l < VECTOR ? rest - l : VECTOR, a + l, a_i * stride, LANES, b + l,
-                        LANES, b_j * stride, &(nn_matrix){lanes + l, n * LANES, LANES}, 0, lanes + l,
-                        n * LANES, LANES);
+        for (long j = 0; j < n; j += ACROSS) {
+            const long columns = n - j < ACROSS ? n - j : ACROSS, rest = depth % LANES - l;
+            long high = columns == 1 || (NN_RESULTS == 12 && columns == 2) ? 8 : 4;
+            for (long i = 0, blocks; i < m; i += blocks * high) {
+                high = m - i < high ? m - i : high, blocks = (m - i) / high;
+#define NN_SUM(rows, columns)                                                                              \
+    case 8 * columns + rows - 1:                                                                           \
+        nn_matmul_sum(rows, columns, blocks - 1, depth / LANES, rest < VECTOR ? rest : VECTOR,             \
+                      a + i * a_i + l, a_i, b + j * b_j + l, b_j, first, lanes + i * lanes_i + j * lanes_j + l, \
+                      lanes_i, lanes_j);                                                                   \
+        break
+#define NN_LOW(columns) \
+    NN_SUM(1, columns); \
+    NN_SUM(2, columns); \
+    NN_SUM(3, columns); \
+    NN_SUM(4, columns)
+#define NN_HIGH(columns) \
+    NN_LOW(columns);     \
+    NN_SUM(5, columns);  \
+    NN_SUM(6, columns);  \
+    NN_SUM(7, columns);  \
+    NN_SUM(8, columns)
+                switch (8 * columns + high - 1) {
+                    NN_HIGH(1);
+#if NN_RESULTS == 12
+                    NN_HIGH(2);
+                    NN_LOW(3);
+                    NN_LOW(4);
+#else
+                    NN_LOW(2);
+#endif
+                }
+#undef NN_HIGH
+#undef NN_LOW
+#undef NN_SUM
+            }
+        }
+}
+
+/*@ nn_matmul_lanes: nn_matmul_sums */
+/* lanes[i][j][r mod LANES] += a[i][r] * b[j][r] over the rows of a tile, where `first` from 0 on.  a_i, b_j in
+ * planes.  The longer side lies in the blocks' height. */
+static void nn_matmul_lanes(long m, long n, long rows, long stride, const real *a, long a_i, const real *b,
+                            long b_j, int first, real *lanes) {
+    if (m < n)
+        nn_matmul_sums(n, m, rows, b, b_j * stride, a, a_i * stride, first, lanes, LANES, n * LANES);
+    else
+        nn_matmul_sums(m, n, rows, a, a_i * stride, b, b_j * stride, first, lanes, n * LANES, LANES);
+}
+
+/*@ nn_matmul_inner: nn_parallel nn_line nn_matmul_sums nn_trees */
+/* y[i][j] = c[i][j] + sum over k of a[i][k] * b[j][k], nothing with rows, for few i or few j and many terms,
+ * which lie side by side: term k is added to lane k mod LANES, then the lanes as a tree, then c, which may be
+ * NULL.  Distances in numbers. */
+static void nn_matmul_inner(long m, long n, long depth, const real *a, long a_i, const real *b, long b_j,
+                            const real *c, long c_i, long c_j, real *y) {
+    enum { RESULTS = 64 }; /* of which the lanes stay in L1 */
+    const int wide = m < n;
+    const long height = wide ? n : m, width = wide ? m : n, most = RESULTS / width;
+    const long y_i = wide ? 1 : n, y_j = wide ? n : 1;
+    NN_PARALLEL(m * n * depth)
+    for (long i = 0; i < height; i += most) {
+        NN_LINE real lanes[RESULTS * LANES];
+        const long count = height - i < most ? height - i : most;
+        if (wide) {
+            nn_matmul_sums(count, width, depth, b + i * b_j, b_j, a, a_i, 1, lanes, LANES, count * LANES);
+            for (long j = 0; j < width; j++)
+                nn_trees(count, lanes + j * count * LANES, y + i + j * n);
+        } else {
+            nn_matmul_sums(count, width, depth, a + i * a_i, a_i, b, b_j, 1, lanes, width * LANES, LANES);
+            nn_trees(count * width, lanes, y + i * n);
+        }
+        for (long p = i; c && p < i + count; p++)
+            for (long q = 0; q < width; q++)
+                y[p * y_i + q * y_j] += c[p * (wide ? c_j : c_i) + q * (wide ? c_i : c_j)];
+    }
 }
 
 /*@ nn_end: */

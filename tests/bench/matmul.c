@@ -19,7 +19,7 @@ void openblas_set_num_threads(int count);
 
 /* once: no rows, either side as it is (n) or transposed (t).  rows: weights times planes, results as planes;
  * rows_t: the weights transposed.  sum: a weight's derivative, summed over the rows of the first tile as a
- * plan does it, few results in lanes and many row after row. */
+ * plan does it, few results in lanes and many row after row; so are the few of once. */
 enum form { ONCE_NN, ONCE_NT, ONCE_TN, ONCE_TT, ROWS, ROWS_T, SUM, FORMS };
 static const char *const form_names[FORMS] = {"once_nn", "once_nt", "once_tn", "once_tt",
                                               "rows",    "rows_t",  "sum"};
@@ -65,7 +65,10 @@ static void ours(const struct product *s, const struct room *room) {
         else
             k->matmul_rows(s->m, s->k, stride, s->n, stride, room->b, 1, room->a, w_k, w_j, NULL, 0, 0,
                            room->y);
-    } else
+    } else if (plan_is_inner(s->m, s->n, s->k, ta ? s->m : 1, tb || s->n == 1 ? 1 : s->n,
+                             s->single ? ELEMENT_F32 : ELEMENT_F64))
+        k->matmul_inner(s->m, s->n, s->k, room->a, s->k, room->b, tb ? s->k : 1, NULL, 0, 0, room->y);
+    else
         k->matmul_once(s->m, s->n, s->k, room->a, ta ? 1 : s->k, ta ? s->m : 1, room->b, tb ? 1 : s->n,
                        tb ? s->k : 1, NULL, 0, 0, room->y);
 }
