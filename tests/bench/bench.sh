@@ -192,16 +192,19 @@ case_spiral_row() {
 
 # ---- convolutions ----
 
-lenet() { # TITLE MODE STYLES
-    start "LeNet-5, batch 64, $1, f32" ms 1e-3
-    ours tests/bench/models/lenet.nn f32 "$2" 64 64 0.1 -DINPUTS=784 -DCLASSES=10 -DOUTPUTS=10
-    numpy_styles= torch_styles=$3
-    python_peers lenet f32 64 64 0.1 0.01
+lenet() { # CASE TITLE MODE STYLES
+    start "LeNet-5, batch 64, $2, f32" ms 1e-3
+    ours "tests/bench/models/$1.nn" f32 "$3" 64 64 0.1 -DINPUTS=784 -DCLASSES=10 -DOUTPUTS=10
+    numpy_styles= torch_styles=$4
+    python_peers "$1" f32 64 64 0.1 0.01
     run
 }
 
-case_lenet()         { lenet "training step" train "eager channels_last"; }
-case_lenet_predict() { lenet prediction predict "predict predict_channels_last"; }
+lenet_train="eager channels_last" lenet_predict="predict predict_channels_last"
+case_lenet()         { lenet lenet "training step" train "$lenet_train"; }
+case_lenet_predict() { lenet lenet prediction predict "$lenet_predict"; }
+case_lenet_unpadded()         { lenet lenet_unpadded "no padding, training step" train "$lenet_train"; }
+case_lenet_unpadded_predict() { lenet lenet_unpadded "no padding, prediction" predict "$lenet_predict"; }
 
 # ---- sequences ----
 
@@ -314,7 +317,7 @@ case_size() {
 
 default="spiral300 spiral300_f32 spiral30 spiral30_f32"
 variants="tanh softplus gelu wide layers medium adam regression"
-all="$default $variants mlp mlp_large mlp_row mlp_2 mlp_large_2 mlp_row_2 spiral_row lenet lenet_predict attention lstm matmul compiler size"
+all="$default $variants mlp mlp_large mlp_row mlp_2 mlp_large_2 mlp_row_2 spiral_row lenet lenet_predict lenet_unpadded lenet_unpadded_predict attention lstm matmul compiler size"
 
 # ---- what was asked for ----
 

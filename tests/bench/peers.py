@@ -302,9 +302,9 @@ def torch_lenet(torch, weights, last):
     """LeNet-5; with `last`, channels are innermost in memory."""
     nn = torch.nn
     model = nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(1, 6, 5, padding=2 if len(weights[4]) == 400 else 0), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+        nn.Linear(len(weights[4]), 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     )  # fmt: skip
     with torch.no_grad():
         for parameter, value in zip(model.parameters(), weights):
@@ -325,7 +325,7 @@ def lenet(style, x, t, weights, rate):
     return training_step(torch, model, x, t, rate)
 
 
-LENET = [(6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (400, 120), (120,), (120, 84), (84,), (84, 10), (10,)]
+LENET = {"lenet": 400, "lenet_unpadded": 256}  # numbers that the dense layers read
 LAYERS = {"mlp": [784, 512, 10], "mlp_large": [784, 2048, 2048, 10]}
 
 
@@ -334,16 +334,17 @@ def main(style, case, kind, rows, batch, scale, rate):
     rows, batch, scale, rate = int(rows), int(batch), float(scale), float(rate)
     sizes = LAYERS.get(case, [2, 10, 3])
     shapes = [shape for pair in zip(sizes, sizes[1:]) for shape in (pair, pair[1:])]
-    if case == "lenet":
-        shapes = LENET
+    if case in LENET:
+        dense = [(LENET[case], 120), (120,), (120, 84), (84,), (84, 10), (10,)]
+        shapes = [(6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), *dense]
     weights = [weight(i, shape, scale, dtype) for i, shape in enumerate(shapes)]
-    if case in LAYERS or case == "lenet":
-        inputs = 784 if case == "lenet" else sizes[0]
+    if case in LAYERS or case in LENET:
+        inputs = 784 if case in LENET else sizes[0]
         x, t = number(1, rows * inputs).reshape(rows, inputs), np.arange(rows) % 10
     else:
         x, t = spiral(rows)
     x = x.astype(dtype)
-    if case == "lenet":
+    if case in LENET:
         serve(lenet(style, x, t, weights, rate), training="predict" not in style)
     elif style in ("torch_predict", "torch_frozen"):
         serve(prediction(style, case, x, weights, sizes), training=False)
