@@ -30,7 +30,7 @@ part "direction of includes" sh tests/includes.sh
 for test in tests/*_test.c; do
     part "$(basename "$test" .c)" "build/tests/$(basename "$test" .c)"
 done
-for script in tests/pairs.sh tests/docs.sh tests/reference.sh tests/emit_bits.sh tests/run.sh tests/jit.sh tests/extend.sh; do
+for script in tests/pairs.sh tests/docs.sh tests/reference.sh tests/emit_bits.sh tests/one_row.sh tests/run.sh tests/jit.sh tests/extend.sh; do
     part "$(basename "$script" .sh)" sh "$script"
 done
 part "the bench's programs agree" make --no-print-directory -s bench_check

@@ -313,7 +313,7 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
     struct text calls = {.arena = emitter->printer.arena}, loop = {.arena = emitter->printer.arena};
     if (group->nest_count == 0)
         return;
-    print_group(&emitter->printer, g, &calls);
+    print_group(&emitter->printer, g, false, &calls);
     print_sweeps(emitter, plan, group, true, out);
     print_loads(emitter, plan, group, &loop);
     text_print(&loop, "%s", text_string(&calls));
@@ -339,18 +339,25 @@ static void print_row_group(struct emitter *emitter, const struct plan *plan, in
     print_sweeps(emitter, plan, group, false, out);
 }
 
-/* The calls of all groups; the nests' functions go to printer->body. */
-static void print_job(struct emitter *emitter, const struct job *job, struct text *out) {
-    struct printer *printer = &emitter->printer;
+/* The calls of some groups; the nests' functions go to printer->body. */
+static void print_groups(struct emitter *emitter, const struct plan *plan, int from, int end,
+                         struct text *out) {
+    for (int g = from; g < end; g++)
+        if (plan->groups[g].rows)
+            print_row_group(emitter, plan, g, out);
+        else
+            print_group(&emitter->printer, g, false, out);
+}
+
+static void begin_job(struct printer *printer, const struct job *job) {
     printer->plan = job->plan;
     printer->job = job->name;
     name_nodes(printer);
-    for (int g = 0; g < job->plan->group_count; g++) {
-        if (job->plan->groups[g].rows)
-            print_row_group(emitter, job->plan, g, out);
-        else
-            print_group(printer, g, out);
-    }
+}
+
+static void print_job(struct emitter *emitter, const struct job *job, struct text *out) {
+    begin_job(&emitter->printer, job);
+    print_groups(emitter, job->plan, 0, job->plan->group_count, out);
 }
 
 static void print_unused_columns(struct emitter *emitter, const struct plan *plan, bool targets,
@@ -542,42 +549,54 @@ static void print_too_many_rows(struct emitter *emitter, struct text *out) {
     text_print(out, "        return;\n    }\n");
 }
 
-/* Does the group compute nothing but weights times numbers? */
-static bool scales_weights(const struct group *group) {
-    for (int n = 0; n < group->nest_count; n++)
-        for (int i = 0; i < group->nests[n].count; i++)
-            if (group->rows || !nest_is_scaled_weight(group->nests[n].nodes[i]))
-                return false;
+/* Can one row do it with its numbers one behind the other? */
+static bool suits_one_row(const struct plan *plan, const struct nest *nest) {
+    if (nest->kind == NEST_BLOCKS)
+        return false;
+    for (int i = 0; i < nest->count; i++)
+        if (plan_placement(plan, nest->nodes[i])->sweep || is_random(nest->nodes[i]) ||
+            plan_is_convolution(nest->nodes[i]))
+            return false;
     return true;
 }
 
 /* The group that predicts one row too, by loops over its numbers alone (lanes of rows would stay empty); -1
- * where the plan has kernels or blocks, or other groups beside it but what one row computes where it is read.
- */
+ * where no group can, or several have rows. */
 static int one_row_group(const struct plan *plan) {
     int found = -1;
     for (int g = 0; g < plan->group_count; g++) {
         const struct group *group = &plan->groups[g];
-        if (scales_weights(group))
+        if (group->nest_count == 0)
             continue;
-        if (found >= 0 || !group->rows)
+        if (found >= 0)
             return -1;
+        if (!group->rows)
+            continue;
         found = g;
-        for (int n = 0; n < group->nest_count; n++) {
-            const struct nest *nest = &group->nests[n];
-            if (nest->kind == NEST_KERNEL || nest->kind == NEST_BLOCKS || nest->loop)
+        for (int n = 0; n < group->nest_count; n++)
+            if (!suits_one_row(plan, &group->nests[n]))
                 return -1;
-            for (int i = 0; i < nest->count; i++)
-                if (plan_placement(plan, nest->nodes[i])->sweep)
-                    return -1;
-        }
     }
-    for (int i = 0; i < plan->root_count; i++) {
-        const struct node *source = access_of(plan->roots[i], &plan->roots[i]->type.shape).source;
-        if (source->code == OPERATOR_input || nest_is_scaled_weight(source))
+    for (int i = 0; i < plan->root_count; i++)
+        if (access_of(plan->roots[i], &plan->roots[i]->type.shape).source->code == OPERATOR_input)
             return -1;
-    }
     return found;
+}
+
+/* Does one row need nothing of the groups before its own?  Loops scale weights where they read them. */
+static bool is_first_for_one_row(const struct plan *plan, int group) {
+    for (int g = 0; g < group; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++)
+            for (int i = 0; i < plan->groups[g].nests[n].count; i++)
+                if (!nest_is_scaled_weight(plan->groups[g].nests[n].nodes[i]))
+                    return false;
+    for (int n = 0; n < plan->groups[group].nest_count; n++)
+        if (plan->groups[group].nests[n].kind == NEST_KERNEL)
+            return false;
+    for (int i = 0; i < plan->root_count; i++)
+        if (nest_is_scaled_weight(access_of(plan->roots[i], &plan->roots[i]->type.shape).source))
+            return false;
+    return true;
 }
 
 /* Copies output i, whose numbers lie one behind the other, to the caller. */
@@ -595,24 +614,32 @@ static void print_output(struct emitter *emitter, int i, const char *indent, str
 static void print_row_predict(struct emitter *emitter, int group, struct text *out) {
     const struct plan *plan = emitter->predict.plan;
     text_print(out, "    if (n == 1) {\n");
-    print_one_row(&emitter->printer, group, out);
+    print_group(&emitter->printer, group, true, out);
     for (int i = 0; i < plan->root_count; i++)
         print_output(emitter, i, "        ", out);
     text_print(out, "        return;\n    }\n");
 }
 
+/* The calls of a prediction: of any number of rows, and before them, where it can be, of one. */
+static void print_predict_calls(struct emitter *emitter, struct text *out) {
+    const struct plan *plan = emitter->predict.plan;
+    begin_job(&emitter->printer, &emitter->predict);
+    const int group = one_row_group(plan), before = group < 0 || is_first_for_one_row(plan, group) ? 0 : group;
+    print_groups(emitter, plan, 0, before, out);
+    if (group >= 0)
+        print_row_predict(emitter, group, out);
+    print_groups(emitter, plan, before, plan->group_count, out);
+}
+
 static void print_predict(struct emitter *emitter, struct text *out) {
     const struct model *model = emitter->printer.model;
     const struct plan *plan = emitter->predict.plan;
-    struct text calls = {.arena = emitter->printer.arena}, row = {.arena = emitter->printer.arena};
+    struct text calls = {.arena = emitter->printer.arena};
     for (int i = 0; i < model->column_count; i++)
         if (model->columns[i].is_target && reads(plan, i))
             diagnostic_error(emitter->printer.sink, model->columns[i].span,
                              "an output depends on the target '%s'", model->columns[i].name);
-    print_job(emitter, &emitter->predict, &calls);
-    const int row_group = one_row_group(plan);
-    if (row_group >= 0)
-        print_row_predict(emitter, row_group, &row);
+    print_predict_calls(emitter, &calls);
     for (int i = 0; i < plan->root_count; i++)
         if (!has_rows(plan->roots[i]))
             print_output(emitter, i, "    ", &calls);
@@ -624,7 +651,7 @@ static void print_predict(struct emitter *emitter, struct text *out) {
     if (keeps_rows(plan))
         print_too_many_rows(emitter, out);
     print_work_locals(emitter, &calls, out);
-    text_print(out, "%s%s}\n\n", text_string(&row), text_string(&calls));
+    text_print(out, "%s}\n\n", text_string(&calls));
 }
 
 static void print_weight_access(struct emitter *emitter, struct text *out) {

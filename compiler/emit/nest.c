@@ -361,10 +361,10 @@ static bool is_unread(const struct plan *plan, const struct nest *nest) {
 
 static void print_body(struct nest_printer *np) {
     struct printer *printer = np->printer;
-    if (np->one)
-        print_once_nest(np);
-    else if (np->nest->kind == NEST_KERNEL)
+    if (np->nest->kind == NEST_KERNEL)
         nest_print_kernel(np);
+    else if (np->one)
+        print_once_nest(np);
     else if (np->nest->kind == NEST_BLOCKS)
         print_block_nest(np);
     else if (np->rows) {
@@ -396,23 +396,19 @@ static void print_nest(struct nest_printer np, struct text *calls) {
     arena_free(printer->scratch);
 }
 
-void print_group(struct printer *printer, int group, struct text *calls) {
+void print_group(struct printer *printer, int group, bool one, struct text *calls) {
     const struct group *of = &printer->plan->groups[group];
     for (int n = 0; n < of->nest_count; n++) {
         print_loop(printer, of, n, calls);
         print_nest(
-            (struct nest_printer){
-                .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .rows = of->rows},
+            (struct nest_printer){.printer = printer,
+                                  .nest = &of->nests[n],
+                                  .group = group,
+                                  .index = n,
+                                  .rows = of->rows && !one,
+                                  .one = one},
             calls);
     }
     print_loop(printer, of, of->nest_count, calls);
 }
 
-void print_one_row(struct printer *printer, int group, struct text *calls) {
-    const struct group *of = &printer->plan->groups[group];
-    for (int n = 0; n < of->nest_count; n++)
-        print_nest(
-            (struct nest_printer){
-                .printer = printer, .nest = &of->nests[n], .group = group, .index = n, .one = true},
-            calls);
-}

@@ -7,7 +7,7 @@
 /* Address of plane or element `index` of a matmul's operand. */
 static const char *address(struct nest_printer *np, const struct access *access, const char *index) {
     nest_use(np, access->source, false);
-    return text_format(np->printer->arena, access->rows ? "%s + (%s) * T" : "%s + (%s)",
+    return text_format(np->printer->arena, access->rows && !np->one ? "%s + (%s) * T" : "%s + (%s)",
                        nest_ident(np, access->source), index);
 }
 
@@ -144,7 +144,7 @@ static void print_long_fold(struct nest_printer *np, struct node *node) {
     text_print(np->out, "            const int at = %s;\n", index);
     text_print(np->out, "            for (long r = 0; r < %s; r++) {\n", np->rows ? "m" : "1");
     const char *real = real_name(node->type.element);
-    const char *term = access.rows
+    const char *term = access.rows && np->rows
                            ? text_format(np->printer->arena, "%s[at * T + r]", nest_ident(np, access.source))
                            : text_format(np->printer->arena, "%s[at]", nest_ident(np, access.source));
     const char *sum = text_format(np->printer->arena, "%s[v%s]", name, rows);
@@ -175,8 +175,8 @@ static void print_concat(struct nest_printer *np, struct node *node) {
 /* An operand as the kernels of tables take it: its address, the distance of its elements and of its rows. */
 static const char *with_steps(struct nest_printer *np, struct node *operand) {
     struct access access = access_of(operand, &operand->type.shape);
-    return text_format(np->printer->arena, "%s, %s, %d", address(np, &access, "0"), access.rows ? "T" : "1",
-                       access.rows);
+    const bool rows = access.rows && np->rows;
+    return text_format(np->printer->arena, "%s, %s, %d", address(np, &access, "0"), rows ? "T" : "1", rows);
 }
 
 static void print_gather(struct nest_printer *np, struct node *node) {
@@ -320,11 +320,11 @@ void nest_print_kernel(struct nest_printer *np) {
     }
     struct matmul mm = plan_matmul(node);
     for (int64_t lead = 0; lead < mm.lead; lead++) {
-        if (mm.kind == MATMUL_ROWS)
+        if (mm.kind == MATMUL_ROWS && !np->one)
             print_matmul_rows(np, node, &mm, lead);
-        else if (mm.kind == MATMUL_ONCE || mm.kind == MATMUL_INNER)
-            print_matmul_once(np, node, &mm, lead);
-        else
+        else if (mm.kind == MATMUL_LANES || mm.kind == MATMUL_CHAIN)
             print_matmul_sweep(np, node, &mm, lead);
+        else
+            print_matmul_once(np, node, &mm, lead);
     }
 }

@@ -48,10 +48,9 @@ struct names *names_new(struct arena *arena);
 void name_nodes(struct printer *printer);
 
 /* nest.c */
-/* Prints the functions for one group and, into `calls`, their calls. */
-void print_group(struct printer *printer, int group, struct text *calls);
-/* The same for one row, of a group with rows and without kernels and sums. */
-void print_one_row(struct printer *printer, int group, struct text *calls);
+/* Prints the functions for one group and, into `calls`, their calls.  With `one`, of a group with rows but
+ * without sums over them, for one row whose numbers lie one behind the other. */
+void print_group(struct printer *printer, int group, bool one, struct text *calls);
 
 /* pieces.c */
 const char *real_name(enum element element); /* "double", "float", "int32_t" */

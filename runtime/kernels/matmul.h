@@ -550,9 +550,9 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
 /* nn_matmul with columns in lanes, for one thread: by whichever way suits the size. */
 static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                              const nn_matrix *c, real *y, long y_i, long y_j) {
-    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    enum { MANY = (1 << 23) / sizeof(real) }; /* 8 MiB come from memory, which likes them from front to back */
     if ((c->column == 1 || c->column == 0) &&
-        ((depth <= NN_FEW && y_j == 1) || (m == 1 && b->column == 1 && n > NN_ACROSS * VECTOR))) {
+        ((depth <= NN_FEW && y_j == 1) || (m == 1 && b->column == 1 && n * depth > MANY))) {
         nn_matmul_flat(m, n, depth, a, b, c, y, y_i, y_j);
         return;
     }
