@@ -190,6 +190,7 @@ struct chain_product {
     const void *b;
     char *y;
     int64_t m, n, part, a_i, b_j;
+    bool begins;
 };
 
 static void chain_part(void *context, int64_t turn) {
@@ -198,37 +199,42 @@ static void chain_part(void *context, int64_t turn) {
     int64_t stride = p->in->stride, y_i = p->i->matmul.n;
     p->i->kernels->matmul_chain(m, p->n, p->in->rows, stride,
                                 p->a + (size_t)(from * p->a_i * stride) * p->i->size, p->a_i, p->b, p->b_j,
-                                p->in->begins, p->y + (size_t)(from * y_i) * p->i->size, y_i);
+                                p->begins, p->y + (size_t)(from * y_i) * p->i->size, y_i);
 }
 
-/* The sum over the batch: both sides as planes, in lanes or in a chain. */
-static void run_matmul_sweep(struct interpreter *in, const struct instruction *i) {
+/* The sum over the batch of term k of each row: both sides as planes, in lanes or in a chain. */
+static void sweep_term(struct interpreter *in, const struct instruction *i, int64_t lead, int64_t k) {
     const struct matmul *mm = &i->matmul;
-    int64_t lanes = lanes_of(i->node->type.element), each = mm->m * mm->n;
-    bool spread = !i->operands[0].rows || !i->operands[1].rows;
-    for (int64_t lead = 0; lead < mm->lead; lead++) {
-        struct matrix a = matrix_of(&mm->a, lead), b = matrix_of(&mm->b, lead);
-        char *sums = (char *)i->lanes + (size_t)(lead * each * lanes) * i->size;
-        char *y = plane_of(in, &i->result, lead * each);
-        for (int64_t p = 0; p < (spread ? mm->m : 1); p++)
-            for (int64_t q = 0; q < (spread ? mm->n : 1); q++) {
-                int64_t m = spread ? 1 : mm->m, n = spread ? 1 : mm->n, at = p * mm->n + q;
-                struct operand left = i->operands[0], right = i->operands[1];
-                left.index = right.index = NULL;
-                left.uniform = right.uniform = false;
-                const void *x = spread_plane(in, i, &left, 0, a.first + p * a.row);
-                const void *z = spread_plane(in, i, &right, 1, b.first + q * b.column);
-                if (mm->kind == MATMUL_LANES)
-                    i->kernels->matmul_lanes(m, n, in->rows, in->stride, x, a.row, z, b.column, in->begins,
-                                             sums + (size_t)(at * lanes) * i->size);
-                else {
-                    struct chain_product product = {in, i, x, z,     y + (size_t)at * i->size,
-                                                    m,  n, 0, a.row, b.column};
-                    product.part = part_of(in, m, m * n * in->rows);
-                    threads_run(in->threads, (m + product.part - 1) / product.part, chain_part, &product);
-                }
+    const int64_t lanes = lanes_of(i->node->type.element), each = mm->m * mm->n;
+    const bool spread = !i->operands[0].rows || !i->operands[1].rows, begins = in->begins && k == 0;
+    const int64_t m = spread ? 1 : mm->m, n = spread ? 1 : mm->n;
+    const struct matrix a = matrix_of(&mm->a, lead), b = matrix_of(&mm->b, lead);
+    char *sums = (char *)i->lanes + (size_t)(lead * each * lanes) * i->size;
+    char *y = plane_of(in, &i->result, lead * each);
+    for (int64_t p = 0; p < (spread ? mm->m : 1); p++)
+        for (int64_t q = 0; q < (spread ? mm->n : 1); q++) {
+            const int64_t at = p * mm->n + q;
+            struct operand left = i->operands[0], right = i->operands[1];
+            left.index = right.index = NULL;
+            left.uniform = right.uniform = false;
+            const void *x = spread_plane(in, i, &left, 0, a.first + p * a.row + k * a.column);
+            const void *z = spread_plane(in, i, &right, 1, b.first + q * b.column + k * b.row);
+            if (mm->kind == MATMUL_LANES)
+                i->kernels->matmul_lanes(m, n, in->rows, in->stride, x, a.row, z, b.column, begins,
+                                         sums + (size_t)(at * lanes) * i->size);
+            else {
+                struct chain_product product = {in, i,     x,        z,     y + (size_t)at * i->size, m, n,
+                                                0,  a.row, b.column, begins};
+                product.part = part_of(in, m, m * n * in->rows);
+                threads_run(in->threads, (m + product.part - 1) / product.part, chain_part, &product);
             }
-    }
+        }
+}
+
+static void run_matmul_sweep(struct interpreter *in, const struct instruction *i) {
+    for (int64_t lead = 0; lead < i->matmul.lead; lead++)
+        for (int64_t k = 0; k < i->matmul.k; k++)
+            sweep_term(in, i, lead, k);
 }
 
 /* ---- small products in one call ---- */

@@ -347,6 +347,17 @@ static const struct text_case structural[] = {
     {"rows on the left, batched", CUBE "weight B : f64[2, 5] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1,
      0},
     {"batched weights", CUBE "weight B : f64[2, 2, 5] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1, 0},
+    {"many results for all steps",
+     CUBE "weight B : f64[2, 129] = zeros\nloss cost = sum(sin(reshape(h * k, [batch, 6, 2]) @ B))\n", 1, 0},
+    {"many results on the left of all steps",
+     CUBE "weight B : f64[129, 2] = zeros\nloss cost = sum(sin(B @ reshape(h * k, [batch, 2, 6])))\n", 1, 0},
+    {"many results, batched", CUBE "weight B : f64[2, 2, 65] = zeros\nloss cost = sum(sin((h * k) @ B))\n", 1,
+     0},
+    {"many results in a scan",
+     CUBE "s = scan(reshape(dense(x, 68), [batch, 4, 1, 17]), turning, broadcast_to(0.1, [batch, 2, 17]))\n"
+          "loss cost = sum(s[:, -1] ** 2) + sum(h * k)\n}\n"
+          "layer turning(x, s) {\nweight U : [17, 17] = zeros\nreturn sin(s @ U + x)\n",
+     1, 0},
     {"rows on both sides", CUBE "loss cost = sum(sin(h @ transpose(h * k)))\n", 1, 0},
     {"rows on both sides, other way", CUBE "loss cost = sum(sin(transpose(k) @ h))\n", 1, 0},
     {"broadcast lead", CUBE "g = reshape(dense(x, 6), [batch, 1, 2, 3])\nloss cost = sum(sin(h @ g) ** 2)\n",

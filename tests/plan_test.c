@@ -95,7 +95,7 @@ static bool is_before(struct spot a, struct spot b) {
 static bool reads_in_step(const struct node *node, int k, const struct nest *nest) {
     struct access access;
     int64_t length = 1;
-    if (node->code == OPERATOR_matmul || node->code == OPERATOR_affine) {
+    if (is_matmul(node)) {
         struct matmul matmul = plan_matmul(node);
         if (k == 2)
             access = matmul.c;

@@ -83,24 +83,35 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
                nest_ident(np, node), (long long)(lead * mm->m * mm->n), n);
 }
 
+/* Where term k of a sum over the batch is read. */
+static const char *term_address(struct nest_printer *np, const struct access *access, int64_t lead,
+                                int64_t terms, int64_t stride) {
+    const int64_t offset = lead_offset(access, lead);
+    return address(np, access,
+                   terms > 1 ? strided(np, offset, "k", stride)
+                             : text_format(np->printer->arena, "%lld", (long long)offset));
+}
+
 static void print_matmul_sweep(struct nest_printer *np, struct node *node, const struct matmul *mm,
                                int64_t lead) {
-    int64_t ai = mm->a.strides[mm->a.rank - 2], bj = mm->b.strides[mm->b.rank - 1], each = mm->m * mm->n;
-    const char *a =
-        address(np, &mm->a, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->a, lead)));
-    const char *b =
-        address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)lead_offset(&mm->b, lead)));
+    const int64_t *a_strides = mm->a.strides + mm->a.rank - 2, *b_strides = mm->b.strides + mm->b.rank - 2;
+    const int64_t ai = a_strides[0], bj = b_strides[1], each = mm->m * mm->n;
+    const char *a = term_address(np, &mm->a, lead, mm->k, a_strides[1]);
+    const char *b = term_address(np, &mm->b, lead, mm->k, b_strides[0]);
+    const char *first = mm->k > 1 ? "first && k == 0" : "first";
     nest_use(np, node, true);
     np->uses_first = true;
+    if (mm->k > 1)
+        text_print(np->out, "    for (long k = 0; k < %lld; k++)\n    ", (long long)mm->k);
     if (mm->kind == MATMUL_LANES)
-        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, first, %s + %lld);\n",
+        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s, %s + %lld);\n",
                    use_kernel(np->printer, "nn_matmul_lanes", node->type.element), (long long)mm->m,
-                   (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
+                   (long long)mm->n, a, (long long)ai, b, (long long)bj, first, nest_ident(np, node),
                    (long long)(lead * each * lanes_of(node->type.element)));
     else
-        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, first, %s + %lld, %lld);\n",
+        text_print(np->out, "    %s(%lld, %lld, rows, T, %s, %lld, %s, %lld, %s, %s + %lld, %lld);\n",
                    use_kernel(np->printer, "nn_matmul_chain", node->type.element), (long long)mm->m,
-                   (long long)mm->n, a, (long long)ai, b, (long long)bj, nest_ident(np, node),
+                   (long long)mm->n, a, (long long)ai, b, (long long)bj, first, nest_ident(np, node),
                    (long long)(lead * each), (long long)mm->n);
 }
 

@@ -29,7 +29,8 @@ struct operator_info {
 extern const struct operator_info operators[OPERATOR_COUNT];
 
 static inline bool is_matmul(const struct node *node) {
-    return node->code == OPERATOR_matmul || node->code == OPERATOR_affine;
+    return node->code == OPERATOR_matmul || node->code == OPERATOR_affine ||
+           node->code == OPERATOR_matmul_sum;
 }
 
 static inline bool is_fold(const struct node *node) {
@@ -60,7 +61,7 @@ enum operator_code operator_named(const char *name);
 
 /* The shape rules and gradients that structural.def names. */
 shape_rule shape_elementwise, shape_given, shape_convert, shape_reshape, shape_transpose, shape_fold,
-    shape_matmul, shape_affine, shape_assign, shape_concat, shape_gather, shape_convolve,
+    shape_matmul, shape_affine, shape_matmul_sum, shape_assign, shape_concat, shape_gather, shape_convolve,
     shape_convolve_transposed;
 gradient_rule no_gradient, gradient_loop, gradient_convert, gradient_reshape, gradient_expand,
     gradient_transpose, gradient_slice, gradient_pad, gradient_sum, gradient_extreme, gradient_prod,

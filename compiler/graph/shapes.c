@@ -275,6 +275,15 @@ bool shape_affine(struct graph *graph, struct node *const *inputs, int input_cou
     return shape_matmul(graph, inputs, input_count, attributes, type, error);
 }
 
+/* a [batch, ..., m, k] and b [batch, ..., k, n] give [..., m, n]. */
+bool shape_matmul_sum(struct graph *graph, struct node *const *inputs, int input_count,
+                      const struct attributes *attributes, struct type *type, struct shape_error *error) {
+    if (!shape_matmul(graph, inputs, input_count, attributes, type, error))
+        return false;
+    type->shape = shape_without(&type->shape, 0);
+    return true;
+}
+
 bool shape_assign(struct graph *graph, struct node *const *inputs, int input_count,
                   const struct attributes *attributes, struct type *type, struct shape_error *error) {
     (void)input_count, (void)attributes;

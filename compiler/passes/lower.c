@@ -78,6 +78,30 @@ static struct node *lower_add(struct lowering *lowering, const struct node *node
     return NULL;
 }
 
+/* Has it many results, and a matrix of its own for each row of the batch on either side? */
+static bool is_large_by_row(const struct node *product) {
+    const struct shape *shape = &product->type.shape;
+    for (int side = 0; side < 2; side++) {
+        const struct shape *factor = &product->inputs[side]->type.shape;
+        if (factor->rank != shape->rank || factor->dims[0] != BATCH)
+            return false;
+        for (int i = 1; i + 2 < shape->rank; i++)
+            if (factor->dims[i] != shape->dims[i])
+                return false;
+    }
+    return shape->rank > 2 && shape_inner_size(shape) > LANES_RESULTS;
+}
+
+/* The derivative of a weight that serves all steps of a row: steps and rows are terms of one sum, and no row
+ * has results of its own. */
+static struct node *lower_batch_sum(struct lowering *lowering, const struct node *node) {
+    const struct node *product = node->inputs[0], *copy = lowering->copies[product->id];
+    if (node->attributes.axis != 0 || product->code != OPERATOR_matmul || lowering->uses[product->id] != 1 ||
+        product->loop != node->loop || !is_large_by_row(copy))
+        return NULL;
+    return graph_node(lowering->to, OPERATOR_matmul_sum, copy->inputs, 2, NULL, NULL);
+}
+
 /* A value that is itself a weight or a loop's state, or a view of one, is taken before it is overwritten. */
 static struct node *taken_before(struct lowering *lowering, struct node *value) {
     const enum operator_code code = below_views(value)->code;
@@ -215,6 +239,11 @@ static struct node *lower_node(struct lowering *lowering, const struct node *nod
             affine = lower_bias(lowering, node, inputs);
         if (affine)
             return affine;
+    }
+    if (node->code == OPERATOR_sum) {
+        struct node *product = lower_batch_sum(lowering, node);
+        if (product)
+            return product;
     }
     if (node->code == OPERATOR_sigmoid || node->code == OPERATOR_tanh) {
         struct node *scaled = lower_activation(lowering, node, inputs[0]);

@@ -5,7 +5,7 @@
 enum {
     TILE_BYTES = 80 << 10,           /* what a tile's planes should fit in: a loop reads some, which fit in L1; */
     TILE_BYTES_CONVOLVED = 48 << 10, /* a convolution reads most of them, */
-    TILE_BYTES_MOST = 64 << 20,      /* and a large product reads weights */
+    TILE_BYTES_MOST = 20 << 20,      /* and a large product reads weights */
     TILE_ROWS_MAX = 288,             /* no power of two: planes would meet in the same lines of L1; */
     TILE_ROWS_LOOPS = 192,           /* of loops alone: more gain nothing */
     TILE_ROWS_MIN = 32,

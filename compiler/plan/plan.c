@@ -1,7 +1,6 @@
 /* From a lowered graph to groups, nests and memory. See plan.h for what these are. */
 #include "plan/plan.h"
 #include "graph/operator.h"
-#include "passes/lower.h"
 #include "plan/again.h"
 #include "plan/blocks.h"
 #include "plan/memory.h"
@@ -108,8 +107,12 @@ bool plan_is_inner(int64_t m, int64_t n, int64_t k, int64_t a_k, int64_t b_k, en
 }
 
 struct matmul plan_matmul(const struct node *node) {
+    const struct shape *left = &node->inputs[0]->type.shape, *right = &node->inputs[1]->type.shape;
     const struct shape *shape = &node->type.shape;
-    const struct shape *left = &node->inputs[0]->type.shape;
+    struct shape by_row = *left; /* of a matmul_sum, before it is summed */
+    by_row.dims[left->rank - 1] = right->dims[right->rank - 1];
+    if (node->code == OPERATOR_matmul_sum)
+        shape = &by_row;
     struct shape iteration = *shape;
     struct matmul matmul = {.lead = 1};
     int64_t k = left->dims[left->rank - 1];
@@ -385,7 +388,8 @@ static bool sweep_fits(const struct planner *planner, const struct node *node, i
 static void place_sweep(struct planner *planner, int group_index, struct node *node) {
     struct group *group = &planner->plan->groups[group_index];
     planner->plan->placements[node->id].sweep = true;
-    planner->plan->whole_tiles = planner->plan->whole_tiles || loop_of(node);
+    planner->plan->whole_tiles =
+        planner->plan->whole_tiles || loop_of(node) || node->code == OPERATOR_matmul_sum;
     for (int i = group->nest_count - 1; i >= 0 && i >= group->nest_count - LOOKBACK; i--)
         if (sweep_fits(planner, node, group_index, i)) {
             put(planner, group_index, i, node);

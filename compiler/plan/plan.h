@@ -25,20 +25,18 @@
  *   - a sweep in lanes: row r is added to lane r mod LANES; the lanes are then added as a tree, lane i to
  * lane i + half;
  *   - a sweep in a chain (large outer products, a table's derivative): row after row;
- *   - a sweep in a loop: the rows of a tile, round after round, then those of the next tile.
+ *   - a sweep in a loop: the rows of a tile, round after round, then those of the next tile; and so a
+ * matmul_sum, its terms in the order of k and the rows of each.
  */
 #ifndef NN_PLAN_H
 #define NN_PLAN_H
 
 #include "graph/graph.h"
 #include "kernels/convolution.h"
+#include "passes/lower.h"
 #include "plan/access.h"
 
 enum { LANES_F64 = 8, LANES_F32 = 16 };
-
-enum {
-    LANES_RESULTS = 256
-}; /* so many results of a matmul over the batch are summed in lanes, more in a chain */
 
 enum { NEST_NODES = 64 }; /* nodes of one nest: a C function of bounded size, with so many parameters */
 
@@ -76,7 +74,7 @@ enum matmul_kind {
  * rows). */
 struct matmul {
     enum matmul_kind kind;
-    int64_t lead, m, n, k; /* the batch axis counts as 1; k is 1 for a sweep */
+    int64_t lead, m, n, k; /* the batch axis counts as 1; k is 1 for a sweep but for a matmul_sum */
     struct access a, b, c; /* a over [lead.., m, k], b over [lead.., k, n], c (affine) over [lead.., m, n] */
 };
 
@@ -135,8 +133,9 @@ struct plan {
     struct group *groups;
     int group_count;
     struct placement *placements;
-    int tile;               /* rows of a tile: a multiple of all lanes, */
-    bool whole_tiles;       /* and no tile but the last may have fewer: a loop sums over the batch */
+    int tile; /* rows of a tile: a multiple of all lanes, */
+    bool
+        whole_tiles; /* and no tile but the last may have fewer: a loop or a matmul_sum sums over the batch */
     int64_t tile_planes[3]; /* sizes of the arenas by element type: planes of a tile, */
     int64_t kept_planes[3]; /* planes that are kept for all rows, */
     int64_t once_size[3];   /* and elements */
