@@ -202,14 +202,19 @@ NN_INLINE void nn_turn(const real *x0, const real *x1, const real *x2, const rea
 #endif
 }
 
-/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_strip_turn nn_turn */
+/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_strip_turn nn_turn nn_fetch */
 /* to[k * wide + i] = x[i][k] for i < count and k < depth. */
 static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x, real *to) {
     enum { STRIP = NN_STRIP(real), TURNS = NN_TURNS(real) };
-    long i = 0;
     if (x->row == 1) {
-        for (long k = 0; k < depth; k++)
+        /* Rows may lie far apart: what follows below is asked for, and beside, for the next call. */
+        for (long k = 0; k < depth; k++) {
+            for (long i = 0; i < count; i += LANES) {
+                NN_FETCH(x->at, (k + 8) * x->column + i, 1);
+                NN_FETCH(x->at, k * x->column + count + i, 2);
+            }
             nn_matmul_copy(count, x->at + k * x->column, to + k * wide);
+        }
         return;
     }
     if (count == 1) {
@@ -230,7 +235,7 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
     /* A line of the cache from every row, then the next. */
     for (long from = 0; from < depth; from += LANES) {
         const long end = depth - from < LANES ? depth : from + LANES;
-        i = 0;
+        long i = 0;
 #if NN_SHUFFLES
         for (; i + STRIP <= count && x->column == 1 && end >= TURNS; i += STRIP) {
             long k = from, at[STRIP];
@@ -355,7 +360,7 @@ static void nn_matmul_few(long m, long n, long terms, const nn_matrix *a, const 
     real right[NN_FEW * PANEL];
     for (long from = 0; from < n; from += PANEL) {
         const long columns = n - from < PANEL ? n - from : PANEL;
-        const long most = columns <= WIDE ? m : 16 + 2 * PANEL / columns;
+        const long most = m <= 16 || columns <= WIDE ? m : 16 + 2 * PANEL / columns;
         const real *p = b->at + from * b->column;
         long p_k = b->row;
         if (b->column != 1) {
@@ -607,8 +612,8 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
                 q = right, q_k = wide, q_j = wide * count;
             }
             const int straight = y_j == 1 && (start.column == 1 || start.column == 0);
-            /* Below each other while few terms of them stay in the first-level cache. */
-            const int down = straight && !scattered && (count <= 64 || columns <= wide);
+            /* Below each other where the first-level cache keeps them for the next tile, or there is none. */
+            const int down = straight && !scattered && (columns <= 2 * wide || m * count <= 512 * LANES);
             for (long i = 0, blocks; i < m; i += blocks * NN_RESULTS) {
                 blocks = down && i == 0 && m >= NN_RESULTS ? m / NN_RESULTS : 1;
                 const long results = m - i < NN_RESULTS ? m - i : NN_RESULTS;
