@@ -86,6 +86,17 @@
 #define NN_LINE
 #endif
 
+/*@ nn_fetch: */
+/* Asks for the line of the cache with number n of p, which need not be there, into the first or second level.
+ */
+#include <stdint.h>
+#if defined __GNUC__
+#define NN_FETCH(p, n, level) \
+    __builtin_prefetch((const void *)((uintptr_t)(p) + (uintptr_t)(n) * sizeof *(p)), 0, 4 - (level))
+#else
+#define NN_FETCH(p, n, level) ((void)0)
+#endif
+
 /*@ nn_shuffles: */
 #if defined __has_builtin
 #if __has_builtin(__builtin_shufflevector)

@@ -20,9 +20,9 @@ typedef struct {
 /*@ nn_matmul_tile: nn_matrix nn_half_fma nn_half_get nn_half_put */
 /* y = c + sum over k of a[i][k] * b[k][l] for `results` i and `vectors` vectors of l, of whose last only the
  * first `last` numbers are there; or, where `narrow`, as many beside them, at most half a vector.  Then
- * `more` times the same beside it, for which b moves on by b_j.  c.column is 1, or 0: one number for all l.
- * Distances a_k, b_k and b_j are in bytes: of a loop over an unknown number of numbers gcc makes another for
- * 1, and has no registers left. */
+ * `more` times the same beside it, for which b moves on by b_j, or where that is 0 below it.  c.column is 1,
+ * or 0: one number for all l. Distances a_k, b_k and b_j are in bytes: of a loop over an unknown number of
+ * numbers gcc makes another for 1, and has no registers left. */
 NN_INLINE void nn_matmul_tile(const long results, const long vectors, const int narrow, long last, long more,
                               long depth, const real *a, const long a_i, const long a_k, const real *b,
                               const long b_k, const long b_j, nn_matrix c, real *y, const long y_i) {
@@ -78,8 +78,9 @@ NN_INLINE void nn_matmul_tile(const long results, const long vectors, const int 
                 nn_half_put(y + i * y_i + vectors * VECTOR, last, rest[i]);
         }
         NN_MOVE(b, b_j);
-        c.at += c.column * vectors * VECTOR;
-        y += vectors * VECTOR;
+        a += b_j ? 0 : results * a_i;
+        c.at += b_j ? c.column * vectors * VECTOR : results * c.row;
+        y += b_j ? vectors * VECTOR : results * y_i;
     } while (--more >= 0);
 #undef NN_VECTOR_AT
 #undef NN_MOVE
@@ -149,19 +150,23 @@ NN_SINGLE static void nn_matmul_block(long results, long vectors, int narrow, lo
 /*@ nn_matmul_strip: nn_matmul_block */
 /* The same for any number of columns, in tiles of `wide`, at most NN_ACROSS vectors (of more than three
  * results two); b moves on by b_j numbers from tile to tile, and the rows of its last tile lie `last_k`
- * apart. */
-static void nn_matmul_strip(long results, long columns, long wide, long depth, const nn_matrix *a,
-                            const real *b, long b_k, long last_k, long b_j, const nn_matrix *c, real *y,
-                            long y_i) {
+ * apart.  Where there are several blocks of results, one below the other, a tile goes down along them instead
+ * of across. */
+static void nn_matmul_strip(long results, long blocks, long columns, long wide, long depth,
+                            const nn_matrix *a, const real *b, long b_k, long last_k, long b_j,
+                            const nn_matrix *c, real *y, long y_i) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real), SIZE = sizeof(real) };
     const long tiles = columns < wide ? 0 : columns / wide, rest = columns - tiles * wide;
-    if (tiles > 0)
-        nn_matmul_block(results, wide / VECTOR, 0, VECTOR, tiles - 1, depth, a->at, a->row, a->column * SIZE,
-                        b, b_k * SIZE, b_j * SIZE, c->at, c->row, c->column, y, y_i);
+    const int down = blocks > 1;
+    const long more = down ? blocks - 1 : tiles - 1, across = down ? 0 : b_j * SIZE, step = down ? 1 : tiles;
+    for (long t = 0; t < tiles; t += step)
+        nn_matmul_block(results, wide / VECTOR, 0, VECTOR, more, depth, a->at, a->row, a->column * SIZE,
+                        b + t * b_j, b_k * SIZE, across, c->at + t * wide * c->column, c->row, c->column,
+                        y + t * wide, y_i);
     if (rest > 0) {
         const long whole = (rest - 1) / VECTOR, last = rest - whole * VECTOR;
         const int narrow = NN_NARROW && 2 * last <= VECTOR && whole < 2;
-        nn_matmul_block(results, narrow ? whole : whole + 1, narrow, last, 0, depth, a->at, a->row,
+        nn_matmul_block(results, narrow ? whole : whole + 1, narrow, last, blocks - 1, depth, a->at, a->row,
                         a->column * SIZE, b + tiles * b_j, last_k * SIZE, 0, c->at + tiles * wide * c->column,
                         c->row, c->column, y + tiles * wide, y_i);
     }
@@ -198,14 +203,19 @@ NN_INLINE void nn_turn(const real *x0, const real *x1, const real *x2, const rea
 #endif
 }
 
-/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_strip_turn nn_turn */
+/*@ nn_matmul_pack: nn_matrix nn_matmul_copy nn_strip_turn nn_turn nn_fetch */
 /* to[k * wide + i] = x[i][k] for i < count and k < depth. */
 static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x, real *to) {
     enum { STRIP = NN_STRIP(real), TURNS = NN_TURNS(real) };
-    long i = 0;
     if (x->row == 1) {
-        for (long k = 0; k < depth; k++)
+        /* Rows may lie far apart: what follows below is asked for, and beside, for the next call. */
+        for (long k = 0; k < depth; k++) {
+            for (long i = 0; i < count; i += LANES) {
+                NN_FETCH(x->at, (k + 8) * x->column + i, 1);
+                NN_FETCH(x->at, k * x->column + count + i, 2);
+            }
             nn_matmul_copy(count, x->at + k * x->column, to + k * wide);
+        }
         return;
     }
     if (count == 1) {
@@ -226,7 +236,7 @@ static void nn_matmul_pack(long count, long wide, long depth, const nn_matrix *x
     /* A line of the cache from every row, then the next. */
     for (long from = 0; from < depth; from += LANES) {
         const long end = depth - from < LANES ? depth : from + LANES;
-        i = 0;
+        long i = 0;
 #if NN_SHUFFLES
         for (; i + STRIP <= count && x->column == 1 && end >= TURNS; i += STRIP) {
             long k = from, at[STRIP];
@@ -271,73 +281,148 @@ static void nn_matmul_turned(long results, long columns, long wide, long depth, 
             nn_matmul_pack(width, wide, results, &(nn_matrix){start.at, c->column, c->row}, tile);
             start = (nn_matrix){tile, wide, 1};
         }
-        nn_matmul_strip(results, width, wide, depth, a, b, b_k, last_k, 0, &start, to, y_j == 1 ? y_i : wide);
+        nn_matmul_strip(results, 1, width, wide, depth, a, b, b_k, last_k, 0, &start, to,
+                        y_j == 1 ? y_i : wide);
         if (y_j != 1)
             nn_matmul_pack(results, y_j, width, &(nn_matrix){tile, wide, 1}, y + j * y_j);
     }
 }
 
-/*@ nn_matmul_few: nn_matrix nn_vector_fma nn_vector_get nn_vector_put */
-/* y = c + the sum of a few terms, row after row: what takes time is to write the results.  Columns of b and y
- * lie side by side, and those of c, or it is one number for a row. */
+/*@ nn_matmul_few_columns: nn_matrix nn_vector_fma nn_vector_get nn_vector_put */
+/* y = c + the sum of a few terms, for `vectors` vectors of columns, of whose last only the first `last`
+ * numbers are there: their terms stay in registers while rows go by.  Columns of b and y lie side by side,
+ * and those of c, or it is one number for a row. */
 #define NN_FEW 8
-NN_INLINE void nn_matmul_few(const long terms, long m, long n, nn_matrix a, const real *b, const long b_k,
-                             nn_matrix c, real *y, const long y_i) {
+NN_INLINE void nn_matmul_few_columns(const long terms, const long vectors, const long last, long m,
+                                     const real *a, const long a_i, const long a_k, const real *b,
+                                     const long b_k, nn_matrix c, real *y, const long y_i) {
     enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
     const nn_vector zero = {0};
-    const long whole = (n - 1) / VECTOR * VECTOR, last = n - whole;
-    nn_vector rest[NN_FEW];
+    nn_vector right[NN_FEW][2], sum[2];
     NN_EACH (k, terms)
-        rest[k] = nn_vector_get(b + k * b_k + whole, last);
+        NN_EACH (q, vectors)
+            right[k][q] = nn_vector_get(b + k * b_k + q * VECTOR, q + 1 < vectors ? VECTOR : last);
     for (; m > 0; m--) {
-        nn_vector left[NN_FEW], sum = c.at[0] - zero;
-        NN_EACH (k, terms)
-            left[k] = a.at[k * a.column] - zero;
-        for (long j = 0; j < whole; j += VECTOR) {
-            nn_vector here = sum;
+        NN_EACH (q, vectors)
             if (c.column)
-                here = *(const nn_vector *)(c.at + j);
-            NN_EACH (k, terms)
-                here = nn_vector_fma(*(const nn_vector *)(b + k * b_k + j), left[k], here);
-            *(nn_vector *)(y + j) = here;
-        }
-        if (c.column)
-            sum = nn_vector_get(c.at + whole, last);
+                sum[q] = nn_vector_get(c.at + q * VECTOR, q + 1 < vectors ? VECTOR : last);
+            else
+                sum[q] = *c.at - zero;
         NN_EACH (k, terms)
-            sum = nn_vector_fma(rest[k], left[k], sum);
-        nn_vector_put(y + whole, last, sum);
-        a.at += a.row, c.at += c.row, y += y_i;
+            NN_EACH (q, vectors)
+                sum[q] = nn_vector_fma(right[k][q], a[k * a_k] - zero, sum[q]);
+        NN_EACH (q, vectors)
+            if (q + 1 < vectors)
+                *(nn_vector *)(y + q * VECTOR) = sum[q];
+            else
+                nn_vector_put(y + q * VECTOR, last, sum[q]);
+        a += a_i, c.at += c.row, y += y_i;
     }
 }
 
-/*@ nn_matmul_flat: nn_matmul_few nn_matmul_pack */
-/* A product of few terms; or of one row by a matrix that lies row after row, which is read from front to
- * back, a few terms at a time, while the sums stay in the first-level cache.  y_j is 1, or there is one row.
- */
-NN_SINGLE static void nn_matmul_flat(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
-                                     const nn_matrix *c, real *y, long y_i, long y_j) {
+/*@ nn_matmul_few_block: nn_matmul_few_columns */
+/* The same for a number of terms known only when it runs, and any number of columns. */
+NN_SINGLE static void nn_matmul_few_block(long terms, long m, long n, const real *a, long a_i, long a_k,
+                                          const real *b, long b_k, const nn_matrix *c, real *y, long y_i) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+#define NN_COLUMNS(terms, vectors, last)                                    \
+    nn_matmul_few_columns(terms, vectors, last, m, a, a_i, a_k, b + j, b_k, \
+                          (nn_matrix){c->at + j * c->column, c->row, c->column}, y + j, y_i)
+#define NN_CASE(terms)                               \
+    case terms:                                      \
+        for (; j + 2 * VECTOR <= n; j += 2 * VECTOR) \
+            NN_COLUMNS(terms, 2, VECTOR);            \
+        if (n - j > VECTOR)                          \
+            NN_COLUMNS(terms, 2, n - j - VECTOR);    \
+        else if (n > j)                              \
+            NN_COLUMNS(terms, 1, n - j);             \
+        break
+    long j = 0;
+    switch (terms) {
+        NN_CASE(1);
+        NN_CASE(2);
+        NN_CASE(3);
+        NN_CASE(4);
+        NN_CASE(5);
+        NN_CASE(6);
+        NN_CASE(7);
+        NN_CASE(8);
+    }
+#undef NN_CASE
+#undef NN_COLUMNS
+}
+
+/*@ nn_matmul_few: nn_matmul_few_block nn_matmul_pack */
+/* A product of few terms, whose columns lie side by side in y: some rows at a time, so that lines of the
+ * cache are written whole. */
+static void nn_matmul_few(long m, long n, long terms, const nn_matrix *a, const nn_matrix *b,
+                          const nn_matrix *c, real *y, long y_i) {
+    enum { WIDE = 2 * sizeof(nn_vector) / sizeof(real), PANEL = 64 * LANES };
+    real right[NN_FEW * PANEL];
+    for (long from = 0; from < n; from += PANEL) {
+        const long columns = n - from < PANEL ? n - from : PANEL;
+        const long most = m <= 16 || columns <= WIDE ? m : 16 + 2 * PANEL / columns;
+        const real *p = b->at + from * b->column;
+        long p_k = b->row;
+        if (b->column != 1) {
+            nn_matmul_pack(columns, columns, terms, &(nn_matrix){p, b->column, b->row}, right);
+            p = right, p_k = columns;
+        }
+        for (long i = 0; i < m; i += most)
+            nn_matmul_few_block(terms, m - i < most ? m - i : most, columns, a->at + i * a->row, a->row,
+                                a->column, p, p_k,
+                                &(nn_matrix){c->at + i * c->row + from * c->column, c->row, c->column},
+                                y + i * y_i + from, y_i);
+    }
+}
+
+/*@ nn_matmul_add_row: nn_matmul_few_columns */
+/* y = c + the sum of a few terms for one row.  Columns of b and y lie side by side, and those of c, or it is
+ * one number. */
+NN_INLINE void nn_matmul_add_row(const long terms, long n, const nn_matrix *a, const real *b, const long b_k,
+                                 nn_matrix c, real *y) {
+    enum { VECTOR = sizeof(nn_vector) / sizeof(real) };
+    const nn_vector zero = {0};
+    const long whole = (n - 1) / VECTOR * VECTOR, last = n - whole;
+    nn_vector left[NN_FEW], sum = c.at[0] - zero;
+    NN_EACH (k, terms)
+        left[k] = a->at[k * a->column] - zero;
+    for (long j = 0; j < whole; j += VECTOR) {
+        nn_vector here = sum;
+        if (c.column)
+            here = *(const nn_vector *)(c.at + j);
+        NN_EACH (k, terms)
+            here = nn_vector_fma(*(const nn_vector *)(b + k * b_k + j), left[k], here);
+        *(nn_vector *)(y + j) = here;
+    }
+    if (c.column)
+        sum = nn_vector_get(c.at + whole, last);
+    NN_EACH (k, terms)
+        sum = nn_vector_fma(nn_vector_get(b + k * b_k + whole, last), left[k], sum);
+    nn_vector_put(y + whole, last, sum);
+}
+
+/*@ nn_matmul_row: nn_matmul_add_row */
+/* One row by a matrix that lies row after row, which is read from front to back, a few terms at a time, while
+ * the sums stay in the first-level cache. */
+NN_SINGLE static void nn_matmul_row(long n, long depth, const nn_matrix *a, const nn_matrix *b,
+                                    const nn_matrix *c, real *y, long y_j) {
     enum { PANEL = 64 * LANES };
-    real right[NN_FEW * PANEL], sums[PANEL];
+    real sums[PANEL];
     for (long from = 0; from < n; from += PANEL)
         for (long k = 0; k < depth; k += NN_FEW) {
             const long columns = n - from < PANEL ? n - from : PANEL;
-            const long terms = depth - k < NN_FEW ? depth - k : NN_FEW;
             const nn_matrix left = {a->at + k * a->column, a->row, a->column};
-            const real *p = b->at + k * b->row + from * b->column;
+            const real *const p = b->at + k * b->row + from;
             real *const to = y_j == 1 ? y + from : sums;
             nn_matrix start = {c->at + from * c->column, c->row, c->column};
-            long p_k = b->row;
             if (k)
-                start = (nn_matrix){to, y_i, 1};
-            if (b->column != 1) {
-                nn_matmul_pack(columns, columns, terms, &(nn_matrix){p, b->column, b->row}, right);
-                p = right, p_k = columns;
-            }
+                start = (nn_matrix){to, 0, 1};
 #define NN_CASE(terms)                                                  \
     case terms:                                                         \
-        nn_matmul_few(terms, m, columns, left, p, p_k, start, to, y_i); \
+        nn_matmul_add_row(terms, columns, &left, p, b->row, start, to); \
         break
-            switch (terms) {
+            switch (depth - k < NN_FEW ? depth - k : NN_FEW) {
                 NN_CASE(1);
                 NN_CASE(2);
                 NN_CASE(3);
@@ -527,7 +612,11 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
                 }
                 q = right, q_k = wide, q_j = wide * count;
             }
-            for (long i = 0; i < m; i += NN_RESULTS) {
+            const int straight = y_j == 1 && (start.column == 1 || start.column == 0);
+            /* Below each other where the first-level cache keeps them for the next tile, or there is none. */
+            const int down = straight && !scattered && (columns <= 2 * wide || m * count <= 512 * LANES);
+            for (long i = 0, blocks; i < m; i += blocks * NN_RESULTS) {
+                blocks = down && i == 0 && m >= NN_RESULTS ? m / NN_RESULTS : 1;
                 const long results = m - i < NN_RESULTS ? m - i : NN_RESULTS;
                 nn_matrix p = {a->at + i * a->row + k * a->column, a->row, a->column};
                 if (scattered && i % GROUP == 0)
@@ -537,8 +626,9 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
                 const nn_matrix begin = {start.at + i * start.row + from * start.column, start.row,
                                          start.column};
                 real *const to = y + i * y_i + from * y_j;
-                if (y_j == 1 && (start.column == 1 || start.column == 0))
-                    nn_matmul_strip(results, columns, wide, count, &p, q, q_k, last_k, q_j, &begin, to, y_i);
+                if (straight)
+                    nn_matmul_strip(results, blocks, columns, wide, count, &p, q, q_k, last_k, q_j, &begin,
+                                    to, y_i);
                 else
                     nn_matmul_turned(results, columns, wide, count, &p, q, q_k, last_k, q_j, &begin, to, y_i,
                                      y_j);
@@ -546,14 +636,18 @@ static void nn_matmul_tiles(long m, long n, long depth, const nn_matrix *a, cons
         }
 }
 
-/*@ nn_matmul_panels: nn_matmul_columns nn_matmul_flat nn_matmul_tiles */
+/*@ nn_matmul_panels: nn_matmul_columns nn_matmul_few nn_matmul_row nn_matmul_tiles */
 /* nn_matmul with columns in lanes, for one thread: by whichever way suits the size. */
 static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, const nn_matrix *b,
                              const nn_matrix *c, real *y, long y_i, long y_j) {
     enum { MANY = (1 << 23) / sizeof(real) }; /* 8 MiB come from memory, which likes them from front to back */
-    if ((c->column == 1 || c->column == 0) &&
-        ((depth <= NN_FEW && y_j == 1) || (m == 1 && b->column == 1 && n * depth > MANY))) {
-        nn_matmul_flat(m, n, depth, a, b, c, y, y_i, y_j);
+    const int side_by_side = c->column == 1 || c->column == 0;
+    if (side_by_side && m == 1 && b->column == 1 && n * depth > MANY) {
+        nn_matmul_row(n, depth, a, b, c, y, y_j);
+        return;
+    }
+    if (side_by_side && depth <= NN_FEW && y_j == 1) {
+        nn_matmul_few(m, n, depth, a, b, c, y, y_i);
         return;
     }
 #if NN_SHUFFLES
@@ -568,14 +662,14 @@ static void nn_matmul_panels(long m, long n, long depth, const nn_matrix *a, con
 /*@ nn_matmul_time: nn_matmul_few nn_matmul_columns */
 /* How long m results for each of n columns take, of which vectors of real numbers are made: in tenths of a
  * vector's product.  Half a vector takes a bit more than half of that; columns that do not lie in a row have
- * to be turned, for a few results in registers.  60 begin and end a block. */
+ * to be turned, for a few results in registers.  40 begin and end a block. */
 NN_INLINE long nn_matmul_time(long m, long n, long depth, int turn) {
     enum { SIZE = sizeof(real), VECTOR = sizeof(nn_vector) / SIZE };
     const long vectors = (n + VECTOR - 1) / VECTOR, idle = vectors * VECTOR - n;
     const long product = 10 * vectors * (depth + 2);
     if (depth <= NN_FEW)
         return m * product + (turn ? 5 * n * depth / 2 : 0);
-    return m * (product - (NN_NARROW && 2 * idle >= VECTOR ? 4 * depth : 0) + 60) +
+    return m * (product - (NN_NARROW && 2 * idle >= VECTOR ? 4 * depth : 0) + 40) +
            (turn ? (m <= NN_DOTS ? 3 : 6 + SIZE) * n * depth / 2 : 0);
 }
 
