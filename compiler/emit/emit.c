@@ -624,7 +624,8 @@ static void print_row_predict(struct emitter *emitter, int group, struct text *o
 static void print_predict_calls(struct emitter *emitter, struct text *out) {
     const struct plan *plan = emitter->predict.plan;
     begin_job(&emitter->printer, &emitter->predict);
-    const int group = one_row_group(plan), before = group < 0 || is_first_for_one_row(plan, group) ? 0 : group;
+    const int group = one_row_group(plan),
+              before = group < 0 || is_first_for_one_row(plan, group) ? 0 : group;
     print_groups(emitter, plan, 0, before, out);
     if (group >= 0)
         print_row_predict(emitter, group, out);

@@ -400,15 +400,13 @@ void print_group(struct printer *printer, int group, bool one, struct text *call
     const struct group *of = &printer->plan->groups[group];
     for (int n = 0; n < of->nest_count; n++) {
         print_loop(printer, of, n, calls);
-        print_nest(
-            (struct nest_printer){.printer = printer,
-                                  .nest = &of->nests[n],
-                                  .group = group,
-                                  .index = n,
-                                  .rows = of->rows && !one,
-                                  .one = one},
-            calls);
+        print_nest((struct nest_printer){.printer = printer,
+                                         .nest = &of->nests[n],
+                                         .group = group,
+                                         .index = n,
+                                         .rows = of->rows && !one,
+                                         .one = one},
+                   calls);
     }
     print_loop(printer, of, of->nest_count, calls);
 }
-

@@ -133,9 +133,8 @@ struct plan {
     struct group *groups;
     int group_count;
     struct placement *placements;
-    int tile; /* rows of a tile: a multiple of all lanes, */
-    bool
-        whole_tiles; /* and no tile but the last may have fewer: a loop or a matmul_sum sums over the batch */
+    int tile;               /* rows of a tile: a multiple of all lanes, */
+    bool whole_tiles;       /* and no tile but the last may have fewer: steps are summed over the batch */
     int64_t tile_planes[3]; /* sizes of the arenas by element type: planes of a tile, */
     int64_t kept_planes[3]; /* planes that are kept for all rows, */
     int64_t once_size[3];   /* and elements */

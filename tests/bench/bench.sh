@@ -208,19 +208,22 @@ case_lenet_unpadded_predict() { lenet lenet_unpadded "no padding, prediction" pr
 
 # ---- sequences ----
 
-sequences() { # TITLE CASE INPUTS
-    start "$1, f32" ms 1e-3
-    ours "tests/bench/models/$2.nn" f32 train 32 32 0.1 "-DINPUTS=$3" -DCLASSES=10 -DOUTPUTS=10
+sequences() { # TITLE CASE INPUTS MODE ROWS UNIT
+    start "$1, f32" "$6" 1e-3
+    ours "tests/bench/models/$2.nn" f32 "$4" "$5" "$5" 0.1 "-DINPUTS=$3" -DCLASSES=10 -DOUTPUTS=10
     if has_python torch; then
-        peer "PyTorch, modules" "$python tests/bench/sequences.py $2 32 0.1"
+        peer "PyTorch, modules" "$python tests/bench/sequences.py $2 $4 $5 0.1"
     else
         lacking PyTorch "apt-get install python3-torch"
     fi
     run
 }
 
-case_attention() { sequences "block of attention, 64 steps of 64, batch 32, training step" attention 4096; }
-case_lstm()      { sequences "LSTM of 128 units, 64 steps of 32, batch 32, training step" lstm 2048; }
+attention="block of attention, 64 steps of 64" lstm="LSTM of 128 units, 64 steps of 32"
+case_attention()     { sequences "$attention, batch 32, training step" attention 4096 train 32 ms; }
+case_lstm()          { sequences "$lstm, batch 32, training step" lstm 2048 train 32 ms; }
+case_attention_row() { sequences "$attention, one row, prediction" attention 4096 predict 1 us; }
+case_lstm_row()      { sequences "$lstm, one row, prediction" lstm 2048 predict 1 us; }
 
 # Products of 200 shapes in each type beside OpenBLAS's: prints a table of its own.
 case_matmul() {
@@ -317,7 +320,7 @@ case_size() {
 
 default="spiral300 spiral300_f32 spiral30 spiral30_f32"
 variants="tanh softplus gelu wide layers medium adam regression"
-all="$default $variants mlp mlp_large mlp_row mlp_2 mlp_large_2 mlp_row_2 spiral_row lenet lenet_predict lenet_unpadded lenet_unpadded_predict attention lstm matmul compiler size"
+all="$default $variants mlp mlp_large mlp_row mlp_2 mlp_large_2 mlp_row_2 spiral_row lenet lenet_predict lenet_unpadded lenet_unpadded_predict attention lstm attention_row lstm_row matmul compiler size"
 
 # ---- what was asked for ----
 

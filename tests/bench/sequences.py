@@ -1,6 +1,6 @@
 """PyTorch's modules for the bench's sequences (models/attention.nn, models/lstm.nn); see worker.h for what a worker does.
 
-    sequences.py NAME ROWS SCALE
+    sequences.py NAME MODE ROWS SCALE       MODE: train or predict
 """
 import math
 import sys
@@ -77,15 +77,18 @@ class Recurrent(torch.nn.Module):
         return self.score(self.lstm(x)[0][:, -1])
 
 
-def main(name, rows, scale):
+def main(name, mode, rows, scale):
     torch.set_num_threads(1)
     shapes = shapes_of(name)
     weights = [torch.from_numpy(peers.weight(i, shape, float(scale), np.float32)) for i, shape in enumerate(shapes)]
     model = Recurrent(weights) if name == "lstm" else Block(weights)
     x = peers.number(1, rows * TIME * shapes[0][0]).reshape(rows, TIME, shapes[0][0]).astype(np.float32)
     x, t = torch.from_numpy(x), torch.arange(rows) % 10
-    peers.serve(peers.training_step(torch, model, x, t, 0.01))
+    if mode == "predict":
+        peers.serve(peers.prediction_step(torch, model, x), training=False)
+    else:
+        peers.serve(peers.training_step(torch, model, x, t, 0.01))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
