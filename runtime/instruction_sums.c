@@ -310,10 +310,13 @@ void locate_matmul(const struct interpreter *in, struct instruction *i) {
     const struct matmul *mm = &i->matmul;
     i->small = kernels_small((long)(i->operands[0].rows ? mm->n : mm->m), (long)mm->k, (long)in->batch->rows);
     i->single = is_single(i);
-    i->run = i->single                 ? (mm->kind == MATMUL_ROWS ? run_product_rows : run_product_lanes)
-             : mm->kind == MATMUL_ROWS ? run_matmul_rows
-             : mm->kind == MATMUL_ONCE || mm->kind == MATMUL_INNER ? run_matmul_once
-                                                                   : run_matmul_sweep;
+    const bool rows = mm->kind == MATMUL_ROWS && !in->one;
+    if (i->single)
+        i->run = rows ? run_product_rows : run_product_lanes;
+    else if (mm->kind == MATMUL_LANES || mm->kind == MATMUL_CHAIN)
+        i->run = run_matmul_sweep;
+    else
+        i->run = rows ? run_matmul_rows : run_matmul_once;
     if (i->single)
         locate_product(i);
 }

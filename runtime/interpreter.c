@@ -19,8 +19,10 @@ struct operand place_operand(struct interpreter *in, const struct access *access
     const struct placement *p = plan_placement(in->plan, source);
     enum element element = source->type.element;
     size_t size = element_size(element);
-    struct operand o = {
-        .element = element, .rows = access->rows, .uniform = access->uniform, .identity = access->identity};
+    struct operand o = {.element = element,
+                        .rows = access->rows && !in->one,
+                        .uniform = access->uniform,
+                        .identity = access->identity};
     o.first = access->offset;
     if (source->code == OPERATOR_weight)
         o.base = in->weights[source->attributes.index];
@@ -231,9 +233,10 @@ static void make_instructions(struct interpreter *in, const struct group *group,
     }
 }
 
-struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels,
-                                    void *const *weights, struct arena *arena) {
+static struct interpreter *new_interpreter(const struct plan *plan, const struct kernels *kernels,
+                                           void *const *weights, bool one, struct arena *arena) {
     struct interpreter *in = arena_new(arena, struct interpreter);
+    in->one = one;
     in->plan = plan;
     in->kernels = kernels;
     in->weights = weights;
@@ -241,7 +244,8 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
     in->placed_rows = -1;
     for (int e = 0; e < 3; e++) {
         size_t size = element_size((enum element)e);
-        in->tile_memory[e] = arena_allocate_array(arena, (size_t)(plan->tile_planes[e] * plan->tile), size);
+        in->tile_memory[e] =
+            arena_allocate_array(arena, (size_t)(plan->tile_planes[e] * (one ? 1 : plan->tile)), size);
         in->once_memory[e] = arena_allocate_array(arena, (size_t)plan->once_size[e], size);
     }
     for (int k = 0; k < 2; k++)
@@ -269,6 +273,23 @@ struct interpreter *interpreter_new(const struct plan *plan, const struct kernel
                                                         .size = element_size(node->type.element),
                                                         .operand = place_operand(in, &access)};
     }
+    return in;
+}
+
+static bool suits_one_row(const struct plan *plan) {
+    for (int g = 0; g < plan->group_count; g++)
+        for (int n = 0; n < plan->groups[g].nest_count; n++)
+            for (int k = 0; k < plan->groups[g].nests[n].count; k++)
+                if (!plan_suits_one_row(plan, plan->groups[g].nests[n].nodes[k]))
+                    return false;
+    return true;
+}
+
+struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels,
+                                    void *const *weights, struct arena *arena) {
+    struct interpreter *in = new_interpreter(plan, kernels, weights, false, arena);
+    if (suits_one_row(plan))
+        in->one_row = new_interpreter(plan, kernels, weights, true, arena);
     return in;
 }
 
@@ -361,10 +382,13 @@ static void load_inputs(struct interpreter *in, const struct sequence *sequence)
     const int64_t first = order ? 0 : in->from;
     for (int k = 0; k < sequence->load_count; k++) {
         const struct column_load *load = &sequence->loads[k];
-        load->kernels->load(
-            load->inner, in->rows, in->stride,
-            (const char *)in->batch->columns[load->index] + (size_t)(first * load->inner) * load->size, order,
-            in->tile_memory[load->element] + (size_t)(load->offset * in->stride) * load->size);
+        const size_t row = (size_t)load->inner * load->size;
+        const char *const column = in->batch->columns[load->index];
+        char *const to = in->tile_memory[load->element] + (size_t)(load->offset * in->stride) * load->size;
+        if (in->one)
+            memcpy(to, column + (order ? order[0] : 0) * row, row);
+        else
+            load->kernels->load(load->inner, in->rows, in->stride, column + (size_t)first * row, order, to);
     }
 }
 
@@ -451,10 +475,15 @@ void interpreter_use_threads(struct interpreter *interpreter, struct threads *th
 }
 
 void interpreter_run(struct interpreter *in, const struct batch *batch) {
+    if (in->one_row && batch->rows == 1 && !in->searching) {
+        in->one_row->threads = in->threads;
+        interpreter_run(in->one_row, batch);
+        return;
+    }
     in->batch = batch;
     in->tile = 0;
     if (batch->rows != in->placed_rows) {
-        in->stride = stride_for(in->plan, batch->rows);
+        in->stride = in->one ? 1 : stride_for(in->plan, batch->rows);
         make_room(in, batch->rows);
         locate(in);
         in->placed_rows = batch->rows;

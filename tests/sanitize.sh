@@ -23,6 +23,10 @@ for test in $build/tests/*_test; do try 0 "$test"; done
 try 0 $build/nnrun models/twolayer.nn --train --quiet --save $build/w.safetensors --plot $build/w.svg
 try 0 $build/nnrun models/twolayer.nn --train --quiet -D generator=numpy --trace h@1,3000 --explain
 try 0 $build/nnrun models/twolayer.nn --load $build/w.safetensors --evaluate
+printf '0.25,-0.5\n' >$build/row.csv
+for model in products inner inner_f32 activations; do # one row by itself
+    try 0 $build/nnrun tests/models/$model.nn --predict $build/row.csv
+done
 try 0 $build/nnrun tests/models/stopped.nn --train --quiet --save $build/s.safetensors
 try 0 $build/nnrun tests/models/stopped.nn --train --quiet --load $build/s.safetensors
 try 0 $build/nnc models/gorgonia.nn -o $build/gorgonia.c

@@ -554,8 +554,7 @@ static bool suits_one_row(const struct plan *plan, const struct nest *nest) {
     if (nest->kind == NEST_BLOCKS)
         return false;
     for (int i = 0; i < nest->count; i++)
-        if (plan_placement(plan, nest->nodes[i])->sweep || is_random(nest->nodes[i]) ||
-            plan_is_convolution(nest->nodes[i]))
+        if (!plan_suits_one_row(plan, nest->nodes[i]))
             return false;
     return true;
 }

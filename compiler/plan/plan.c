@@ -100,6 +100,10 @@ struct access plan_slice_operand(const struct node *node, int64_t *turn) {
     return access;
 }
 
+bool plan_suits_one_row(const struct plan *plan, const struct node *node) {
+    return !plan->placements[node->id].sweep && !is_random(node) && !plan_is_convolution(node);
+}
+
 bool plan_is_inner(int64_t m, int64_t n, int64_t k, int64_t a_k, int64_t b_k, enum element element) {
     const int64_t fewer = m < n ? m : n, vectors = k / lanes_of(element);
     const bool kernel = k > INLINE_K || m * n * k > INLINE_PRODUCTS; /* none is written into a loop */

@@ -147,6 +147,10 @@ struct plan *plan_make(const struct graph *graph, struct node *const *roots, int
 /* How the plan does this matmul or affine. */
 struct matmul plan_matmul(const struct node *node);
 
+/* Can one row of the batch compute node with its numbers one behind the other, as if nothing had rows?  Lanes
+ * of rows would stay empty.  Not where rows are summed, random numbers drawn, or rows lie in a kernel's lanes. */
+bool plan_suits_one_row(const struct plan *plan, const struct node *node);
+
 /* Is a product of m x k by k x n numbers without rows MATMUL_INNER?  a_k and b_k are the distances of its
  * terms.  A kernel then reads both sides as they lie, where the order of k would turn the columns of one in
  * registers. */
