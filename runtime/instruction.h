@@ -17,7 +17,8 @@ struct operand {
     int64_t offset; /* tile, kept: planes before it in the arena */
     int64_t planes; /* kept: planes of one tile */
     bool rows, uniform, identity;
-    int64_t *index; /* element of the source for each element of the iteration; NULL: identity or uniform */
+    bool in_order;  /* all elements of the iteration lie one behind the other: the whole, or a slice of it */
+    int64_t *index; /* element of the source for each element of the iteration; NULL: in order or uniform */
     int64_t first;  /* uniform: that element */
 
     /* worked out for the stride at hand, in bytes: element 0 of tile 0, and how far it is to the next element

@@ -14,7 +14,7 @@ void choose_elementwise(struct interpreter *in, struct instruction *i) {
         struct access access = plan_operand(i->node, k);
         i->operands[k] = place_operand(in, &access);
         const struct operand *o = &i->operands[k];
-        i->flat = i->flat && ((o->identity && o->rows == i->result.rows) || (o->uniform && !o->rows));
+        i->flat = i->flat && ((o->in_order && o->rows == i->result.rows) || (o->uniform && !o->rows));
     }
     i->kernel = i->kernels->elementwise[i->node->code];
 }

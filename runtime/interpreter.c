@@ -14,6 +14,20 @@ static const struct real_kernels *kernels_for(const struct interpreter *in, enum
     return element == ELEMENT_F64 ? in->kernels->f64 : in->kernels->f32;
 }
 
+/* A slice in order begins where its first element lies. */
+static void begin_at_first(struct operand *o, int64_t count) {
+    const int64_t first = o->index[0];
+    for (int64_t e = 0; e < count; e++)
+        if (o->index[e] != first + e)
+            return;
+    o->in_order = true;
+    o->index = NULL;
+    if (o->at == AT_FIXED)
+        o->base += first * (int64_t)element_size(o->element);
+    else
+        o->offset += first;
+}
+
 struct operand place_operand(struct interpreter *in, const struct access *access) {
     const struct node *source = access->source;
     const struct placement *p = plan_placement(in->plan, source);
@@ -22,7 +36,8 @@ struct operand place_operand(struct interpreter *in, const struct access *access
     struct operand o = {.element = element,
                         .rows = access->rows && !in->one,
                         .uniform = access->uniform,
-                        .identity = access->identity};
+                        .identity = access->identity,
+                        .in_order = access->identity};
     o.first = access->offset;
     if (source->code == OPERATOR_weight)
         o.base = in->weights[source->attributes.index];
@@ -51,6 +66,7 @@ struct operand place_operand(struct interpreter *in, const struct access *access
         o.index = arena_array(in->arena, int64_t, (size_t)count);
         for (int64_t e = 0; e < count; e++)
             o.index[e] = access_index(access, e);
+        begin_at_first(&o, count);
     }
     return o;
 }

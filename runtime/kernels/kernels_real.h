@@ -103,9 +103,23 @@ static inline const real *NAME(few)(const struct planes *x, long e, long from, l
         }                                                                                                    \
     }                                                                                                        \
     static void NAME(fold_##fold)(long count, long n, void *result, const struct planes *x) {                \
+        enum { BESIDE = 8 }; /* numbers without rows: a step waits for the one before, of others it need not */ \
         const long length = x->length;                                                                       \
         real *y = result;                                                                                    \
-        for (long e = 0; e < count; e++, y += n) {                                                           \
+        long e = 0;                                                                                          \
+        for (; n == 1 && e + BESIDE <= count; e += BESIDE, y += BESIDE) {                                    \
+            real joined[BESIDE];                                                                             \
+            for (long q = 0; q < BESIDE; q++)                                                                \
+                joined[q] = *NAME(plane)(x, (e + q) * length);                                               \
+            for (long k = 1; k < length; k++)                                                                \
+                for (long q = 0; q < BESIDE; q++) {                                                          \
+                    const real a = joined[q], b = *NAME(plane)(x, (e + q) * length + k);                     \
+                    joined[q] = step;                                                                        \
+                }                                                                                            \
+            for (long q = 0; q < BESIDE; q++)                                                                \
+                y[q] = joined[q];                                                                            \
+        }                                                                                                    \
+        for (; e < count; e++, y += n) {                                                                     \
             const real *so_far = NAME(plane)(x, e * length);                                                 \
             if (length == 1)                                                                                 \
                 memcpy(y, so_far, (size_t)n * sizeof *y);                                                    \
