@@ -107,8 +107,9 @@ struct root {
 
 struct interpreter {
     const struct plan *plan;
-    struct interpreter *one_row; /* runs batches of one row; NULL: the plan does not suit it */
-    bool one; /* it is such a one: a row's numbers lie one behind the other, and nothing has rows */
+    bool suits_one_row;          /* batches of one row are run by */
+    struct interpreter *one_row; /* another, made when the first comes, */
+    bool one; /* of which this is one: a row's numbers lie one behind the other, and nothing has rows */
     const struct kernels *kernels;
     struct threads *threads; /* NULL: the caller's alone */
     struct arena *arena;

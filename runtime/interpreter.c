@@ -14,18 +14,28 @@ static const struct real_kernels *kernels_for(const struct interpreter *in, enum
     return element == ELEMENT_F64 ? in->kernels->f64 : in->kernels->f32;
 }
 
-/* A slice in order begins where its first element lies. */
-static void begin_at_first(struct operand *o, int64_t count) {
-    const int64_t first = o->index[0];
-    for (int64_t e = 0; e < count; e++)
-        if (o->index[e] != first + e)
-            return;
-    o->in_order = true;
-    o->index = NULL;
-    if (o->at == AT_FIXED)
-        o->base += first * (int64_t)element_size(o->element);
+static bool is_in_order(const struct access *access, int64_t count) {
+    const int64_t first = access_index(access, 0);
+    for (int64_t e = 1; e < count; e++)
+        if (access_index(access, e) != first + e)
+            return false;
+    return true;
+}
+
+/* Where the elements of the iteration lie: a slice in order begins at its first, others need an index. */
+static void find_elements(struct arena *arena, const struct access *access, struct operand *o) {
+    int64_t count = 1;
+    for (int axis = 0; axis < access->rank; axis++)
+        count *= access->sizes[axis];
+    o->in_order = is_in_order(access, count);
+    if (!o->in_order) {
+        o->index = arena_array(arena, int64_t, (size_t)count);
+        for (int64_t e = 0; e < count; e++)
+            o->index[e] = access_index(access, e);
+    } else if (o->at == AT_FIXED)
+        o->base += access_index(access, 0) * (int64_t)element_size(o->element);
     else
-        o->offset += first;
+        o->offset += access_index(access, 0);
 }
 
 struct operand place_operand(struct interpreter *in, const struct access *access) {
@@ -59,15 +69,8 @@ struct operand place_operand(struct interpreter *in, const struct access *access
         o.offset = p->offset;
         o.planes = in->plan->kept_planes[element];
     }
-    if (!o.uniform && !o.identity) {
-        int64_t count = 1;
-        for (int axis = 0; axis < access->rank; axis++)
-            count *= access->sizes[axis];
-        o.index = arena_array(in->arena, int64_t, (size_t)count);
-        for (int64_t e = 0; e < count; e++)
-            o.index[e] = access_index(access, e);
-        begin_at_first(&o, count);
-    }
+    if (!o.uniform && !o.identity)
+        find_elements(in->arena, access, &o);
     return o;
 }
 
@@ -304,8 +307,7 @@ static bool suits_one_row(const struct plan *plan) {
 struct interpreter *interpreter_new(const struct plan *plan, const struct kernels *kernels,
                                     void *const *weights, struct arena *arena) {
     struct interpreter *in = new_interpreter(plan, kernels, weights, false, arena);
-    if (suits_one_row(plan))
-        in->one_row = new_interpreter(plan, kernels, weights, true, arena);
+    in->suits_one_row = suits_one_row(plan);
     return in;
 }
 
@@ -491,7 +493,9 @@ void interpreter_use_threads(struct interpreter *interpreter, struct threads *th
 }
 
 void interpreter_run(struct interpreter *in, const struct batch *batch) {
-    if (in->one_row && batch->rows == 1 && !in->searching) {
+    if (in->suits_one_row && batch->rows == 1 && !in->searching) {
+        if (!in->one_row)
+            in->one_row = new_interpreter(in->plan, in->kernels, in->weights, true, in->arena);
         in->one_row->threads = in->threads;
         interpreter_run(in->one_row, batch);
         return;

@@ -13,9 +13,9 @@ out=build/one_row
 flags="-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 mkdir -p "$out"
 
-# The program for the header on standard input.
+# The program for the header on standard input, and its rows as the file $2.
 program() {
-    awk -v header="$1" '
+    awk -v header="$1" -v file="$2" '
     /^ \*   .*: n x [0-9]+ number/ || /^ \*   .*: [0-9]+ number/ {
         line = $0
         sub(/^ \*   /, "", line)
@@ -52,6 +52,11 @@ program() {
                 printf "    for (int i = 0; i < 4 * %d; i++)\n        v%d[i] = (%s)(i * 7919 %% %d);\n", n, i, type, most[name] + 1
             else if (input)
                 printf "    for (int i = 0; i < 4 * %d; i++)\n        v%d[i] = (%s)(i * 7919 %% 101 - 50) / 16;\n", n, i, type
+            for (k = 0; input && k < 4 * n; k++) {
+                row = int(k / n)
+                cell = most[name] >= 0 ? k * 7919 % (most[name] + 1) : (k * 7919 % 101 - 50) / 16
+                cells[row] = cells[row] (cells[row] == "" ? "" : ",") cell
+            }
             among = among ", v" i
             one = one (input ? sprintf(", v%d + row * %d", i, n) : sprintf(", w%d", i))
             if (!input)
@@ -59,39 +64,13 @@ program() {
         }
         printf "    %s_init(&net, 7);\n    %s(&net, 4%s);\n    for (int row = 0; row < 4; row++) {\n", model, function_name, among
         printf "        %s(&net, 1%s);\n%s    }\n    return 0;\n}\n", function_name, one, compare
-    }'
-}
-
-# Four rows for nnrun, of as many numbers as the program has, whole ones for classes.
-rows() {
-    awk '
-    / v[0-9]+\[i\] = / {
-        match($0, /v[0-9]+/)
-        of[++count] = substr($0, RSTART, RLENGTH)
-        most[count] = match($0, /% [0-9]+\);/) ? substr($0, RSTART + 2) + 0 : 0
-    }
-    /^    static .*\[4 \* [0-9]+\];/ {
-        match($0, /v[0-9]+/)
-        name = substr($0, RSTART, RLENGTH)
-        match($0, /\* [0-9]+/)
-        size[name] = substr($0, RSTART + 2, RLENGTH - 2) + 0
-    }
-    END {
-        for (row = 0; row < 4; row++) {
-            line = ""
-            for (k = 1; k <= count; k++)
-                for (e = 0; e < size[of[k]]; e++) {
-                    i = row * size[of[k]] + e
-                    line = line (line == "" ? "" : ",") (most[k] ? i * 7919 % most[k] : (i * 7919 % 101 - 50) / 16)
-                }
-            print line
-        }
+        for (row = 0; row < 4; row++)
+            print cells[row] > file
     }'
 }
 
 # nnrun: each row by itself, and all four.
 ask_nnrun() {
-    rows < "$out/$2.main.c" > "$out/rows.csv"
     build/nnrun "$1" --predict "$out/rows.csv" > "$out/among" 2> "$out/messages" || return 1
     head -n 1 "$out/among" > "$out/alone"
     while read -r row; do
@@ -111,8 +90,8 @@ for model in $models; do
     count=$((count + 1))
     grep -q "_predict_row_" "$out/$name.c" || continue
     special=$((special + 1))
-    program "$name.h" < "$out/$name.h" > "$out/$name.main.c"
-    ask_nnrun "$model" "$name"
+    program "$name.h" "$out/rows.csv" < "$out/$name.h" > "$out/$name.main.c"
+    ask_nnrun "$model"
     case $((special % 8)) in
     0) compiler="gcc -O3 -march=native" ;;
     1) compiler="clang -O2 -march=native" ;;

@@ -26,6 +26,11 @@ static int64_t lead_offset(const struct access *access, int64_t lead) {
     return offset;
 }
 
+/* Where that matrix begins. */
+static const char *lead_address(struct nest_printer *np, const struct access *access, int64_t lead) {
+    return address(np, access, text_format(np->printer->arena, "%lld", (long long)lead_offset(access, lead)));
+}
+
 static void print_matmul_rows(struct nest_printer *np, struct node *node, const struct matmul *mm,
                               int64_t lead) {
     bool affine = node->code == OPERATOR_affine, left = mm->a.rows;
@@ -40,15 +45,14 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
     nest_use(np, node, true);
     if (mm->a.rows && mm->b.rows) {
         if (affine)
-            start = address(np, &mm->c, text_format(np->printer->arena, "%lld", (long long)c0));
+            start = lead_address(np, &mm->c, lead);
         text_print(np->out,
                    "    %s(%lld, %lld, %lld, m, T, %s, %lld, %lld, %s, %lld, %lld, %s, %lld, %lld, %d, %s + "
                    "%lld * T);\n",
                    use_kernel(np->printer, "nn_matmul_planes", node->type.element), m, n, k,
-                   address(np, &mm->a, text_format(np->printer->arena, "%lld", (long long)a0)), (long long)ai,
-                   (long long)ak, address(np, &mm->b, text_format(np->printer->arena, "%lld", (long long)b0)),
-                   (long long)bk, (long long)bj, start, (long long)ci, (long long)cj, mm->c.rows,
-                   nest_ident(np, node), (long long)(lead * mm->m * mm->n));
+                   lead_address(np, &mm->a, lead), (long long)ai, (long long)ak,
+                   lead_address(np, &mm->b, lead), (long long)bk, (long long)bj, start, (long long)ci,
+                   (long long)cj, mm->c.rows, nest_ident(np, node), (long long)(lead * mm->m * mm->n));
         return;
     }
     long long outer = left ? m : n, results = left ? n : m;
@@ -86,10 +90,8 @@ static void print_matmul_rows(struct nest_printer *np, struct node *node, const 
 /* Where term k of a sum over the batch is read. */
 static const char *term_address(struct nest_printer *np, const struct access *access, int64_t lead,
                                 int64_t terms, int64_t stride) {
-    const int64_t offset = lead_offset(access, lead);
-    return address(np, access,
-                   terms > 1 ? strided(np, offset, "k", stride)
-                             : text_format(np->printer->arena, "%lld", (long long)offset));
+    return terms > 1 ? address(np, access, strided(np, lead_offset(access, lead), "k", stride))
+                     : lead_address(np, access, lead);
 }
 
 static void print_matmul_sweep(struct nest_printer *np, struct node *node, const struct matmul *mm,
@@ -115,13 +117,13 @@ static void print_matmul_sweep(struct nest_printer *np, struct node *node, const
                    (long long)(lead * each), (long long)mm->n);
 }
 
-/* One matrix of an operand: where it begins, and the distances of its rows and columns; none of inner
- * products' terms, which lie side by side. */
+/* One matrix of an operand: where it begins, and the distances of its rows and columns, each if asked for:
+ * the terms of inner products lie side by side. */
 static const char *matrix_text(struct nest_printer *np, const struct access *access, int64_t lead, bool rows,
                                bool columns) {
     const int rank = access->rank;
     struct arena *arena = np->printer->arena;
-    const char *at = address(np, access, text_format(arena, "%lld", (long long)lead_offset(access, lead)));
+    const char *at = lead_address(np, access, lead);
     if (rows)
         at = text_format(arena, "%s, %lld", at, (long long)access->strides[rank - 2]);
     return columns ? text_format(arena, "%s, %lld", at, (long long)access->strides[rank - 1]) : at;

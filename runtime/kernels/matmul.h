@@ -293,6 +293,15 @@ static void nn_matmul_turned(long results, long columns, long wide, long depth, 
  * numbers are there: their terms stay in registers while rows go by.  Columns of b and y lie side by side,
  * and those of c, or it is one number for a row. */
 #define NN_FEW 8
+#define NN_FEW_CASES \
+    NN_CASE(1); \
+    NN_CASE(2); \
+    NN_CASE(3); \
+    NN_CASE(4); \
+    NN_CASE(5); \
+    NN_CASE(6); \
+    NN_CASE(7); \
+    NN_CASE(8)
 NN_INLINE void nn_matmul_few_columns(const long terms, const long vectors, const long last, long m,
                                      const real *a, const long a_i, const long a_k, const real *b,
                                      const long b_k, nn_matrix c, real *y, const long y_i) {
@@ -339,14 +348,7 @@ NN_SINGLE static void nn_matmul_few_block(long terms, long m, long n, const real
         break
     long j = 0;
     switch (terms) {
-        NN_CASE(1);
-        NN_CASE(2);
-        NN_CASE(3);
-        NN_CASE(4);
-        NN_CASE(5);
-        NN_CASE(6);
-        NN_CASE(7);
-        NN_CASE(8);
+        NN_FEW_CASES;
     }
 #undef NN_CASE
 #undef NN_COLUMNS
@@ -423,14 +425,7 @@ NN_SINGLE static void nn_matmul_row(long n, long depth, const nn_matrix *a, cons
         nn_matmul_add_row(terms, columns, &left, p, b->row, start, to); \
         break
             switch (depth - k < NN_FEW ? depth - k : NN_FEW) {
-                NN_CASE(1);
-                NN_CASE(2);
-                NN_CASE(3);
-                NN_CASE(4);
-                NN_CASE(5);
-                NN_CASE(6);
-                NN_CASE(7);
-                NN_CASE(8);
+                NN_FEW_CASES;
             }
 #undef NN_CASE
             for (long j = 0; j < columns && y_j != 1 && k + NN_FEW >= depth; j++)
